@@ -1,0 +1,51 @@
+# Two commands: `make run` starts the studio, `make test` checks everything. Both set up what they need in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: run test check format docs bench clean
+
+run: $(VENV)/run.stamp
+	$(BIN)/python server.py
+
+test: $(VENV)/dev.stamp node_modules/.stamp
+	$(MAKE) check
+
+check:
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/basedpyright --warnings
+	$(BIN)/lint-imports
+	npx --no-install tsc --project tsconfig.json
+	node --test web/core
+	$(BIN)/python -m tests.browser
+	$(BIN)/python -m pytest
+
+format:
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+docs:
+	$(BIN)/python -m docs.generate
+
+$(VENV)/python.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Weft needs Python 3.11 or later; '$(PYTHON)' is `$(PYTHON) --version`. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/run.stamp: $(VENV)/python.stamp requirements.txt constraints.txt
+	$(PIP) -r requirements.txt
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/python.stamp requirements.txt requirements-dev.txt constraints.txt
+	$(PIP) -r requirements-dev.txt
+	touch $@
+
+node_modules/.stamp: package.json package-lock.json
+	npm ci --silent --no-audit --no-fund
+	touch $@
+
+clean:
+	rm -rf $(VENV) node_modules
