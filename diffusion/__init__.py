@@ -1,0 +1,1 @@
+"""The model library: torch in, torch out; knows no node, graph or server."""

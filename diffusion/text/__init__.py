@@ -1,0 +1,1 @@
+"""Text conditioning: prompt syntax, tokenizers, text encoders."""
