@@ -127,7 +127,7 @@ class MMDiT(nn.Module):
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:
-        """Fill every weight for training: Xavier, but adaLN and last layer zero, so that each block starts as identity."""
+        """Fill every weight for training: Xavier, but zero for adaLN and last layer: each block starts as identity."""
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight.view(len(module.weight), -1), generator=generator)
@@ -317,7 +317,8 @@ def unpatchify(patches_BLD: Tensor, rows: int, columns: int, patch: int) -> Tens
 def position_table(side: int, width: int) -> Tensor:
     """Sine-cosine embedding of a side x side grid, 1 x side^2 x width, fp32.
 
-    Order of DiT (arXiv:2212.09748): column in the first half, row in the second; each half is cat(sin, cos) with frequencies 10000^(-i / (width / 4)).
+    Order of DiT (arXiv:2212.09748): column in the first half, row in the second; each half is
+    cat(sin, cos) with frequencies 10000^(-i / (width / 4)).
     """
     quarter = width // 4
     frequencies = 10000.0 ** (-torch.arange(quarter, dtype=torch.float64) / quarter)
