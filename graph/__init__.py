@@ -1,0 +1,14 @@
+"""The engine, and the names a node author needs."""
+
+from graph.context import NO_CONTEXT as NO_CONTEXT
+from graph.context import Cancelled as Cancelled
+from graph.context import Context as Context
+from graph.context import OutputFile as OutputFile
+from graph.node import node as node
+from graph.widgets import Choice as Choice
+from graph.widgets import InputFile as InputFile
+from graph.widgets import ModelFile as ModelFile
+from graph.widgets import Seed as Seed
+from graph.widgets import Slider as Slider
+from graph.widgets import Text as Text
+from graph.widgets import Toggle as Toggle

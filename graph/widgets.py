@@ -1,0 +1,186 @@
+"""How a constant input is edited, checked and resolved. A widget is a value: frozen, comparable, JSON both ways."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from graph.files import Files
+
+
+@dataclass(frozen=True)
+class Widget:
+    """Base of every widget. `external` marks one whose constant names something outside the document."""
+
+    external: ClassVar[bool] = False
+
+    def check(self, value: object, files: Files) -> None:
+        """Raise ValueError, saying what was expected, when `value` may not be entered here."""
+
+    def options_for(self, files: Files) -> Sequence[str]:
+        """The values to choose from, when the set is closed: for hints and menus."""
+        return ()
+
+    def fingerprint(self, value: object, files: Files) -> object:
+        """What the key sees of the constant; plain data."""
+        return value
+
+    def resolve(self, value: object, files: Files) -> object:
+        """What the function receives for the constant in the document."""
+        return value
+
+    def to_json(self, files: Files | None = None) -> dict[str, Any]:
+        """`files` adds the names that can be chosen now, where the widget chooses among files."""
+        return {"kind": type(self).__name__}
+
+
+@dataclass(frozen=True)
+class Slider(Widget):
+    """A number from `min` to `max`, both included; `step` is what one notch of the editor changes, not a constraint."""
+
+    min: float
+    max: float
+    step: float = 1
+
+    def check(self, value: object, files: Files) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.min <= value <= self.max:
+            raise ValueError(f"a number from {self.min} to {self.max}")
+
+    def to_json(self, files: Files | None = None) -> dict[str, Any]:
+        return {"kind": "Slider", "min": self.min, "max": self.max, "step": self.step}
+
+
+@dataclass(frozen=True)
+class Text(Widget):
+    multiline: bool = False
+
+    def check(self, value: object, files: Files) -> None:
+        if not isinstance(value, str):
+            raise ValueError("a text")
+
+    def to_json(self, files: Files | None = None) -> dict[str, Any]:
+        return {"kind": "Text", "multiline": self.multiline}
+
+
+@dataclass(frozen=True)
+class Toggle(Widget):
+    def check(self, value: object, files: Files) -> None:
+        if not isinstance(value, bool):
+            raise ValueError("true or false")
+
+
+@dataclass(frozen=True)
+class Seed(Widget):
+    """A whole number of 64 bits; the editor can draw one after a run."""
+
+    def check(self, value: object, files: Files) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
+            raise ValueError("a whole number from 0 to 2**64 - 1")
+
+
+@dataclass(frozen=True)
+class Choice(Widget):
+    """One of a closed set."""
+
+    options: Sequence[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", tuple(self.options))
+
+    def check(self, value: object, files: Files) -> None:
+        if value not in self.options:
+            raise ValueError(f"one of {', '.join(self.options)}")
+
+    def options_for(self, files: Files) -> Sequence[str]:
+        return self.options
+
+    def to_json(self, files: Files | None = None) -> dict[str, Any]:
+        return {"kind": "Choice", "options": list(self.options)}
+
+
+@dataclass(frozen=True)
+class _File(Widget):
+    """A file by its name in a folder: the function receives its path, the key takes its content."""
+
+    external: ClassVar[bool] = True
+
+    def folder_name(self) -> str:
+        raise NotImplementedError
+
+    def check(self, value: object, files: Files) -> None:
+        if not isinstance(value, str):
+            raise ValueError(f"the name of a file in {self.folder_name()!r}")
+        files.path(self.folder_name(), value)
+
+    def fingerprint(self, value: object, files: Files) -> object:
+        return files.fingerprint(self.folder_name(), str(value))
+
+    def resolve(self, value: object, files: Files) -> object:
+        return files.path(self.folder_name(), str(value))
+
+
+@dataclass(frozen=True)
+class ModelFile(_File):
+    """Weights, by name in one of the models folders: "checkpoints", "vae", ..."""
+
+    folder: str
+
+    def folder_name(self) -> str:
+        return self.folder
+
+    def options_for(self, files: Files) -> Sequence[str]:
+        return files.names(self.folder)
+
+    def to_json(self, files: Files | None = None) -> dict[str, Any]:
+        options = {"options": list(files.names(self.folder))} if files else {}
+        return {"kind": "ModelFile", "folder": self.folder, **options}
+
+
+@dataclass(frozen=True)
+class InputFile(_File):
+    """An uploaded file, by name; `media` is the first half of its media type: "image", "video", ..."""
+
+    media: str = "image"
+
+    def folder_name(self) -> str:
+        return "input"
+
+    def options_for(self, files: Files) -> Sequence[str]:
+        kind = f"{self.media}/"
+        return [name for name in files.names("input") if (mimetypes.guess_type(name)[0] or "").startswith(kind)]
+
+    def to_json(self, files: Files | None = None) -> dict[str, Any]:
+        options = {"options": list(self.options_for(files))} if files else {}
+        return {"kind": "InputFile", "media": self.media, **options}
+
+
+@dataclass(frozen=True)
+class ForeignWidget(Widget):
+    """A widget this process has no class for, as its JSON: it accepts any constant, whoever runs the node checks it."""
+
+    json: Mapping[str, Any]
+
+    def to_json(self, files: Files | None = None) -> dict[str, Any]:
+        return dict(self.json)
+
+
+def widget_from_json(json: Mapping[str, Any]) -> Widget:
+    match json:
+        case {"kind": "Slider", "min": low, "max": high, "step": step}:
+            return Slider(low, high, step)
+        case {"kind": "Text", "multiline": bool(multiline)}:
+            return Text(multiline)
+        case {"kind": "Toggle"}:
+            return Toggle()
+        case {"kind": "Seed"}:
+            return Seed()
+        case {"kind": "Choice", "options": options}:
+            return Choice(options)
+        case {"kind": "ModelFile", "folder": str(folder)}:
+            return ModelFile(folder)
+        case {"kind": "InputFile", "media": str(media)}:
+            return InputFile(media)
+        case _:
+            return ForeignWidget(json)
