@@ -243,7 +243,7 @@ class LastContextBlock(nn.Module):
     def qkv(self, x_BLW: Tensor, modulation: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
         return self.attn.heads_of(modulated(x_BLW, *modulation))
 
-    def finish(self, x_BLW: Tensor, attended_BLW: Tensor, modulation: tuple[Tensor, ...]) -> Tensor:  # noqa: ARG002
+    def finish(self, x_BLW: Tensor, attended_BLW: Tensor, modulation: tuple[Tensor, ...]) -> Tensor:
         return x_BLW
 
 

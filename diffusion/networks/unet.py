@@ -23,7 +23,7 @@ HEAD_WIDTH = 64
 
 @dataclass(frozen=True)
 class UNetParams:
-    """A level has `channels * multiplier` channels and `res_blocks` residual blocks; each but the last halves the image.
+    """A level has `channels * multiplier` channels and `res_blocks` residual blocks; all but the last halve the image.
 
     `depths_down` and `depths_up` give, for each residual block in the order of running, how many transformer blocks
     follow it; the way up has one residual block more per level. A `depth_mid` of 0 leaves the middle a single residual

@@ -1,0 +1,62 @@
+"""The autoencoder against diffusers' AutoencoderKL, and its configuration from shapes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from diffusers import AutoencoderKL
+
+from diffusion.networks.autoencoder import Autoencoder, AutoencoderParams
+from tests.diffusion import keymaps
+from tests.diffusion.networks.comparison import TOLERANCE, randomise, relative_error, shapes_of
+
+SD1 = AutoencoderParams(channels=32, multipliers=(1, 2, 2), res_blocks=2, latent_channels=4, quant_conv=True)
+SD3 = AutoencoderParams(channels=32, multipliers=(1, 2), res_blocks=1, latent_channels=16, quant_conv=False)
+
+
+@pytest.mark.parametrize("params", [SD1, SD3], ids=["4 channels", "16 channels"])
+def test_equals_the_reference(params: AutoencoderParams) -> None:
+    torch.manual_seed(0)
+    levels = len(params.widths)
+    reference = AutoencoderKL(
+        block_out_channels=params.widths,
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        layers_per_block=params.res_blocks,
+        latent_channels=params.latent_channels,
+        use_quant_conv=params.quant_conv,
+        use_post_quant_conv=params.quant_conv,
+    )
+    randomise(reference, seed=2)
+    network = Autoencoder(params)
+    network.load_state_dict(keymaps.autoencoder(reference.state_dict()))
+    image = torch.rand(2, 3, 24, 40) * 2 - 1
+    with torch.no_grad():
+        posterior = reference.encode(image).latent_dist
+        moments = network.moments(image)
+        assert relative_error(moments.mean, posterior.mean) <= TOLERANCE
+        assert relative_error(moments.logvar, posterior.logvar) <= TOLERANCE
+        assert torch.equal(network.encode(image), moments.mean)
+        latents = torch.randn(posterior.mean.shape)
+        assert relative_error(network.decode(latents), reference.decode(latents).sample) <= TOLERANCE
+
+
+@pytest.mark.parametrize("params", [SD1, SD3, replace(SD1, image_channels=4, multipliers=(1, 1, 2, 4))])
+def test_shapes_tell_the_params(params: AutoencoderParams) -> None:
+    with torch.device("meta"):
+        assert AutoencoderParams.from_shapes(shapes_of(Autoencoder(params))) == params
+
+
+def test_a_latent_position_covers_scale_pixels() -> None:
+    image = torch.zeros(1, 3, 8 * SD1.scale, 3 * SD1.scale)
+    network = Autoencoder(SD1)
+    with torch.no_grad():
+        assert network.encode(image).shape == (1, 4, 8, 3)
+        assert network.decode(network.encode(image)).shape == image.shape
+
+
+def test_channels_that_cannot_be_grouped_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"multiples of 32 .*, got 48 channels times \(1, 2\)"):
+        AutoencoderParams(channels=48, multipliers=(1, 2))
