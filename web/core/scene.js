@@ -1,0 +1,178 @@
+/** The laid-out workflow: a Layout per node and two spatial indexes, kept up to date node by node as the document changes. */
+
+import { isLink } from "./document.js";
+import { bezier, contains, distanceToLink, layoutOf, linkBox } from "./geometry.js";
+import { Grid, union } from "./grid.js";
+
+/** @import {Catalogue} from "./catalogue.js" */
+/** @import {Document} from "./document.js" */
+/** @import {Layout} from "./geometry.js" */
+/** @import {Box, Link, NodeSpec, Point, PortRef} from "./types.js" */
+/** @typedef {{key: string, source: string, output: string, id: string, name: string, from: Point, to: Point, type: string}} Wire */
+
+/** @param {string} id @param {string} name */
+export const wireKey = (id, name) => `${id}\0${name}`;
+
+export class Scene {
+  nodes = new Grid();
+  #wireGrid = new Grid();
+  /** @type {Map<string, Layout>} */
+  #layouts = new Map();
+  /** @type {Map<string, NodeSpec>} */
+  #specs = new Map();
+  /** @type {Map<string, Wire>} */
+  #wires = new Map();
+  #document;
+  #catalogue;
+
+  /** @param {Document} document @param {Catalogue} catalogue */
+  constructor(document, catalogue) {
+    this.#document = document;
+    this.#catalogue = catalogue;
+    for (const id of document.nodes.keys()) this.#layOut(id);
+    for (const id of document.nodes.keys()) this.#wire(id);
+  }
+
+  /** @param {string} id */
+  layout(id) {
+    return this.#layouts.get(id);
+  }
+
+  /** @param {string} id @returns {NodeSpec} */
+  spec(id) {
+    return /** @type {NodeSpec} */ (this.#specs.get(id));
+  }
+
+  /** @param {string} key */
+  wire(key) {
+    return this.#wires.get(key);
+  }
+
+  /** The smallest box around everything, or null when there is nothing. */
+  bounds() {
+    return union(this.nodes.boxes());
+  }
+
+  /** Bring nodes, and the links at either end of them, up to date. @param {Iterable<string>} ids */
+  refresh(ids) {
+    /** @type {Set<string>} */
+    const rewire = new Set();
+    for (const id of ids) {
+      for (const source of this.#sourcesOf(id)) if (this.#specs.get(source)?.missing) this.#layOut(source);
+      if (this.#document.nodes.has(id)) this.#layOut(id);
+      else this.#forget(id);
+      rewire.add(id);
+      for (const reader of this.#document.readers(id)) rewire.add(reader.id);
+    }
+    for (const id of rewire) this.#wire(id);
+  }
+
+  /** @param {Box} area @returns {Wire[]} */
+  wiresIn(area) {
+    return [...this.#wireGrid.query(area)].map((key) => /** @type {Wire} */ (this.#wires.get(key)));
+  }
+
+  /** The topmost node at a point: the one drawn last. @param {Point} point @returns {string | null} */
+  nodeAt(point) {
+    const hits = [...this.nodes.query({ ...point, w: 0.01, h: 0.01 })];
+    return hits.filter((id) => contains(/** @type {Box} */ (this.nodes.box(id)), point)).at(-1) ?? null;
+  }
+
+  /** The nearest link within a distance. @param {Point} point @param {number} distance @returns {Wire | null} */
+  wireAt(point, distance) {
+    const area = { x: point.x - distance, y: point.y - distance, w: 2 * distance, h: 2 * distance };
+    let [nearest, best] = [/** @type {Wire | null} */ (null), distance];
+    for (const wire of this.wiresIn(area)) {
+      const d = distanceToLink(bezier(wire.from, wire.to), point);
+      if (d <= best) [nearest, best] = [wire, d];
+    }
+    return nearest;
+  }
+
+  /** The nearest port within a distance. @param {Point} point @param {number} distance @returns {PortRef | null} */
+  portAt(point, distance) {
+    const area = { x: point.x - distance, y: point.y - distance, w: 2 * distance, h: 2 * distance };
+    let [nearest, best] = [/** @type {PortRef | null} */ (null), distance];
+    for (const id of this.nodes.query(area)) {
+      for (const ref of this.ports(id)) {
+        const at = this.portPoint(ref);
+        const d = at ? Math.hypot(at.x - point.x, at.y - point.y) : Infinity;
+        if (d <= best) [nearest, best] = [ref, d];
+      }
+    }
+    return nearest;
+  }
+
+  /** @param {string} id @returns {PortRef[]} */
+  ports(id) {
+    const spec = this.spec(id);
+    return [
+      ...spec.inputs.map((input) => /** @type {PortRef} */ ({ node: id, port: input.name, side: "input", type: input.type })),
+      ...spec.outputs.map((output) => /** @type {PortRef} */ ({ node: id, port: output.name, side: "output", type: output.type })),
+    ];
+  }
+
+  /** Where a port is in the world. @param {PortRef} ref @returns {Point | null} */
+  portPoint(ref) {
+    const box = this.nodes.box(ref.node);
+    const layout = this.#layouts.get(ref.node);
+    const local = (ref.side === "input" ? layout?.inputs : layout?.outputs)?.get(ref.port);
+    return box && local ? { x: box.x + local.x, y: box.y + local.y } : null;
+  }
+
+  /** @param {string} id */
+  #layOut(id) {
+    const node = this.#document.nodes.get(id);
+    if (!node) return;
+    const place = this.#document.places.get(id) ?? { x: 0, y: 0 };
+    const spec = this.#catalogue.specOf(this.#document, id);
+    const layout = layoutOf(spec, node, place);
+    this.#specs.set(id, spec);
+    this.#layouts.set(id, layout);
+    this.nodes.set(id, { x: place.x, y: place.y, w: layout.w, h: layout.h });
+  }
+
+  /** @param {string} id */
+  #forget(id) {
+    this.nodes.delete(id);
+    this.#specs.delete(id);
+    this.#layouts.delete(id);
+  }
+
+  /** @param {string} id @returns {string[]} */
+  #sourcesOf(id) {
+    const inputs = this.#document.nodes.get(id)?.inputs ?? {};
+    return Object.values(inputs).filter(isLink).map((link) => link.node);
+  }
+
+  /** Lay the links into a node anew. @param {string} id */
+  #wire(id) {
+    for (const wire of this.#wiresInto.get(id) ?? []) {
+      this.#wires.delete(wire);
+      this.#wireGrid.delete(wire);
+    }
+    this.#wiresInto.delete(id);
+    const keys = [];
+    for (const [name, value] of Object.entries(this.#document.nodes.get(id)?.inputs ?? {})) {
+      if (!isLink(value)) continue;
+      const wire = this.#wireOf(id, name, value);
+      if (!wire) continue;
+      keys.push(wire.key);
+      this.#wires.set(wire.key, wire);
+      this.#wireGrid.set(wire.key, linkBox(wire.from, wire.to));
+    }
+    if (keys.length > 0) this.#wiresInto.set(id, keys);
+  }
+
+  /** @type {Map<string, string[]>} */
+  #wiresInto = new Map();
+
+  /** @param {string} id @param {string} name @param {Link} link @returns {Wire | null} */
+  #wireOf(id, name, link) {
+    const type = this.#specs.get(link.node)?.outputs.find((output) => output.name === link.output)?.type ?? "Any";
+    const from = this.portPoint({ node: link.node, port: link.output, side: "output", type });
+    const to = this.portPoint({ node: id, port: name, side: "input", type });
+    if (!from || !to) return null;
+    return { key: wireKey(id, name), source: link.node, output: link.output, id, name, from, to, type };
+  }
+}
