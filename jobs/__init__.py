@@ -1,0 +1,1 @@
+"""The durable side of Weft: queue, history, outputs, and the supervised worker process that runs graphs."""

@@ -1,0 +1,287 @@
+"""The one way from a name a client gave to a file: a folder of the store and a name inside it, never a path.
+
+Only this module opens what a client names. A name is checked as text, then resolved, then opened from the root down
+without following links, so nothing outside the root is ever reached.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from jobs.hashes import Hashes
+
+MODEL_FOLDERS = (
+    "checkpoints",
+    "loras",
+    "vae",
+    "text_encoders",
+    "diffusion_models",
+    "controlnet",
+    "embeddings",
+    "upscale_models",
+)
+WRITTEN_FOLDERS = ("input", "output", "temp")
+WEIGHTS = (".safetensors", ".sft")
+PART = ".part"
+MAX_NAME_BYTES = 255
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
+
+
+class BadName(ValueError):
+    """The name can name no file of any folder."""
+
+
+class NoSuchFile(ValueError):
+    """The name is sound, but the folder has no such file (or a link there leads out of it)."""
+
+
+def parts_of(name: str) -> tuple[str, ...]:
+    """The folders and the file of a relative name, "/" between them. Raises BadName, saying which rule it breaks.
+
+    The rules are those of every platform at once, so that a document means the same everywhere.
+    """
+    parts = tuple(name.split("/"))
+    for part in parts:
+        if rule := _broken_rule(part):
+            raise BadName(f"{name[:80]!r} is not a file name: {rule}")
+    return parts
+
+
+def _broken_rule(part: str) -> str | None:
+    if part == "":
+        return "it is empty, absolute, or has an empty part"
+    if part in (".", ".."):
+        return "it must not contain '.' or '..'"
+    if _FORBIDDEN.search(part):
+        return 'it holds a control character or one of < > : " | ? * \\'
+    if part.endswith((".", " ")) or part.startswith(" "):
+        return "a part must not begin or end with a space, nor end with a dot"
+    if part.startswith("."):
+        return "a part must not begin with a dot"
+    if _RESERVED.fullmatch(part):
+        return f"{part!r} is reserved on Windows"
+    try:
+        length = len(part.encode())
+    except UnicodeEncodeError:
+        return "it is not Unicode text"
+    return f"a part is longer than {MAX_NAME_BYTES} bytes" if length > MAX_NAME_BYTES else None
+
+
+class FileStore:
+    """The models folders under each of `models` (the first root that has a name wins), and under `data` the folders
+    "input" (uploads), "output" and "temp" (results)."""
+
+    def __init__(self, models: Sequence[Path], data: Path, hashes: Hashes) -> None:
+        self._roots: dict[str, tuple[Path, ...]] = {
+            folder: tuple(root / folder for root in models) for folder in MODEL_FOLDERS
+        }
+        for folder in WRITTEN_FOLDERS:
+            (data / folder).mkdir(parents=True, exist_ok=True)
+            self._roots[folder] = (data / folder,)
+        self._hashes = hashes
+
+    def names(self, folder: str) -> Sequence[str]:
+        """Names of the files there now, sorted; of the models folders only weights that can be loaded."""
+        endings = WEIGHTS if folder in MODEL_FOLDERS else ("",)
+        found = {
+            name
+            for root in self._roots_of(folder)
+            for name in _walk(root)
+            if name.lower().endswith(endings) and self._is_inside(root, name)
+        }
+        return sorted(found, key=str.casefold)
+
+    def models(self) -> Mapping[str, Sequence[str]]:
+        """What there is in each models folder."""
+        return {folder: self.names(folder) for folder in MODEL_FOLDERS}
+
+    def path(self, folder: str, name: str) -> Path:
+        """Where the file lies. Raises BadName or NoSuchFile."""
+        parts = parts_of(name)
+        for root in self._roots_of(folder):
+            found = _resolve(root, parts)
+            if found is not None:
+                return found
+        raise NoSuchFile(f"there is no file {name!r} in {folder!r}")
+
+    def open(self, folder: str, name: str) -> BinaryIO:
+        """The file, open for reading. Raises BadName or NoSuchFile."""
+        path = self.path(folder, name)
+        root = next(root for root in map(Path.resolve, self._roots_of(folder)) if path.is_relative_to(root))
+        try:
+            return _open_beneath(root, path.relative_to(root).parts)
+        except OSError as error:
+            raise NoSuchFile(f"{name!r} in {folder!r} cannot be opened: {error.strerror}") from error
+
+    def fingerprint(self, folder: str, name: str) -> str:
+        """Hash of the file's content. Raises BadName or NoSuchFile."""
+        return self._hashes.of(self.path(folder, name))
+
+    def root(self, folder: str) -> Path:
+        """Where what is written to "input", "output" or "temp" goes."""
+        (root,) = self._roots_of(folder)
+        return root
+
+    def receive(self) -> Incoming:
+        """A file on its way into "input"; it is not there before `keep`."""
+        return Incoming(self.root("input"))
+
+    def _roots_of(self, folder: str) -> tuple[Path, ...]:
+        try:
+            return self._roots[folder]
+        except KeyError:
+            raise BadName(f"there is no folder {folder!r:.80}; the folders are {', '.join(self._roots)}") from None
+
+    def _is_inside(self, root: Path, name: str) -> bool:
+        try:
+            return _resolve(root, parts_of(name)) is not None
+        except BadName:
+            return False
+
+
+class Incoming:
+    """A file that is being received: written under a hidden name, visible complete or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / f".{secrets.token_hex(8)}{PART}"
+        self._file = self._path.open("xb")
+
+    def write(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+
+    def keep(self, name: str) -> str:
+        """Make the file visible under `name`, or, if another file has it, the next free `stem-2.suffix`; the name.
+
+        The same content under the same name stays one file. Raises BadName for a name that is no plain file name.
+        """
+        if len(parts_of(name)) != 1:
+            raise BadName(f"{name!r:.80} is not a plain file name: it must not contain '/'")
+        sync_and_close(self._file)
+        stem, suffix = Path(name).stem, Path(name).suffix
+        number, candidate = 1, name
+        while not publish(self._path, self._folder / candidate):
+            if _same_content(self._path, self._folder / candidate):
+                self._path.unlink()
+                return candidate
+            number += 1
+            candidate = f"{stem}-{number}{suffix}"
+        return candidate
+
+    def discard(self) -> None:
+        """Forget what was received; nothing after `keep`."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+def publish(part: Path, target: Path) -> bool:
+    """Give the finished, synced file `part` its visible name, durably; False, and nothing done, if that is taken."""
+    try:
+        if os.name == "nt":
+            part.rename(target)
+        else:
+            target.hardlink_to(part)
+            part.unlink()
+    except FileExistsError:
+        return False
+    except PermissionError:
+        return _publish_without_links(part, target)
+    sync_folder(target.parent)
+    return True
+
+
+def _publish_without_links(part: Path, target: Path) -> bool:
+    """For file systems without hard links (FAT): the name is reserved empty, then replaced."""
+    try:
+        target.open("xb").close()
+    except FileExistsError:
+        return False
+    part.replace(target)
+    sync_folder(target.parent)
+    return True
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write `data` to `path` durably, replacing what was there at once or not at all."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_and_close(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in `folder` durable, where the platform can (Windows needs no such call)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_parts(folder: Path) -> None:
+    """Delete what an earlier process left half written."""
+    for part in folder.rglob(f".*{PART}"):
+        part.unlink(missing_ok=True)
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Names of all files under `root`, relative, with "/"; hidden ones are left out, linked folders not entered."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        prefix = Path(folder).relative_to(root).as_posix() + "/" if folder != str(root) else ""
+        yield from (prefix + name for name in files if not name.startswith("."))
+
+
+def _resolve(root: Path, parts: Sequence[str]) -> Path | None:
+    """The real path of an existing plain file inside `root`; None when there is none, or a link leads out."""
+    try:
+        real_root = root.resolve(strict=True)
+        path = real_root.joinpath(*parts).resolve(strict=True)
+    except (OSError, RuntimeError):
+        return None
+    return path if path.is_relative_to(real_root) and path.is_file() else None
+
+
+def _open_beneath(root: Path, parts: Sequence[str]) -> BinaryIO:
+    """Open root/parts, which holds no links, component by component, so that a link put there meanwhile is refused."""
+    if os.name == "nt":
+        return root.joinpath(*parts).open("rb")
+    *folders, name = parts
+    with contextlib.ExitStack() as opened:
+        current = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        opened.callback(os.close, current)
+        for folder in folders:
+            current = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=current)
+            opened.callback(os.close, current)
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=current)
+    return os.fdopen(descriptor, "rb")
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    with one.open("rb") as a, other.open("rb") as b:
+        while (chunk := a.read(1 << 20)) == b.read(1 << 20):
+            if not chunk:
+                return True
+    return False

@@ -1,0 +1,63 @@
+"""Content hashes of files, remembered by what a file cannot change without a trace: path, size, times, inode."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+SETTLED_NS = 1_000_000_000
+"""A file changed less than this ago may change again within one tick of its clock: its hash is not remembered."""
+
+
+class Hashes:
+    """Shared by processes through the SQLite file `memory`; safe to use from threads."""
+
+    def __init__(self, memory: Path) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, int, int, int, int], str] = {}
+        self._memory = sqlite3.connect(memory, isolation_level=None, timeout=10, check_same_thread=False)
+        self._memory.execute("PRAGMA journal_mode=WAL")
+        self._memory.execute("PRAGMA synchronous=NORMAL")
+        self._memory.execute(
+            "CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime INTEGER NOT NULL,"
+            " ctime INTEGER NOT NULL, inode INTEGER NOT NULL, hash TEXT NOT NULL)"
+        )
+
+    def of(self, path: Path) -> str:
+        """BLAKE2b-160 of the content, in hex. OSError when it cannot be read."""
+        with path.open("rb") as file:
+            identity = _identity(path, os.fstat(file.fileno()))
+            with self._lock:
+                known = self._known.get(identity) or self._recall(identity)
+            if known is not None:
+                return known
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=20)).hexdigest()
+            unchanged = _identity(path, os.fstat(file.fileno())) == identity
+        if unchanged and time.time_ns() - max(identity[2], identity[3]) > SETTLED_NS:
+            with self._lock:
+                self._remember(identity, digest)
+        return digest
+
+    def close(self) -> None:
+        self._memory.close()
+
+    def _recall(self, identity: tuple[str, int, int, int, int]) -> str | None:
+        row = self._memory.execute(
+            "SELECT hash FROM hashes WHERE path = ? AND size = ? AND mtime = ? AND ctime = ? AND inode = ?", identity
+        ).fetchone()
+        if row is None:
+            return None
+        self._known[identity] = row[0]
+        return row[0]
+
+    def _remember(self, identity: tuple[str, int, int, int, int], digest: str) -> None:
+        self._known[identity] = digest
+        self._memory.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?, ?)", (*identity, digest))
+
+
+def _identity(path: Path, stat: os.stat_result) -> tuple[str, int, int, int, int]:
+    return str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino & (2**63 - 1)

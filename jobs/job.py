@@ -1,0 +1,65 @@
+"""What the rest of the program sees of a job: frozen values and the errors that name what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from graph.context import OutputFile
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+WorkerState = Literal["starting", "ready"]
+STATES: tuple[State, ...] = ("queued", "running", "done", "failed", "cancelled")
+TERMINAL: frozenset[State] = frozenset({"done", "failed", "cancelled"})
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request to run, as recorded. Times are milliseconds since the epoch.
+
+    `nodes_json` is the JSON text `{id: {"state": "cached"|"running"|"ran"|"failed"|"skipped", "reason", "ms"}}`; it is
+    kept as text so that a graph of thousands of nodes is answered without being parsed and written again.
+    """
+
+    id: str
+    state: State
+    rank: float
+    client: str
+    attempt: int
+    created: int
+    started: int | None
+    finished: int | None
+    targets: Sequence[str] | None
+    error: Mapping[str, object] | None
+    outputs: Mapping[str, Sequence[OutputFile]]
+    nodes_json: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """Jobs, newest first, without their nodes; `cursor` asks for the next page and is None on the last."""
+
+    jobs: Sequence[Job]
+    cursor: str | None
+
+
+class UnknownJob(LookupError):
+    def __init__(self, id: str) -> None:
+        super().__init__(f"there is no job {id!r}")
+        self.id = id
+
+
+class KeyReused(ValueError):
+    """An Idempotency-Key came again with a different request."""
+
+    def __init__(self, key: str, job: str) -> None:
+        super().__init__(
+            f"Idempotency-Key {key!r} was already used for job {job} with another workflow; "
+            "use a fresh key for a different request"
+        )
+        self.key, self.job = key, job
+
+
+class WorkerUnavailable(RuntimeError):
+    """The answer needs a worker and there is none; the text says why."""

@@ -1,0 +1,49 @@
+"""The flight recorder: the last node a worker started, readable after the worker was killed.
+
+A shared mapping of a small file costs a microsecond a write and, unlike an event on its way, survives the writer.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import struct
+from pathlib import Path
+
+_SIZE = 8192
+_LENGTH = struct.Struct(">I")
+
+
+class Recorder:
+    """The writing side; `path` must have been made by `prepare`."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), _SIZE)
+
+    def note(self, job: str, node: str) -> None:
+        data = json.dumps([job, node]).encode()[: _SIZE - _LENGTH.size]
+        self._map[: _LENGTH.size] = _LENGTH.pack(0)
+        self._map[_LENGTH.size : _LENGTH.size + len(data)] = data
+        self._map[: _LENGTH.size] = _LENGTH.pack(len(data))
+
+    def close(self) -> None:
+        self._map.close()
+
+
+def prepare(path: Path) -> None:
+    """An empty record, replacing an earlier one."""
+    path.write_bytes(bytes(_SIZE))
+
+
+def last_node(path: Path, job: str) -> str | None:
+    """The last node started in `job`, or None when none was (or the writer died in the middle of a note)."""
+    data = path.read_bytes()
+    (length,) = _LENGTH.unpack_from(data)
+    if length == 0:
+        return None
+    try:
+        noted_job, node = json.loads(data[_LENGTH.size : _LENGTH.size + length])
+    except ValueError:
+        return None
+    return node if noted_job == job else None

@@ -1,0 +1,318 @@
+"""The schema and every statement: each function is one step of a transaction, each transition a compare-and-set."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graph.context import OutputFile
+from jobs.job import Job, KeyReused, Page, State
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE jobs (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+        rank REAL NOT NULL,
+        client TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        created INTEGER NOT NULL,
+        started INTEGER,
+        finished INTEGER,
+        key TEXT,
+        error TEXT,
+        targets TEXT,
+        nodes TEXT,
+        workflow TEXT NOT NULL
+    );
+    CREATE INDEX jobs_queue ON jobs (rank, seq) WHERE state = 'queued';
+    CREATE INDEX jobs_state ON jobs (state, seq);
+    CREATE UNIQUE INDEX jobs_key ON jobs (client, key) WHERE key IS NOT NULL;
+    CREATE TABLE attempts (
+        job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        worker TEXT NOT NULL,
+        started INTEGER NOT NULL,
+        ended INTEGER,
+        outcome TEXT CHECK (outcome IN ('done', 'failed', 'cancelled', 'lost', 'returned')),
+        cause TEXT,
+        PRIMARY KEY (job, number)
+    );
+    CREATE TABLE events (
+        job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (job, first)
+    );
+    CREATE TABLE outputs (
+        job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+        node TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        folder TEXT NOT NULL,
+        name TEXT NOT NULL,
+        media_type TEXT NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        PRIMARY KEY (job, node, position)
+    );
+    CREATE INDEX outputs_name ON outputs (folder, name)
+    """,
+)
+
+KEY_LIFE_MS = 24 * 3600 * 1000
+_FIELDS = "id, state, rank, client, attempt, created, started, finished, targets, error"
+
+
+@dataclass(frozen=True)
+class NewJob:
+    id: str
+    client: str
+    key: str | None
+    workflow: str
+    targets: str | None
+    created: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive events of a job as the text of a JSON array, numbered `first` to `last`.
+
+    `state` is set when it is the one event that tells a transition of the job, `preview` (the node) when it is one
+    preview, which is told but not stored.
+    """
+
+    job: str
+    first: int
+    last: int
+    body: str
+    state: State | None = None
+    preview: str | None = None
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right of one worker to run one job once; a result is only taken from the attempt it names."""
+
+    job: str
+    attempt: int
+    workflow: str
+    targets: str | None
+    event: Batch
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt ended: what becomes of the job, what it left, and why."""
+
+    state: State
+    outcome: str
+    nodes: str = "{}"
+    outputs: Mapping[str, Sequence[OutputFile]] = field(default_factory=dict[str, Sequence[OutputFile]])
+    error: Mapping[str, object] | None = None
+    cause: str | None = None
+
+
+def transition(job: str, n: int, state: State, now: int, error: Mapping[str, object] | None = None) -> Batch:
+    """The event that tells the job is now in `state`."""
+    event: dict[str, object] = {"n": n, "job": job, "t": now, "type": "state", "state": state}
+    if error is not None:
+        event["error"] = error
+    return Batch(job, n, n, json.dumps([event], separators=(",", ":")), state)
+
+
+def insert(db: sqlite3.Connection, job: NewJob) -> tuple[str, Batch | None]:
+    """Record a queued job: its id and event. When its idempotency key was used in the last 24 hours, the id of the
+    earlier job and None; KeyReused if that one was another request."""
+    if job.key is not None:
+        row = db.execute(
+            "SELECT id, created, workflow, targets FROM jobs WHERE client = ? AND key = ?", (job.client, job.key)
+        ).fetchone()
+        if row is not None and job.created - row[1] < KEY_LIFE_MS:
+            if (row[2], row[3]) != (job.workflow, job.targets):
+                raise KeyReused(job.key, row[0])
+            return row[0], None
+        db.execute("UPDATE jobs SET key = NULL WHERE client = ? AND key = ?", (job.client, job.key))
+    db.execute(
+        "INSERT INTO jobs (id, state, rank, client, attempt, created, key, targets, workflow)"
+        " VALUES (?, 'queued', 0, ?, 0, ?, ?, ?, ?)",
+        (job.id, job.client, job.created, job.key, job.targets, job.workflow),
+    )
+    event = transition(job.id, 1, "queued", job.created)
+    append(db, event)
+    return job.id, event
+
+
+def claim(db: sqlite3.Connection, worker: str, now: int) -> Lease | None:
+    """Give the first queued job to `worker`."""
+    row = db.execute(
+        "SELECT id, attempt, workflow, targets FROM jobs WHERE state = 'queued' ORDER BY rank, seq LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return None
+    id, attempt, workflow, targets = row
+    db.execute(
+        "UPDATE jobs SET state = 'running', attempt = ?, started = COALESCE(started, ?) WHERE id = ?",
+        (attempt + 1, now, id),
+    )
+    db.execute(
+        "INSERT INTO attempts (job, number, worker, started) VALUES (?, ?, ?, ?)", (id, attempt + 1, worker, now)
+    )
+    event = transition(id, last_event(db, id) + 1, "running", now)
+    append(db, event)
+    return Lease(id, attempt + 1, workflow, targets, event)
+
+
+def finish(db: sqlite3.Connection, job: str, attempt: int, ending: Ending, last: int, now: int) -> Batch | None:
+    """End a running job with its results and the event after number `last`.
+
+    None, and nothing written, when the attempt no longer holds the lease.
+    """
+    error = None if ending.error is None else json.dumps(ending.error)
+    ended = db.execute(
+        "UPDATE jobs SET state = ?, finished = ?, error = ?, nodes = ?"
+        " WHERE id = ? AND state = 'running' AND attempt = ?",
+        (ending.state, now, error, ending.nodes, job, attempt),
+    )
+    if ended.rowcount != 1:
+        return None
+    _end_attempt(db, job, attempt, now, ending)
+    db.executemany(
+        "INSERT INTO outputs (job, node, position, folder, name, media_type, width, height)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (job, node, position, file.folder, file.name, file.media_type, file.width, file.height)
+            for node, files in ending.outputs.items()
+            for position, file in enumerate(files)
+        ],
+    )
+    event = transition(job, last + 1, ending.state, now, ending.error)
+    append(db, event)
+    return event
+
+
+def requeue(db: sqlite3.Connection, job: str, attempt: int, ending: Ending, last: int, now: int) -> Batch | None:
+    """Put a running job back where it was in the queue; None when the attempt no longer holds the lease."""
+    moved = db.execute(
+        "UPDATE jobs SET state = 'queued' WHERE id = ? AND state = 'running' AND attempt = ?", (job, attempt)
+    )
+    if moved.rowcount != 1:
+        return None
+    _end_attempt(db, job, attempt, now, ending)
+    event = transition(job, last + 1, "queued", now)
+    append(db, event)
+    return event
+
+
+def cancel_queued(db: sqlite3.Connection, job: str, now: int) -> Batch | None:
+    """queued -> cancelled; None when it is not queued (any more)."""
+    cancelled = db.execute(
+        "UPDATE jobs SET state = 'cancelled', finished = ? WHERE id = ? AND state = 'queued'", (now, job)
+    )
+    if cancelled.rowcount != 1:
+        return None
+    event = transition(job, last_event(db, job) + 1, "cancelled", now)
+    append(db, event)
+    return event
+
+
+def running(db: sqlite3.Connection) -> list[tuple[str, int]]:
+    return db.execute("SELECT id, attempt FROM jobs WHERE state = 'running' ORDER BY seq").fetchall()
+
+
+def queued(db: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Every queued job with the number of its last event."""
+    return db.execute(
+        "SELECT id, COALESCE((SELECT MAX(last) FROM events WHERE job = jobs.id), 0) FROM jobs WHERE state = 'queued'"
+    ).fetchall()
+
+
+def times_lost(db: sqlite3.Connection, job: str) -> int:
+    """How many attempts of the job ended because their worker or the server went away."""
+    return db.execute("SELECT COUNT(*) FROM attempts WHERE job = ? AND outcome = 'lost'", (job,)).fetchone()[0]
+
+
+def append(db: sqlite3.Connection, batch: Batch) -> None:
+    db.execute(
+        "INSERT INTO events (job, first, last, body) VALUES (?, ?, ?, ?)",
+        (batch.job, batch.first, batch.last, batch.body),
+    )
+
+
+def last_event(db: sqlite3.Connection, job: str) -> int:
+    return db.execute("SELECT COALESCE(MAX(last), 0) FROM events WHERE job = ?", (job,)).fetchone()[0]
+
+
+def batches(db: sqlite3.Connection, job: str, after: int) -> list[Batch]:
+    """The stored batches that hold an event numbered above `after`, in order."""
+    rows = db.execute(
+        "SELECT job, first, last, body FROM events WHERE job = ? AND last > ? ORDER BY first", (job, after)
+    )
+    return [Batch(*row) for row in rows]
+
+
+def state_of(db: sqlite3.Connection, job: str) -> State | None:
+    row = db.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()
+    return None if row is None else row[0]
+
+
+def get(db: sqlite3.Connection, job: str) -> Job | None:
+    row = db.execute(f"SELECT {_FIELDS}, nodes FROM jobs WHERE id = ?", (job,)).fetchone()  # noqa: S608
+    return None if row is None else _job(row[:-1], row[-1] or "{}", _outputs(db, [job]).get(job, {}))
+
+
+def workflow_of(db: sqlite3.Connection, job: str) -> str | None:
+    row = db.execute("SELECT workflow FROM jobs WHERE id = ?", (job,)).fetchone()
+    return None if row is None else row[0]
+
+
+def page(db: sqlite3.Connection, state: State | None, limit: int, before: int | None) -> Page:
+    """The newest `limit` jobs (of one state), older than the sequence number `before`."""
+    wanted = " AND ".join(clause for clause, given in (("state = ?", state), ("seq < ?", before)) if given is not None)
+    rows = db.execute(
+        f"SELECT {_FIELDS}, seq FROM jobs {'WHERE ' + wanted if wanted else ''} ORDER BY seq DESC LIMIT ?",  # noqa: S608
+        [value for value in (state, before, limit + 1) if value is not None],
+    ).fetchall()
+    outputs = _outputs(db, [row[0] for row in rows[:limit]])
+    jobs = [_job(row[:-1], "{}", outputs.get(row[0], {})) for row in rows[:limit]]
+    return Page(jobs, str(rows[limit - 1][-1]) if len(rows) > limit else None)
+
+
+def _end_attempt(db: sqlite3.Connection, job: str, attempt: int, now: int, ending: Ending) -> None:
+    db.execute(
+        "UPDATE attempts SET ended = ?, outcome = ?, cause = ? WHERE job = ? AND number = ? AND ended IS NULL",
+        (now, ending.outcome, ending.cause, job, attempt),
+    )
+
+
+def _outputs(db: sqlite3.Connection, jobs: Iterable[str]) -> dict[str, dict[str, list[OutputFile]]]:
+    ids = list(jobs)
+    found: dict[str, dict[str, list[OutputFile]]] = {}
+    marks = ",".join("?" * len(ids))
+    fields = "job, node, name, media_type, width, height, folder"
+    rows = db.execute(f"SELECT {fields} FROM outputs WHERE job IN ({marks}) ORDER BY job, node, position", ids)  # noqa: S608
+    for job, node, *fields in rows:
+        found.setdefault(job, {}).setdefault(node, []).append(OutputFile(*fields))
+    return found
+
+
+def _job(row: Sequence[Any], nodes: str, outputs: Mapping[str, Sequence[OutputFile]]) -> Job:
+    id, state, rank, client, attempt, created, started, finished, targets, error = row
+    return Job(
+        id=id,
+        state=state,
+        rank=rank,
+        client=client,
+        attempt=attempt,
+        created=created,
+        started=started,
+        finished=finished,
+        targets=None if targets is None else json.loads(targets),
+        error=None if error is None else json.loads(error),
+        outputs=outputs,
+        nodes_json=nodes,
+    )

@@ -1,0 +1,171 @@
+"""The jobs of this server, as the rest of the program asks for them: submit, look, list, cancel, explain, listen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from graph.workflow import load
+from jobs import rows
+from jobs.catalogue import Catalogue
+from jobs.database import Database
+from jobs.dispatcher import Dispatcher, compact, now_ms
+from jobs.feed import Feed, Feeds, clip
+from jobs.job import Job, Page, State, UnknownJob, WorkerState, WorkerUnavailable
+from jobs.rows import Batch, NewJob
+from jobs.supervisor import Supervisor
+
+EXPLAIN_LIMIT_S = 60.0
+
+
+class Jobs:
+    """Made on the event loop and used on it only. An id or event is given out once it would survive a crash."""
+
+    def __init__(self, database: Database, catalogue: Catalogue, supervisor: Supervisor) -> None:
+        self.catalogue = catalogue
+        self._database = database
+        self._feeds = Feeds()
+        self._dispatcher = Dispatcher(database, catalogue, supervisor, self._feeds)
+
+    async def start(self) -> None:
+        """Open the database, recover what an earlier server left running, start the worker."""
+        await self._database.start()
+        await self._dispatcher.start()
+
+    async def stop(self) -> None:
+        """Stop the worker (its job goes back to the queue) and close the database."""
+        await self._dispatcher.stop()
+        await self._database.stop()
+
+    @property
+    def worker_state(self) -> WorkerState:
+        return self._dispatcher.worker_state
+
+    async def submit(
+        self, workflow: object, targets: Sequence[str] | None = None, *, client: str = "", key: str | None = None
+    ) -> str:
+        """Validate, record and queue; the id.
+
+        `key` is an idempotency key: the same request with it within 24 hours gives the same id and no second job.
+        Raises InvalidGraph with every problem, KeyReused, WorkerUnavailable (nothing to validate with yet).
+        """
+        await self._check(workflow, targets)
+        return await self._dispatcher.submit(
+            NewJob(
+                id=secrets.token_hex(8),
+                client=client,
+                key=key,
+                workflow=compact(workflow),
+                targets=None if targets is None else compact(targets),
+                created=now_ms(),
+            )
+        )
+
+    async def get(self, id: str) -> Job:
+        """Raises UnknownJob."""
+        job = await self._database.run(partial(rows.get, job=id))
+        if job is None:
+            raise UnknownJob(id)
+        feed = self._feeds.get(id)
+        if feed is None or job.state != "running":
+            return job
+        return replace(job, nodes_json=compact(feed.summary().nodes))
+
+    async def workflow(self, id: str) -> str:
+        """The workflow as submitted, as JSON text. Raises UnknownJob."""
+        text = await self._database.run(partial(rows.workflow_of, job=id))
+        if text is None:
+            raise UnknownJob(id)
+        return text
+
+    async def list(self, state: State | None = None, limit: int = 50, cursor: str | None = None) -> Page:
+        """Jobs, newest first; ValueError for a cursor that is not from an earlier page."""
+        before = None if cursor is None else int(cursor)
+        return await self._database.run(partial(rows.page, state=state, limit=limit, before=before))
+
+    async def cancel(self, id: str) -> State:
+        """The state after the request: a running job is "running" until its node has let go. Raises UnknownJob."""
+        event = await self._database.run(partial(rows.cancel_queued, job=id, now=now_ms()))
+        if event is not None:
+            self._feeds.tell(event)
+            return "cancelled"
+        self._dispatcher.cancel(id)
+        state = await self._database.run(partial(rows.state_of, job=id))
+        if state is None:
+            raise UnknownJob(id)
+        return state
+
+    async def explain(self, workflow: object, targets: Sequence[str] | None = None) -> Mapping[str, Any]:
+        """What a job would do, node by node: `{id: {"state": "cached"|"run", "reason": str}}`.
+
+        Raises InvalidGraph, and WorkerUnavailable when no worker answers.
+        """
+        await self._check(workflow, targets)
+        question = {"op": "explain", "targets": targets}
+        try:
+            async with asyncio.timeout(EXPLAIN_LIMIT_S):
+                return json.loads(await self._dispatcher.ask(question, compact(workflow).encode()))
+        except TimeoutError:
+            raise WorkerUnavailable(f"the worker gave no answer within {EXPLAIN_LIMIT_S:.0f} s") from None
+
+    async def subscribe(self, id: str, after: int = 0) -> AsyncGenerator[str]:
+        """The events of a job above number `after`, as texts of JSON arrays, until its end. Raises UnknownJob.
+
+        Numbers grow and may have gaps: a preview that is superseded before it is read is not sent.
+        """
+        return self._follow(id, await self._feed(id), after)
+
+    async def recorded(self, id: str, after: int = 0) -> AsyncGenerator[str]:
+        """What `subscribe` would give now, without waiting for more. Raises UnknownJob at the first text."""
+        for batch in await self._batches(id, await self._feed(id), after):
+            yield clip(batch, after)
+
+    async def watch(self) -> AsyncGenerator[str]:
+        """Transitions of all jobs and of the worker from now on, as texts of JSON arrays.
+
+        The first one tells the worker's state. A slow reader gets the latest of each job.
+        """
+        with self._feeds.watching() as watch:
+            yield self._dispatcher.worker_event()
+            async for text in watch.texts():
+                yield text
+
+    async def _feed(self, id: str) -> Feed | None:
+        """The feed of a job, None when the job has ended. Raises UnknownJob."""
+        feed = self._feeds.get(id)
+        if feed is None and await self._database.run(partial(rows.state_of, job=id)) is None:
+            raise UnknownJob(id)
+        return feed
+
+    async def _follow(self, id: str, feed: Feed | None, after: int) -> AsyncGenerator[str]:
+        position = after
+        while True:
+            for batch in await self._batches(id, feed, position):
+                yield clip(batch, position)
+                position = batch.last
+            if feed is None:
+                return
+            if feed.last <= position:
+                if feed.ended:
+                    return
+                await feed.changed()
+
+    async def _batches(self, id: str, feed: Feed | None, after: int) -> Sequence[Batch]:
+        """The batches there are now that hold an event above `after`; what the feed has let go of is in the database."""
+        if feed is not None and after >= feed.base:
+            return feed.after(after)
+        stored = await self._database.run(partial(rows.batches, job=id, after=after))
+        if feed is None:
+            return stored
+        return [*stored, *feed.after(max(after, stored[-1].last if stored else 0))]
+
+    async def _check(self, workflow: object, targets: Sequence[str] | None) -> None:
+        """Raise InvalidGraph; wait for the first worker when no earlier start has left its definitions."""
+        if not self.catalogue.known:
+            await self._dispatcher.worker()
+        self.catalogue.builder.build(load(workflow), targets)

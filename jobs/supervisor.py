@@ -1,0 +1,170 @@
+"""Keeps one worker process alive: starts it, hears it, notices its end, says why it ended, starts the next."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from jobs import recorder
+from jobs.protocol import BrokenFrame, Message, encode, receive
+
+START_LIMIT_S = 180.0
+STOP_GRACE_S = 2.0
+STEADY_S = 10.0
+LONGEST_PAUSE_S = 30.0
+STDERR_LINES = 30
+STDERR_WIDTH = 500
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Why a worker went: one sentence, and the last lines it wrote to stderr."""
+
+    cause: str
+    stderr: Sequence[str]
+
+
+class Listener(Protocol):
+    """Who is told what the worker does; called in order, one at a time."""
+
+    async def worker_ready(self, message: Message) -> None: ...
+
+    async def worker_said(self, message: Message) -> None: ...
+
+    async def worker_lost(self, loss: Loss) -> None: ...
+
+
+class Supervisor:
+    """Owns the worker process started by `argv` (plus `--recorder FILE`); `echo` gets what it writes to stderr."""
+
+    def __init__(
+        self, argv: Sequence[str], record: Path, echo: Callable[[bytes], None], env: Mapping[str, str] | None = None
+    ) -> None:
+        self._argv = [*argv, "--recorder", str(record)]
+        self._record, self._echo, self._env = record, echo, env
+        self._process: asyncio.subprocess.Process | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._doom: str | None = None
+
+    @property
+    def worker(self) -> str:
+        """A name for the present worker process."""
+        return f"pid {self._process.pid}" if self._process else "none"
+
+    def start(self, listener: Listener) -> None:
+        self._task = asyncio.create_task(self._keep(listener), name="supervisor")
+
+    async def stop(self) -> None:
+        """Ask the worker to leave, kill it after STOP_GRACE_S, and wait until it is gone."""
+        self._stopping.set()
+        self.send(Message({"op": "stop"}))
+        if self._task is not None:
+            killer = asyncio.get_running_loop().call_later(STOP_GRACE_S, self.kill, "stopped by the server")
+            await self._task
+            killer.cancel()
+
+    def send(self, message: Message) -> None:
+        """Write one message; to a dead or not yet started worker it is lost, as its end is told by `worker_lost`."""
+        if self._process is not None and self._process.stdin is not None and not self._process.stdin.is_closing():
+            self._process.stdin.write(encode(message))
+
+    def kill(self, cause: str) -> None:
+        """End the worker and whatever it started now; `cause` is what its loss will say."""
+        if self._process is not None and self._process.returncode is None:
+            self._doom = cause
+            _kill_group(self._process)
+
+    def last_node(self, job: str) -> str | None:
+        """The last node the worker started in `job`; also true of a worker that is dead."""
+        return recorder.last_node(self._record, job)
+
+    async def _keep(self, listener: Listener) -> None:
+        loop = asyncio.get_running_loop()
+        pause = 0.0
+        while not self._stopping.is_set():
+            began = loop.time()
+            loss = await self._one_life(listener)
+            await listener.worker_lost(loss)
+            steady = loop.time() - began > STEADY_S
+            pause = 0.0 if steady else min(max(0.25, pause * 2), LONGEST_PAUSE_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+
+    async def _one_life(self, listener: Listener) -> Loss:
+        recorder.prepare(self._record)
+        self._doom = None
+        pipe = asyncio.subprocess.PIPE
+        try:
+            self._process = process = await asyncio.create_subprocess_exec(
+                *self._argv, stdin=pipe, stdout=pipe, stderr=pipe, env=self._env, start_new_session=True, limit=1 << 20
+            )
+        except OSError as error:
+            return Loss(f"the worker could not be started: {error}", ())
+        assert process.stdout is not None
+        assert process.stderr is not None
+        tail: deque[str] = deque(maxlen=STDERR_LINES)
+        errors = asyncio.create_task(self._follow(process.stderr, tail), name="worker stderr")
+        broken = await self._hear(process.stdout, listener)
+        if process.returncode is None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), STOP_GRACE_S)
+        code = process.returncode
+        _kill_group(process)
+        await process.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(errors, 1.0)
+        self._process = None
+        return Loss(self._doom or broken or _cause(code), tuple(tail))
+
+    async def _hear(self, stdout: asyncio.StreamReader, listener: Listener) -> str | None:
+        """Pass messages on until the worker closes its end; what it broke, if it spoke nonsense."""
+        try:
+            async with asyncio.timeout(START_LIMIT_S):
+                message = await receive(stdout)
+            if message is not None:
+                await listener.worker_ready(message)
+            while message is not None:
+                message = await receive(stdout)
+                if message is not None:
+                    await listener.worker_said(message)
+        except BrokenFrame as error:
+            self.kill(f"the worker sent a broken message: {error}")
+        except TimeoutError:
+            self.kill(f"the worker was not ready within {START_LIMIT_S:.0f} s")
+        return self._doom
+
+    async def _follow(self, stderr: asyncio.StreamReader, tail: deque[str]) -> None:
+        """Echo what the worker writes to stderr and keep its last lines."""
+        rest = b""
+        while chunk := await stderr.read(1 << 16):
+            self._echo(chunk)
+            *lines, rest = (rest + chunk).split(b"\n")
+            tail.extend(line[:STDERR_WIDTH].decode(errors="replace") for line in lines)
+            rest = rest[:STDERR_WIDTH]
+        if rest:
+            tail.append(rest.decode(errors="replace"))
+
+
+def _cause(code: int | None) -> str:
+    if code is None:
+        return "the worker closed its pipe without ending"
+    if code < 0:
+        return f"the worker was killed by {signal.Signals(-code).name}"
+    return f"the worker ended with exit code {code}"
+
+
+def _kill_group(process: asyncio.subprocess.Process) -> None:
+    """Kill the process and its children; a process that is already gone is fine."""
+    with contextlib.suppress(ProcessLookupError):
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
