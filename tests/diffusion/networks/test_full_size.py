@@ -16,6 +16,16 @@ from diffusion.networks.mmdit import MMDiT, MMDiTParams
 from diffusion.networks.unet import UNet, UNetParams
 from tests.diffusion import keymaps
 from tests.diffusion.networks.comparison import shapes_of
+from tests.diffusion.networks.published import (
+    SD1_5,
+    SD1_AUTOENCODER,
+    SD2_1,
+    SD3_5_LARGE,
+    SD3_5_MEDIUM,
+    SD3_AUTOENCODER,
+    SD3_MEDIUM,
+    SDXL,
+)
 
 
 @dataclass(frozen=True)
@@ -32,14 +42,6 @@ SD1_BLOCKS = {
     "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
     "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
 }
-SD1_UNET = {
-    "channels": 320,
-    "multipliers": (1, 2, 4, 4),
-    "res_blocks": (2, 2, 2, 2),
-    "depths_down": (1, 1, 1, 1, 1, 1, 0, 0),
-    "depth_mid": 1,
-    "depths_up": (0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1),
-}
 SD3_CONFIG = {"joint_attention_dim": 4096, "pooled_projection_dim": 2048, "num_layers": 24, "num_attention_heads": 24}
 VAE_CONFIG = {
     "block_out_channels": (128, 256, 512, 512),
@@ -52,7 +54,7 @@ SIZES = {
     "SD1.5": FullSize(
         859_520_964,
         UNet,
-        UNetParams(**SD1_UNET, context_dim=768, linear_projection=False, heads=8),
+        SD1_5,
         UNet2DConditionModel,
         {**SD1_BLOCKS, "cross_attention_dim": 768, "attention_head_dim": 8},
         keymaps.unet,
@@ -60,7 +62,7 @@ SIZES = {
     "SD2.1": FullSize(
         865_910_724,
         UNet,
-        UNetParams(**SD1_UNET, context_dim=1024, linear_projection=True, heads=None),
+        SD2_1,
         UNet2DConditionModel,
         {
             **SD1_BLOCKS,
@@ -73,18 +75,7 @@ SIZES = {
     "SDXL": FullSize(
         2_567_463_684,
         UNet,
-        UNetParams(
-            channels=320,
-            multipliers=(1, 2, 4),
-            res_blocks=(2, 2, 2),
-            depths_down=(0, 0, 2, 2, 10, 10),
-            depth_mid=10,
-            depths_up=(10, 10, 10, 2, 2, 2, 0, 0, 0),
-            context_dim=2048,
-            linear_projection=True,
-            heads=None,
-            y_dim=2816,
-        ),
+        SDXL,
         UNet2DConditionModel,
         {
             "block_out_channels": (320, 640, 1280),
@@ -103,7 +94,7 @@ SIZES = {
     "SD3 medium": FullSize(
         2_028_328_000,
         MMDiT,
-        MMDiTParams(depth=24, width=1536, context_dim=4096, y_dim=2048),
+        SD3_MEDIUM,
         SD3Transformer2DModel,
         {**SD3_CONFIG, "caption_projection_dim": 1536, "pos_embed_max_size": 192},
         keymaps.mmdit,
@@ -111,15 +102,7 @@ SIZES = {
     "SD3.5 medium": FullSize(
         2_243_171_520,
         MMDiT,
-        MMDiTParams(
-            depth=24,
-            width=1536,
-            context_dim=4096,
-            y_dim=2048,
-            positions=384,
-            qk_norm=True,
-            dual_blocks=tuple(range(13)),
-        ),
+        SD3_5_MEDIUM,
         SD3Transformer2DModel,
         {
             **SD3_CONFIG,
@@ -133,7 +116,7 @@ SIZES = {
     "SD3.5 large": FullSize(
         8_056_627_520,
         MMDiT,
-        MMDiTParams(depth=38, width=2432, context_dim=4096, y_dim=2048, qk_norm=True),
+        SD3_5_LARGE,
         SD3Transformer2DModel,
         {
             **SD3_CONFIG,
@@ -148,7 +131,7 @@ SIZES = {
     "SD1 autoencoder": FullSize(
         83_653_863,
         Autoencoder,
-        AutoencoderParams(channels=128, multipliers=(1, 2, 4, 4)),
+        SD1_AUTOENCODER,
         AutoencoderKL,
         VAE_CONFIG,
         keymaps.autoencoder,
@@ -156,7 +139,7 @@ SIZES = {
     "SD3 autoencoder": FullSize(
         83_819_683,
         Autoencoder,
-        AutoencoderParams(channels=128, multipliers=(1, 2, 4, 4), latent_channels=16, quant_conv=False),
+        SD3_AUTOENCODER,
         AutoencoderKL,
         {**VAE_CONFIG, "latent_channels": 16, "use_quant_conv": False, "use_post_quant_conv": False},
         keymaps.autoencoder,

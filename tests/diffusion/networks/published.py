@@ -1,0 +1,39 @@
+"""The networks at the sizes they were published in, for tests and benchmarks on the meta device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from diffusion.networks.autoencoder import AutoencoderParams
+from diffusion.networks.mmdit import MMDiTParams
+from diffusion.networks.unet import UNetParams
+
+SD1_5 = UNetParams(
+    channels=320,
+    multipliers=(1, 2, 4, 4),
+    res_blocks=(2, 2, 2, 2),
+    depths_down=(1, 1, 1, 1, 1, 1, 0, 0),
+    depth_mid=1,
+    depths_up=(0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+    context_dim=768,
+    linear_projection=False,
+    heads=8,
+)
+SD2_1 = replace(SD1_5, context_dim=1024, linear_projection=True, heads=None)
+SDXL = UNetParams(
+    channels=320,
+    multipliers=(1, 2, 4),
+    res_blocks=(2, 2, 2),
+    depths_down=(0, 0, 2, 2, 10, 10),
+    depth_mid=10,
+    depths_up=(10, 10, 10, 2, 2, 2, 0, 0, 0),
+    context_dim=2048,
+    linear_projection=True,
+    heads=None,
+    y_dim=2816,
+)
+SD3_MEDIUM = MMDiTParams(depth=24, width=1536, context_dim=4096, y_dim=2048)
+SD3_5_MEDIUM = replace(SD3_MEDIUM, positions=384, qk_norm=True, dual_blocks=tuple(range(13)))
+SD3_5_LARGE = replace(SD3_MEDIUM, depth=38, width=2432, qk_norm=True)
+SD1_AUTOENCODER = AutoencoderParams(channels=128, multipliers=(1, 2, 4, 4))
+SD3_AUTOENCODER = replace(SD1_AUTOENCODER, latent_channels=16, quant_conv=False)
