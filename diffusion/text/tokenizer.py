@@ -1,4 +1,4 @@
-"""Text to token ids: the byte-pair tokenizer of CLIP and the unigram tokenizer of T5, built from the vocabularies in data/."""
+"""Text to token ids: CLIP's byte-pair and T5's unigram tokenizer, built from the vocabularies in data/."""
 
 from __future__ import annotations
 

@@ -1,0 +1,48 @@
+"""Stable Diffusion 1.x."""
+
+from __future__ import annotations
+
+import torch
+
+from diffusion.family import Checkpoint, ContextOnly, Family, OneTower, unet_signature
+from diffusion.latents import SD15
+from diffusion.networks.shapes import Shapes
+from diffusion.networks.unet import UNet, UNetParams
+from diffusion.prediction import Eps
+from diffusion.text.slots import ClipRules, TextSlot
+
+TITLE = "Stable Diffusion 1"
+WIDTH = 768
+
+
+def _recognise(shapes: Shapes) -> bool:
+    return unet_signature(shapes) == (WIDTH, False, None)
+
+
+def _network(shapes: Shapes) -> UNet:
+    return UNet(UNetParams.from_shapes(shapes))
+
+
+def _prediction(_: Checkpoint) -> Eps:
+    return Eps()
+
+
+FAMILY = Family(
+    name="sd15",
+    title=TITLE,
+    architecture="U-Net",
+    recognise=_recognise,
+    network=_network,
+    prediction=_prediction,
+    latent_format=SD15,
+    text=(
+        TextSlot(
+            "clip_l",
+            ("cond_stage_model.transformer.",),
+            ClipRules(activation="quick_gelu", layer=1, final_norm=True, projected=False, pad=49407),
+        ),
+    ),
+    assemble=lambda _shapes, _metadata: OneTower("clip_l"),
+    fit=lambda _shapes, _metadata: ContextOnly(WIDTH, TITLE),
+    half=torch.float16,
+)

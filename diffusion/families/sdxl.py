@@ -1,0 +1,92 @@
+"""Stable Diffusion XL, base and its distilled and fine-tuned kin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from diffusion.conditioning import Conditioning
+from diffusion.family import Checkpoint, Family, Metadata, check_context, unet_signature
+from diffusion.latents import SDXL
+from diffusion.model import Assemble, Fit
+from diffusion.networks.layers import timestep_embedding
+from diffusion.networks.shapes import Shapes
+from diffusion.networks.unet import UNet, UNetParams
+from diffusion.prediction import Eps
+from diffusion.text.encode import Encoding
+from diffusion.text.join import Joined, join_clip
+from diffusion.text.slots import ClipRules, TextSlot
+
+TITLE = "Stable Diffusion XL"
+WIDTH = 2048
+POOLED = 1280
+SIZE = 256  # each of six picture sizes is embedded in as many numbers
+VECTOR = POOLED + 6 * SIZE
+MARKERS = ("v_pred", "ztsnr", "edm_mean", "edm_std", "edm_vpred.sigma_max")
+
+
+def _recognise(shapes: Shapes) -> bool:
+    return unet_signature(shapes) == (WIDTH, True, VECTOR)
+
+
+def _network(shapes: Shapes) -> UNet:
+    return UNet(UNetParams.from_shapes(shapes))
+
+
+def _prediction(checkpoint: Checkpoint) -> Eps:
+    found = [name for name in MARKERS if name in checkpoint.names]
+    if found or checkpoint.metadata.get("modelspec.predict_key") == "v":
+        raise ValueError(f"it does not predict eps (marked {', '.join(found) or 'v'}); only those that do can be used")
+    return Eps()
+
+
+def _assemble(_shapes: Shapes, _metadata: Metadata) -> Assemble:
+    def assemble(encodings: Mapping[str, Encoding]) -> Conditioning:
+        joined: Joined = join_clip(encodings, context_width=WIDTH, pooled_width=WIDTH)
+        return Conditioning(joined.context_1LD, joined.pooled_1P)
+
+    return assemble
+
+
+def _fit(_shapes: Shapes, _metadata: Metadata) -> Fit:
+    def fit(context_BLD: Tensor, pooled_BD: Tensor | None, height: int, width: int) -> tuple[Tensor, Tensor]:
+        check_context(context_BLD, WIDTH, TITLE)
+        if pooled_BD is None or pooled_BD.shape[1] < POOLED:
+            raise ValueError(f"conditioning: {TITLE} needs the pooled text of CLIP-G; load its two text encoders")
+        return context_BLD, torch.cat((pooled_BD[:, -POOLED:], size_vector(pooled_BD, height, width)), dim=1)
+
+    return fit
+
+
+def size_vector(like_BD: Tensor, height: int, width: int) -> Tensor:
+    """The picture's size, the corner it is cropped at (0, 0) and the size it stands for: six numbers, height first."""
+    numbers_6 = torch.tensor((height, width, 0, 0, height, width), device=like_BD.device)
+    return timestep_embedding(numbers_6, SIZE).flatten().to(like_BD.dtype).expand(like_BD.shape[0], -1)
+
+
+FAMILY = Family(
+    name="sdxl",
+    title=TITLE,
+    architecture="U-Net",
+    recognise=_recognise,
+    network=_network,
+    prediction=_prediction,
+    latent_format=SDXL,
+    text=(
+        TextSlot(
+            "clip_l",
+            ("conditioner.embedders.0.transformer.",),
+            ClipRules(activation="quick_gelu", layer=2, final_norm=False, projected=False, pad=49407),
+        ),
+        TextSlot(
+            "clip_g",
+            ("conditioner.embedders.1.model.",),
+            ClipRules(activation="gelu", layer=2, final_norm=False, projected=True, pad=0),
+        ),
+    ),
+    assemble=_assemble,
+    fit=_fit,
+    half=torch.float16,
+)

@@ -1,0 +1,104 @@
+"""What one family of checkpoints is: how to recognise it, and the facts its tensors do not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from diffusion.conditioning import Conditioning
+from diffusion.latents import LatentFormat
+from diffusion.model import Assemble, Fit
+from diffusion.networks.shapes import Shapes
+from diffusion.prediction import Prediction
+from diffusion.text.encode import Encoding
+from diffusion.text.slots import TextSlot
+from diffusion.weights import Weights
+
+Metadata = Mapping[str, str]
+
+
+class Checkpoint(NamedTuple):
+    """What is read of a file to learn how its network was trained: the network's tensors, and all names in the file."""
+
+    network: Weights
+    names: frozenset[str]
+    metadata: Metadata
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family; shapes are those of the network's tensors, prefix stripped.
+
+    `recognise` never raises. `network` raises ValueError for shapes that make no network, `prediction` for a variant
+    that cannot be sampled. `assemble` and `fit` join text towers and network; for text encoders in files of their own,
+    `assemble` is given no shapes. `half` is the precision on a GPU where the file has no half precision.
+    """
+
+    name: str
+    title: str
+    architecture: str
+    recognise: Callable[[Shapes], bool]
+    network: Callable[[Shapes], nn.Module]
+    prediction: Callable[[Checkpoint], Prediction]
+    latent_format: LatentFormat
+    text: tuple[TextSlot, ...]
+    assemble: Callable[[Shapes, Metadata], Assemble]
+    fit: Callable[[Shapes, Metadata], Fit]
+    half: torch.dtype
+
+
+class UNetSignature(NamedTuple):
+    """What tells the U-Net families apart."""
+
+    context_dim: int
+    linear_projection: bool
+    y_dim: int | None
+
+
+def unet_signature(shapes: Shapes) -> UNetSignature | None:
+    """The signature of a U-Net, or None for anything else."""
+    if "input_blocks.0.0.weight" not in shapes:
+        return None
+    key = next((name for name in shapes if name.endswith(".transformer_blocks.0.attn2.to_k.weight")), "")
+    projection = shapes.get(key.removesuffix("transformer_blocks.0.attn2.to_k.weight") + "proj_in.weight", ())
+    to_k, label = shapes.get(key, ()), shapes.get("label_emb.0.0.weight")
+    if len(to_k) != 2 or (label is not None and len(label) != 2):
+        return None
+    return UNetSignature(to_k[1], len(projection) == 2, None if label is None else label[1])
+
+
+@dataclass(frozen=True)
+class OneTower:
+    """Assembling the text of a family with a single tower and no pooled vector."""
+
+    slot: str
+
+    def __call__(self, encodings: Mapping[str, Encoding]) -> Conditioning:
+        return Conditioning(encodings[self.slot].context_1LD)
+
+
+@dataclass(frozen=True)
+class ContextOnly:
+    """Fitting text to a network that takes no vector beside it."""
+
+    width: int
+    title: str
+
+    def __call__(
+        self, context_BLD: Tensor, _pooled_BD: Tensor | None, _height: int, _width: int
+    ) -> tuple[Tensor, Tensor | None]:
+        check_context(context_BLD, self.width, self.title)
+        return context_BLD, None
+
+
+def check_context(context_BLD: Tensor, width: int, title: str) -> None:
+    """ValueError if encoded text is not `width` wide."""
+    if context_BLD.shape[2] != width:
+        raise ValueError(
+            f"conditioning: {title} takes text {width} wide, got {context_BLD.shape[2]}; "
+            "encode the prompt with the text encoders of the same family"
+        )

@@ -1,0 +1,183 @@
+"""From files to values: whole checkpoints, and their parts in files of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import torch
+
+from diffusion import families
+from diffusion.family import Checkpoint as Learned
+from diffusion.family import Family
+from diffusion.fill import Part, build, compute_dtype
+from diffusion.latents import with_rgb
+from diffusion.layouts import single_file_vae
+from diffusion.model import CLIP, VAE, Model
+from diffusion.networks.autoencoder import Autoencoder, AutoencoderParams
+from diffusion.networks.shapes import Shapes
+from diffusion.text.encode import TextTower
+from diffusion.text.slots import TextSlot
+from diffusion.weights import BadWeights, Weights
+
+ResultT = TypeVar("ResultT")
+
+NETWORK_PREFIXES = ("model.diffusion_model.", "model.", "")
+VAE_PREFIXES = ("first_stage_model.", "vae.")
+LATENT_RGB = "weft.latent_rgb"
+"""Metadata: colours of this checkpoint's latents, see `latents.with_rgb`."""
+
+_FEWEST = 5  # tensors under a prefix that make it the network's
+_CLIP_ROOTS = ("embeddings.token_embedding.weight", "token_embedding.weight")
+_T5_ROOT = "encoder.block.0.layer.0.SelfAttention.q.weight"
+
+
+class Checkpoint(NamedTuple):
+    """The parts of one file; text encoders and autoencoder may be in files of their own."""
+
+    model: Model
+    clip: CLIP | None
+    vae: VAE | None
+
+
+def load_checkpoint(path: Path, device: str) -> Checkpoint:
+    """Everything in a single file (LDM, SGM or SD3 layout). BadWeights for a file that cannot be used.
+
+    On the CPU all is computed in float32, on a GPU in the file's half precision.
+    """
+    weights, where = Weights.open(path), torch.device(device)
+    network, family = _network_in(weights)
+    model = _model(weights, network, family, where)
+    vae = next((part for prefix in VAE_PREFIXES if (part := weights.with_prefix(prefix))), None)
+    return Checkpoint(
+        model,
+        _clip_in(weights, network.shapes, family, where),
+        None if vae is None else _vae(vae, where),
+    )
+
+
+def load_unet(path: Path, device: str) -> Model:
+    """The U-Net of a file; BadWeights if it has another network."""
+    return _model_of("U-Net", path, device)
+
+
+def load_mmdit(path: Path, device: str) -> Model:
+    """The MMDiT of a file; BadWeights if it has another network."""
+    return _model_of("MMDiT", path, device)
+
+
+def load_clip(paths: Sequence[Path], device: str) -> CLIP:
+    """Text encoders, each in a file of its own, told apart by their shapes; BadWeights if they do not go together."""
+    found: dict[str, Weights] = {}
+    for path in paths:
+        name, weights = _tower_in(Weights.open(path))
+        if name in found:
+            raise BadWeights(path, f"a second {name}, beside {found[name].header.path.name}")
+        found[name] = weights
+    family = _or_bad(paths[0], lambda: families.for_towers(found))
+    slots = {slot.name: slot for slot in family.text}
+    towers = {name: _tower(weights, slots[name], torch.device(device)) for name, weights in found.items()}
+    origin = "+".join(f"{name}:{weights.header.identity}" for name, weights in sorted(found.items()))
+    return CLIP(towers, family.assemble({}, {}), origin)
+
+
+def load_vae(path: Path, device: str) -> VAE:
+    """An autoencoder, bare (single-file or diffusers names) or within a checkpoint."""
+    weights = Weights.open(path)
+    part = next((part for prefix in VAE_PREFIXES if (part := weights.with_prefix(prefix))), weights)
+    return _vae(part, torch.device(device))
+
+
+def _model_of(architecture: str, path: Path, device: str) -> Model:
+    weights = Weights.open(path)
+    network, family = _network_in(weights)
+    if family.architecture != architecture:
+        raise BadWeights(path, f"expected a {architecture}, this is {family.title}, a {family.architecture}")
+    return _model(weights, network, family, torch.device(device))
+
+
+def _network_in(weights: Weights) -> tuple[Weights, Family]:
+    """The network's tensors, prefix stripped, and their family."""
+    parts = (weights.with_prefix(prefix) for prefix in NETWORK_PREFIXES)
+    network = next((part for part in parts if len(part) > _FEWEST), weights)
+    return network, _or_bad(weights.header.path, lambda: families.recognise(network.shapes))
+
+
+def _model(weights: Weights, network: Weights, family: Family, device: torch.device) -> Model:
+    path, metadata = weights.header.path, weights.header.metadata
+    latent_format = family.latent_format
+    if LATENT_RGB in metadata:
+        latent_format = _or_bad(path, lambda: with_rgb(family.latent_format, metadata[LATENT_RGB]))
+    learned = Learned(network, frozenset(weights), metadata)
+    prediction = _or_bad(path, lambda: family.prediction(learned))
+    dtype = compute_dtype(device, network.dtypes, family.half)
+    return Model(
+        network=build(Part(path, family.title, network, network.shapes, device, dtype), family.network),
+        family=family.name,
+        prediction=prediction,
+        latent_format=latent_format,
+        fit=_or_bad(path, lambda: family.fit(network.shapes, metadata)),
+        device=device,
+        dtype=dtype,
+        origin=f"network:{weights.header.identity}",
+    )
+
+
+def _clip_in(weights: Weights, network: Shapes, family: Family, device: torch.device) -> CLIP | None:
+    towers: dict[str, TextTower] = {}
+    for slot in family.text:
+        part = next((part for prefix in slot.prefixes if (part := weights.with_prefix(prefix))), None)
+        if part is not None:
+            towers[slot.name] = _tower(part, slot, device)
+    if not towers:
+        return None
+    assemble = _or_bad(weights.header.path, lambda: family.assemble(network, weights.header.metadata))
+    return CLIP(towers, assemble, f"text:{weights.header.identity}")
+
+
+def _tower(weights: Weights, slot: TextSlot, device: torch.device) -> TextTower:
+    # transformers takes seconds to import, and nothing before the first text encoder needs it.
+    from diffusion.text.towers import build_tower  # noqa: PLC0415
+
+    return build_tower(weights, slot, device)
+
+
+def _tower_in(weights: Weights) -> tuple[str, Weights]:
+    """Which tower a file holds, by its number of layers, and its tensors without any prefix."""
+    for name in weights:
+        if name.endswith(_T5_ROOT):
+            return "t5xxl", weights.with_prefix(name.removesuffix(_T5_ROOT))
+    for root in _CLIP_ROOTS:
+        for name in weights:
+            if name.endswith(root):
+                part = weights.with_prefix(name.removesuffix(root).removesuffix("text_model."))
+                layers = {piece for key in part for piece in key.split(".") if piece.isdecimal()}
+                slot = "clip_g" if "30" in layers else "clip_h" if "22" in layers else "clip_l"
+                return slot, part
+    raise BadWeights(weights.header.path, "expected a CLIP or T5 text encoder")
+
+
+def _vae(weights: Weights, device: torch.device) -> VAE:
+    tensors = single_file_vae(weights)
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    # Trained in float32; the activations of some leave the range of float16.
+    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+    part = Part(weights.header.path, "VAE", tensors, shapes, device, dtype)
+    network = build(part, lambda shapes: Autoencoder(AutoencoderParams.from_shapes(shapes)))
+    return VAE(
+        network=network,
+        channels=network.params.latent_channels,
+        downscale=network.params.scale,
+        device=device,
+        dtype=dtype,
+        origin=f"vae:{weights.header.identity}",
+    )
+
+
+def _or_bad(path: Path, make: Callable[[], ResultT]) -> ResultT:
+    """What `make` returns; its ValueError as BadWeights of this file."""
+    try:
+        return make()
+    except ValueError as error:
+        raise BadWeights(path, str(error)) from error

@@ -1,0 +1,110 @@
+"""The three parts of a checkpoint as frozen values: Model (denoising network), CLIP (text encoders), VAE.
+
+Each names its `origin`: how it was made (file, part, merge recipe), which stands for its content in fingerprints. None
+is ever changed; a changed model is a new value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from diffusion.conditioning import Conditioning
+from diffusion.latents import LatentFormat
+from diffusion.prediction import Prediction
+from diffusion.text.encode import Encoding, TextTower, encode_prompt
+from diffusion.text.prompt import parse_prompt
+
+
+class Fit(Protocol):
+    """How encoded text meets a network: its context and the vector beside it, for a picture of that many pixels.
+
+    Raises ValueError where the text comes from encoders of another family.
+    """
+
+    def __call__(
+        self, context_BLD: Tensor, pooled_BD: Tensor | None, height: int, width: int, /
+    ) -> tuple[Tensor, Tensor | None]: ...
+
+
+@dataclass(frozen=True)
+class Model:
+    """A denoising network with what is known of how it was trained."""
+
+    network: nn.Module
+    family: str
+    prediction: Prediction
+    latent_format: LatentFormat
+    fit: Fit
+    device: torch.device
+    dtype: torch.dtype
+    origin: str
+
+    def output(self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, pooled_BD: Tensor | None) -> Tensor:
+        """What the network predicts for scaled latents at its own time `t`; tensors on `device`, of `dtype`."""
+        height, width = (side * self.latent_format.downscale for side in x_BCHW.shape[2:])
+        context_BLD, y_BD = self.fit(context_BLD, pooled_BD, height, width)
+        return self.network(x_BCHW, t_B, context_BLD, y_BD)
+
+
+class Assemble(Protocol):
+    """How a family joins what its text towers say; towers it can do without may be missing."""
+
+    def __call__(self, encodings: Mapping[str, Encoding], /) -> Conditioning: ...
+
+
+@dataclass(frozen=True)
+class CLIP:
+    """The text encoders of a checkpoint, by slot ("clip_l", "clip_g", "t5xxl")."""
+
+    towers: Mapping[str, TextTower]
+    assemble: Assemble
+    origin: str
+
+    def encode(self, text: str) -> Conditioning:
+        """The conditioning of one prompt with weights such as `(cat:1.3)`: batch 1, float32, on the CPU."""
+        segments = parse_prompt(text)
+        return self.assemble({slot: encode_prompt(tower, segments) for slot, tower in self.towers.items()})
+
+
+class Autoencoder(Protocol):
+    """Raw latents B C H/8 W/8 from pictures B 3 H W in -1..1, and back."""
+
+    def encode(self, x_BCHW: Tensor) -> Tensor: ...
+    def decode(self, z_BCHW: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class VAE:
+    """An autoencoder between pictures in 0..1 and raw latents."""
+
+    network: Autoencoder
+    channels: int
+    downscale: int
+    device: torch.device
+    dtype: torch.dtype
+    origin: str
+
+    def encode(self, image_B3HW: Tensor) -> Tensor:
+        """Raw latents (the mean, no noise), float32 on the CPU.
+
+        Rows and columns beyond a multiple of `downscale` are cut, half on each side.
+        """
+        height, width = (size - size % self.downscale for size in image_B3HW.shape[2:])
+        if not height or not width:
+            size = tuple(image_B3HW.shape[2:])
+            raise ValueError(f"image: expected at least {self.downscale} pixels a side, got {size}")
+        top, left = (image_B3HW.shape[2] - height) // 2, (image_B3HW.shape[3] - width) // 2
+        x_B3HW = image_B3HW[:, :, top : top + height, left : left + width] * 2 - 1
+        return self.network.encode(x_B3HW.to(self.device, self.dtype)).float().cpu()
+
+    def decode(self, latent_BCHW: Tensor) -> Tensor:
+        """A picture in 0..1 of raw latents, float32 on the CPU."""
+        if latent_BCHW.shape[1] != self.channels:
+            raise ValueError(f"latent: this VAE takes {self.channels} channels, got {latent_BCHW.shape[1]}")
+        x_B3HW = self.network.decode(latent_BCHW.to(self.device, self.dtype))
+        return ((x_B3HW.float() + 1) / 2).clamp(0, 1).cpu()

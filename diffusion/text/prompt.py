@@ -1,0 +1,96 @@
+"""Prompt weights: `(x)` is x times 1.1, `(x:w)` is x at weight w, backslash makes a parenthesis literal."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+_EMPHASIS = 1.1
+_LONGEST_NUMBER = 32
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of text with one weight; `text` has no syntax left."""
+
+    text: str
+    weight: float
+
+
+def parse_prompt(text: str) -> list[Segment]:
+    """Segments in order, empty ones left out.
+
+    `(x)` multiplies with the weight around it, `(x:w)` replaces it. The last colon counts; a colon at the start, or one
+    not followed by a finite number, is text. Parentheses without a partner are text.
+    """
+    characters = _unescape(text)
+    pairs = _pairs(characters)
+    closing_of_weight = {}  # position of the colon that starts a weight -> position of the closing parenthesis
+    weights = [1.0]
+    segments: list[Segment] = []
+    buffer: list[str] = []
+
+    def flush() -> None:
+        if buffer:
+            segments.append(Segment("".join(buffer), weights[-1]))
+            buffer.clear()
+
+    position = 0
+    while position < len(characters):
+        character = characters[position]
+        if position in closing_of_weight:
+            position = closing_of_weight[position]
+            continue
+        if character == "(" and position in pairs:
+            flush()
+            number = _weight_before(characters, position, pairs[position])
+            if number is None:
+                weights.append(weights[-1] * _EMPHASIS)
+            else:
+                colon, weight = number
+                closing_of_weight[colon] = pairs[position]
+                weights.append(weight)
+        elif character == ")" and position in pairs:
+            flush()
+            weights.pop()
+        else:
+            buffer.append(character[-1])
+        position += 1
+    flush()
+    return segments
+
+
+def _unescape(text: str) -> list[str]:
+    """Characters; a literal parenthesis is the two characters of its escape, so that nothing takes it for syntax."""
+    characters: list[str] = []
+    for character in text:
+        if character in "()" and characters and characters[-1] == "\\":
+            characters[-1] += character
+        else:
+            characters.append(character)
+    return characters
+
+
+def _pairs(characters: list[str]) -> dict[int, int]:
+    """Positions of matching parentheses, both ways."""
+    pairs: dict[int, int] = {}
+    open_positions: list[int] = []
+    for position, character in enumerate(characters):
+        if character == "(":
+            open_positions.append(position)
+        elif character == ")" and open_positions:
+            start = open_positions.pop()
+            pairs[start], pairs[position] = position, start
+    return pairs
+
+
+def _weight_before(characters: list[str], start: int, end: int) -> tuple[int, float] | None:
+    """Position of the colon and the weight behind it, of the group between `start` and `end`; None if it has none."""
+    for colon in range(end - 1, max(start + 1, end - _LONGEST_NUMBER), -1):
+        if characters[colon] == ":":
+            try:
+                weight = float("".join(characters[colon + 1 : end]))
+            except ValueError:
+                return None
+            return (colon, weight) if math.isfinite(weight) else None
+    return None

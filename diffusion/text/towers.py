@@ -1,0 +1,55 @@
+"""Text towers from a file's tensors, prefix stripped."""
+
+from __future__ import annotations
+
+import torch
+
+from diffusion.fill import Part, build, compute_dtype
+from diffusion.networks.shapes import Shapes
+from diffusion.text.clip import ClipNetwork, ClipParams, ClipTower, transformers_layout
+from diffusion.text.encode import TextTower
+from diffusion.text.slots import ClipRules, T5Rules, TextSlot
+from diffusion.text.t5 import T5Network, T5Tower, encoder_names, t5_config
+from diffusion.weights import BadWeights, Weights
+
+HEADS = "weft.text_heads"
+"""Metadata of a file whose CLIP tower has heads that are not 64 wide: their number."""
+
+
+def build_tower(weights: Weights, slot: TextSlot, device: torch.device) -> TextTower:
+    """The tower of one slot; BadWeights if the tensors do not make one."""
+    match slot.rules:
+        case ClipRules() as rules:
+            return _clip(weights, slot.name, rules, device)
+        case T5Rules() as rules:
+            return _t5(weights, slot.name, rules, device)
+
+
+def _clip(weights: Weights, title: str, rules: ClipRules, device: torch.device) -> ClipTower:
+    tensors = transformers_layout(weights)
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    heads = _heads(weights)
+
+    def network(shapes: Shapes) -> ClipNetwork:
+        return ClipNetwork(ClipParams.from_shapes(shapes, heads), rules.activation)
+
+    dtype = compute_dtype(device, weights.dtypes, torch.float16)
+    built = build(Part(weights.header.path, title, tensors, shapes, device, dtype), network)
+    return ClipTower(built, rules, device)
+
+
+def _t5(weights: Weights, title: str, rules: T5Rules, device: torch.device) -> T5Tower:
+    encoder = weights.select(encoder_names(weights))
+    # Its activations leave the range of float16.
+    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
+    part = Part(weights.header.path, title, encoder, encoder.shapes, device, dtype)
+    return T5Tower(build(part, lambda shapes: T5Network(t5_config(shapes))), rules, device)
+
+
+def _heads(weights: Weights) -> int | None:
+    stated = weights.header.metadata.get(HEADS)
+    if stated is None:
+        return None
+    if not stated.isdecimal() or not 0 < int(stated) <= 1024:
+        raise BadWeights(weights.header.path, f"metadata {HEADS}: expected a number of heads, got {stated!r}")
+    return int(stated)

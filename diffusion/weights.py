@@ -1,0 +1,242 @@
+"""Safetensors files: a header that is checked before anything is believed, and tensors read lazily through one mapping.
+
+Format: 8 bytes little-endian length, JSON header, data. Nothing here can run code from a file: pickles are refused by
+their content, whatever the file is called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import mmap
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from diffusion.networks.shapes import Shapes
+
+LONGEST_HEADER = 32 * 2**20  # bytes; the largest known is a few MB
+_MOST_DIMENSIONS = 8
+
+DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
+    {
+        "F64": torch.float64,
+        "F32": torch.float32,
+        "F16": torch.float16,
+        "BF16": torch.bfloat16,
+        "F8_E4M3": torch.float8_e4m3fn,
+        "F8_E5M2": torch.float8_e5m2,
+        "I64": torch.int64,
+        "I32": torch.int32,
+        "I16": torch.int16,
+        "I8": torch.int8,
+        "U8": torch.uint8,
+        "BOOL": torch.bool,
+    }
+)
+
+_FOREIGN = (
+    (b"PK\x03\x04", "a PyTorch archive (zip with a pickle inside), which can run code when loaded"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"\x80\x02", "a Python pickle, which can run code when loaded"),
+    (b"\x80\x03", "a Python pickle, which can run code when loaded"),
+    (b"\x80\x04", "a Python pickle, which can run code when loaded"),
+    (b"\x80\x05", "a Python pickle, which can run code when loaded"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"GGUF", "a GGUF file"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"<!DOCTYP", "a web page, not the file itself"),
+    (b"<html", "a web page, not the file itself"),
+    (b"version ", "a Git LFS pointer, not the file itself"),
+)
+
+
+class BadWeights(ValueError):
+    """A weights file that cannot be used: which one, and why."""
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(f"{path.name}: {message}")
+        self.path = path
+        self.message = message
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """One tensor in a file; `start` and `end` are byte positions in the file."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file holds. `identity` changes when the file does: its header, size, time of change and inode."""
+
+    path: Path
+    tensors: Mapping[str, TensorInfo]
+    metadata: Mapping[str, str]
+    identity: str
+
+    @property
+    def shapes(self) -> Shapes:
+        return {name: info.shape for name, info in self.tensors.items()}
+
+
+def read_header(path: Path) -> Header:
+    """The checked header of a safetensors file; BadWeights if the file is anything else or lies about itself.
+
+    Reads the header's bytes and no others. Refused: pickles and archives, truncated files, headers longer than
+    LONGEST_HEADER, unknown dtypes, and tensors that overlap, leave gaps, reach past the end or differ in size from
+    their dtype and shape.
+    """
+    if not path.is_file():
+        raise BadWeights(path, "expected a file" if path.exists() else "no such file")
+    with path.open("rb") as file:
+        return _header_of(path, file)
+
+
+class Weights(Mapping[str, Tensor]):
+    """Tensors of one file by name, each read when asked for.
+
+    Tensors share memory with the mapped file and are not to be written to (a write would stay private to the process).
+    Float8 tensors with a `scale_weight` beside them come multiplied by it, as float32; the scales themselves and their
+    markers are not listed.
+    """
+
+    def __init__(self, header: Header, names: Mapping[str, str], data: mmap.mmap) -> None:
+        self.header = header
+        self._names = names  # name here -> name in the file
+        self._data = data
+
+    @classmethod
+    def open(cls, path: Path) -> Weights:
+        """Map a file; BadWeights as for `read_header`."""
+        if not path.is_file():
+            raise BadWeights(path, "expected a file" if path.exists() else "no such file")
+        with path.open("rb") as file:
+            header = _header_of(path, file)
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        return cls(header, {name: name for name in header.tensors if not _is_scale(name)}, data)
+
+    def with_prefix(self, prefix: str) -> Weights:
+        """The tensors whose name starts with `prefix`, which is cut off."""
+        return self.select({name[len(prefix) :]: name for name in self._names if name.startswith(prefix)})
+
+    def select(self, names: Mapping[str, str]) -> Weights:
+        """Tensors under other names: for each name to be, the name here."""
+        return Weights(self.header, {name: self._names[here] for name, here in names.items()}, self._data)
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        return {name: self.header.tensors[full].shape for name, full in self._names.items()}
+
+    @cached_property
+    def dtypes(self) -> frozenset[torch.dtype]:
+        """The dtypes the file stores these tensors in."""
+        return frozenset(self.header.tensors[full].dtype for full in self._names.values())
+
+    def __getitem__(self, name: str) -> Tensor:
+        full = self._names[name]
+        tensor = self._read(self.header.tensors[full])
+        scale = self.header.tensors.get(full.removesuffix("weight") + "scale_weight")
+        return tensor if scale is None else tensor.float() * self._read(scale).float()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def _read(self, info: TensorInfo) -> Tensor:
+        count = math.prod(info.shape)
+        if not count:
+            return torch.empty(info.shape, dtype=info.dtype)
+        if info.start % info.dtype.itemsize:
+            aligned = bytearray(self._data[info.start : info.end])
+            return torch.frombuffer(aligned, dtype=info.dtype).reshape(info.shape)
+        return torch.frombuffer(self._data, dtype=info.dtype, count=count, offset=info.start).reshape(info.shape)
+
+
+def _is_scale(name: str) -> bool:
+    return name.rsplit(".", 1)[-1] in ("scale_weight", "scale_input", "scaled_fp8")
+
+
+def _header_of(path: Path, file: BinaryIO) -> Header:
+    status = os.fstat(file.fileno())
+    first = file.read(8)
+    for magic, what in _FOREIGN:
+        if first.startswith(magic):
+            raise BadWeights(path, f"this is {what}; expected safetensors")
+    length = int.from_bytes(first, "little")
+    if len(first) < 8 or length > LONGEST_HEADER:
+        raise BadWeights(path, f"expected safetensors; its first bytes {first!r} are no length of a header")
+    if 8 + length > status.st_size:
+        raise BadWeights(path, f"truncated: the header is {length} bytes long, the whole file {status.st_size}")
+    raw = file.read(length)
+    tensors, metadata = _parse(path, raw, status.st_size)
+    state = f"{status.st_size} {status.st_mtime_ns} {status.st_ino}".encode()
+    identity = hashlib.blake2b(state + raw, digest_size=16).hexdigest()
+    return Header(path, MappingProxyType(tensors), MappingProxyType(metadata), identity)
+
+
+def _parse(path: Path, raw: bytes, file_size: int) -> tuple[dict[str, TensorInfo], dict[str, str]]:
+    try:
+        entries = json.loads(raw, object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise BadWeights(path, f"expected safetensors; its header is no JSON: {error}") from error
+    if not isinstance(entries, dict):
+        raise BadWeights(path, "expected a JSON object in the header")
+    metadata = entries.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise BadWeights(path, "expected text for every entry of __metadata__")
+    if not entries:
+        raise BadWeights(path, "expected tensors, the file has none")
+    data_start = 8 + len(raw)
+    tensors = {name: _tensor_info(path, name, entry, data_start) for name, entry in entries.items()}
+    position = data_start
+    for name, info in sorted(tensors.items(), key=lambda item: (item[1].start, item[1].end)):
+        if info.start != position:
+            what = "overlaps the tensor before it" if info.start < position else "leaves a gap before it"
+            raise BadWeights(path, f"tensor {name!r} {what}: starts at byte {info.start}, expected {position}")
+        position = info.end
+    if position > file_size:
+        raise BadWeights(path, f"truncated: its tensors end at byte {position}, the file at {file_size}")
+    if position < file_size:
+        raise BadWeights(path, f"{file_size - position} bytes after the last tensor")
+    return tensors, metadata
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        raise ValueError("a name occurs twice")
+    return entries
+
+
+def _tensor_info(path: Path, name: str, entry: Any, data_start: int) -> TensorInfo:
+    match entry:
+        case {"dtype": str(code), "shape": list(shape), "data_offsets": [int(start), int(end)]}:
+            pass
+        case _:
+            raise BadWeights(path, f"tensor {name!r}: expected dtype, shape and two data_offsets")
+    if code not in DTYPES:
+        raise BadWeights(path, f"tensor {name!r}: dtype {code!r} is not one of {', '.join(DTYPES)}")
+    if len(shape) > _MOST_DIMENSIONS or not all(type(size) is int and size >= 0 for size in shape):
+        raise BadWeights(
+            path, f"tensor {name!r}: expected a shape of up to {_MOST_DIMENSIONS} sizes, got {shape!r:.80}"
+        )
+    size = math.prod(shape) * DTYPES[code].itemsize
+    if not 0 <= start <= end or end - start != size:
+        raise BadWeights(path, f"tensor {name!r}: {code} of shape {shape} takes {size} bytes, it has [{start}, {end})")
+    return TensorInfo(DTYPES[code], tuple(shape), data_start + start, data_start + end)
