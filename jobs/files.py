@@ -26,12 +26,12 @@ MODEL_FOLDERS = (
     "embeddings",
     "upscale_models",
 )
-WRITTEN_FOLDERS = ("input", "output", "temp")
+WRITTEN_FOLDERS = ("input", "output", "temp", "workflows")
 WEIGHTS = (".safetensors", ".sft")
 PART = ".part"
 MAX_NAME_BYTES = 255
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\u200e\u200f\u202a-\u202e\u2066-\u2069]')
 
 
 class BadName(ValueError):
@@ -60,7 +60,7 @@ def _broken_rule(part: str) -> str | None:
     if part in (".", ".."):
         return "it must not contain '.' or '..'"
     if _FORBIDDEN.search(part):
-        return 'it holds a control character or one of < > : " | ? * \\'
+        return 'it holds a control or direction character or one of < > : " | ? * \\'
     if part.endswith((".", " ")) or part.startswith(" "):
         return "a part must not begin or end with a space, nor end with a dot"
     if part.startswith("."):
@@ -75,13 +75,17 @@ def _broken_rule(part: str) -> str | None:
 
 
 class FileStore:
-    """The models folders under each of `models` (the first root that has a name wins), and under `data` the folders
-    "input" (uploads), "output" and "temp" (results)."""
+    """The models folders under each of `models` (the first root that has a name wins), under `data` the folders
+    "input" (uploads), "output" and "temp" (results) and "workflows" (saved documents), and the folders `fixed` by name,
+    which come with the program and are only read."""
 
-    def __init__(self, models: Sequence[Path], data: Path, hashes: Hashes) -> None:
+    def __init__(
+        self, models: Sequence[Path], data: Path, hashes: Hashes, fixed: Mapping[str, Path] | None = None
+    ) -> None:
         self._roots: dict[str, tuple[Path, ...]] = {
             folder: tuple(root / folder for root in models) for folder in MODEL_FOLDERS
         }
+        self._roots |= {folder: (root,) for folder, root in (fixed or {}).items()}
         for folder in WRITTEN_FOLDERS:
             (data / folder).mkdir(parents=True, exist_ok=True)
             self._roots[folder] = (data / folder,)
@@ -120,12 +124,23 @@ class FileStore:
         except OSError as error:
             raise NoSuchFile(f"{name!r} in {folder!r} cannot be opened: {error.strerror}") from error
 
+    def read(self, folder: str, name: str) -> bytes:
+        """The whole file. Raises BadName or NoSuchFile."""
+        with self.open(folder, name) as file:
+            return file.read()
+
+    def replace(self, folder: str, name: str, data: bytes) -> None:
+        """Write a file of a written folder, replacing what was there at once or not at all. Raises BadName."""
+        if len(parts_of(name)) != 1:
+            raise BadName(f"{name!r:.80} is not a plain file name: it must not contain '/'")
+        replace_file(self.root(folder) / name, data)
+
     def fingerprint(self, folder: str, name: str) -> str:
         """Hash of the file's content. Raises BadName or NoSuchFile."""
         return self._hashes.of(self.path(folder, name))
 
     def root(self, folder: str) -> Path:
-        """Where what is written to "input", "output" or "temp" goes."""
+        """Where what is written to one of WRITTEN_FOLDERS goes."""
         (root,) = self._roots_of(folder)
         return root
 
