@@ -1,6 +1,6 @@
 """What a network predicts, and how that becomes a clean estimate: everything that differs between eps and flow models.
 
-A noisy latent is `x = alpha(sigma) * x0 + sigma * noise`. Samplers, schedules and guidance know nothing else of a model.
+A noisy latent is `x = alpha(sigma) * x0 + sigma * noise`. Samplers and schedules know nothing else of a model.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Eps:
     def sigma_max(self) -> float:
         return float(self.sigmas[-1])
 
-    def alpha(self, sigma: float) -> float:  # noqa: ARG002
+    def alpha(self, sigma: float) -> float:
         return 1.0
 
     def sigma(self, t: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class Eps:
         is_highest = sigma >= self.sigma_max * (1 - 1e-5)
         return latent + noise * (math.sqrt(1 + sigma**2) if is_highest else sigma)
 
-    def finish(self, x: Tensor, sigma: float) -> Tensor:  # noqa: ARG002
+    def finish(self, x: Tensor, sigma: float) -> Tensor:
         return x
 
 
@@ -140,7 +140,7 @@ class Flow:
     def timestep(self, sigma: float) -> float:
         return 1000 * sigma
 
-    def scale_input(self, x: Tensor, sigma: float) -> Tensor:  # noqa: ARG002
+    def scale_input(self, x: Tensor, sigma: float) -> Tensor:
         return x
 
     def denoised(self, x: Tensor, output: Tensor, sigma: float) -> Tensor:

@@ -1,0 +1,69 @@
+"""Noise rules: which noise a seed means. A rule is `(seed, shape) -> (draw number -> noise)`.
+
+Draw 0 is the noise a generation starts from, draw n the one a stochastic sampler adds after step n. All noise is made
+on the CPU in float32, so a seed means the same picture on every device.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Noise = Callable[[int], Tensor]
+NoiseRule = Callable[[int, tuple[int, ...]], Noise]
+
+_WORD = 0xFFFFFFFF
+
+
+def per_item(seed: int, shape: tuple[int, ...]) -> Noise:
+    """Noise that depends on (seed, item of the batch, draw, position) alone, so that any item of any batch and any step
+    can be made again without the others."""
+    batch, *item_shape = shape
+    return lambda draw: normal(seed, range(batch), draw, math.prod(item_shape)).reshape(shape)
+
+
+def whole_batch(seed: int, shape: tuple[int, ...]) -> Noise:
+    """ComfyUI's noise on a CPU: the batch is one draw of torch's generator, the steps draw from one of seed + 1."""
+
+    def draw(number: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed if number == 0 else seed + 1)
+        for _ in range(number - 1):
+            torch.randn(shape, generator=generator)
+        return torch.randn(shape, generator=generator)
+
+    return draw
+
+
+def normal(seed: int, items: range, draw: int, count: int) -> Tensor:
+    """len(items) x count standard normal values, float32: Box-Muller in float64 of counters (position, item, draw)."""
+    item, block = torch.meshgrid(torch.tensor(items), torch.arange((count + 3) // 4), indexing="ij")
+    counter = torch.stack([block, item, torch.full_like(item, draw), torch.zeros_like(item)])
+    words = philox(counter, (seed & _WORD, seed >> 32 & _WORD))
+    a, b, c, d = (words.double() + 0.5) / 2**32
+    radius, angle = torch.sqrt(-2 * torch.stack([a, b]).log()), 2 * math.pi * torch.stack([c, d])
+    values = torch.cat([radius * angle.cos(), radius * angle.sin()])
+    return values.movedim(0, -1).flatten(1)[:, :count].float()
+
+
+def philox(counter: Tensor, key: tuple[int, int]) -> Tensor:
+    """Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
+
+    Four words of 32 bits each, held in int64 (shape 4 ...), become as many uniformly distributed ones.
+    """
+    a, b, c, d = counter
+    left, right = key
+    for _ in range(10):
+        first, second = _product(a, 0xD2511F53), _product(c, 0xCD9E8D57)
+        a, b, c, d = second[0] ^ b ^ left, second[1], first[0] ^ d ^ right, first[1]
+        left, right = (left + 0x9E3779B9) & _WORD, (right + 0xBB67AE85) & _WORD
+    return torch.stack([a, b, c, d])
+
+
+def _product(word: Tensor, factor: int) -> tuple[Tensor, Tensor]:
+    """High and low 32 bits of word * factor, by halves, as int64 has no room for an unsigned 64-bit product."""
+    low, high = word * (factor & 0xFFFF), word * (factor >> 16)
+    middle = (high & 0xFFFF) + (low >> 16)
+    return (high >> 16) + (middle >> 16), (middle & 0xFFFF) << 16 | low & 0xFFFF

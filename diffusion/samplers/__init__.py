@@ -1,0 +1,53 @@
+"""Samplers, one file each, named as its file: `sample(denoise, x, sigmas, alpha, noise, on_step) -> x`.
+
+A sampler follows a noisy latent down the levels `sigmas`, calling `denoise(x, sigma)` for the clean estimate. `alpha`
+is the signal coefficient of `x = alpha(sigma) * x0 + sigma * noise`, all it knows of the kind of model; `noise(n)` is
+the unit noise for step n = 1, 2, ...; `on_step` is told of each step and may raise to stop.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from diffusion.noise import Noise
+from diffusion.schedules import Sigmas
+
+Denoiser = Callable[[Tensor, float], Tensor]
+Alpha = Callable[[float], float]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A finished step: number 1..total, the latent it led to, and the clean estimate it was made from."""
+
+    number: int
+    total: int
+    x: Tensor
+    denoised: Tensor
+
+
+OnStep = Callable[[Step], None]
+
+
+class Sampler(Protocol):
+    def __call__(
+        self, denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: Noise, on_step: OnStep, /
+    ) -> Tensor: ...
+
+
+def names() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def get(name: str) -> Sampler:
+    """The sampler of that name; ValueError with the names there are if there is none."""
+    if name not in names():
+        raise ValueError(f"sampler: expected one of {', '.join(names())}, got {name!r}")
+    sampler: Sampler = importlib.import_module(f"{__name__}.{name}").sample
+    return sampler

@@ -1,0 +1,166 @@
+"""Samplers against an exact denoiser: data from two Gaussians, whose clean estimate has a closed form."""
+
+from __future__ import annotations
+
+import functools
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import Tensor
+
+from diffusion import samplers
+from diffusion.noise import per_item
+from diffusion.prediction import Eps, Flow, Prediction
+from diffusion.samplers import Alpha, Denoiser, Step
+from diffusion.schedules import Sigmas, sigmas
+
+EPS, FLOW = Eps(), Flow(3.0)
+PREDICTIONS = pytest.mark.parametrize("prediction", [EPS, FLOW], ids=["eps", "flow"])
+STD, DIM = 0.5, 16
+MODE = torch.linspace(-1, 1, DIM, dtype=torch.float64)
+
+
+def mixture(alpha: Alpha) -> Denoiser:
+    """E[x0 | x] for x0 from one half N(MODE, STD^2) and one half N(-MODE, STD^2), x = alpha * x0 + sigma * noise."""
+
+    def denoise(x_ND: Tensor, sigma: float) -> Tensor:
+        a = alpha(sigma)
+        variance = (a * STD) ** 2 + sigma**2
+        means = [sign * MODE + a * STD**2 / variance * (x_ND - a * sign * MODE) for sign in (1, -1)]
+        nearer_N1 = torch.sigmoid(2 * a / variance * (x_ND @ MODE))[:, None]
+        return nearer_N1 * means[0] + (1 - nearer_N1) * means[1]
+
+    return denoise
+
+
+def start(prediction: Prediction, count: int = 8) -> Tensor:
+    return per_item(0, (count, DIM))(0).double() * prediction.sigma_max
+
+
+def even(prediction: Prediction, steps: int) -> Sigmas:
+    """Levels as smooth in the step number as convergence needs, down to a level above 0."""
+    low = 0.05
+    if prediction is FLOW:
+        return tuple(torch.linspace(1, low, steps + 1, dtype=torch.float64).tolist())
+    return tuple(torch.linspace(math.log(10), math.log(low), steps + 1, dtype=torch.float64).exp().tolist())
+
+
+def top_of(prediction: Prediction) -> Tensor:
+    return start(prediction) / prediction.sigma_max * even(prediction, 1)[0]
+
+
+def run(name: str, prediction: Prediction, levels: Sigmas, x: Tensor) -> Tensor:
+    noise = per_item(1, tuple(x.shape))
+    return samplers.get(name)(
+        mixture(prediction.alpha), x, levels, prediction.alpha, lambda n: noise(n).double(), lambda step: None
+    )
+
+
+@functools.cache
+def reference(prediction: Prediction) -> Tensor:
+    """The ODE from `start` down the levels of `even`, by the classical fourth-order Runge-Kutta method."""
+    denoise, x = mixture(prediction.alpha), top_of(prediction)
+
+    def slope(x: Tensor, sigma: float) -> Tensor:
+        return (x - denoise(x, sigma)) / sigma
+
+    for sigma, target in pairwise(even(prediction, 320)):
+        h = target - sigma
+        a = slope(x, sigma)
+        b = slope(x + h / 2 * a, sigma + h / 2)
+        c = slope(x + h / 2 * b, sigma + h / 2)
+        x = x + h / 6 * (a + 2 * b + 2 * c + slope(x + h * c, target))
+    return x
+
+
+@PREDICTIONS
+@pytest.mark.parametrize(("name", "order"), [("euler", 1), ("ddim", 1), ("dpmpp_2m", 2)])
+def test_order_of_convergence(name: str, order: int, prediction: Prediction) -> None:
+    x, exact = top_of(prediction), reference(prediction)
+    errors = [float((run(name, prediction, even(prediction, n), x) - exact).norm()) for n in (40, 80, 160)]
+    observed = [math.log2(coarse / fine) for coarse, fine in pairwise(errors)]
+    assert all(abs(o - order) < 0.25 for o in observed), observed
+
+
+@PREDICTIONS
+def test_ddim_is_euler(prediction: Prediction) -> None:
+    levels = sigmas("normal", prediction, 12)
+    x = start(prediction)
+    difference = run("ddim", prediction, levels, x) - run("euler", prediction, levels, x)
+    assert float(difference.abs().max()) < 1e-12
+
+
+@PREDICTIONS
+def test_dpmpp_2m_is_the_formula_of_the_paper(prediction: Prediction) -> None:
+    """Algorithm 2 of arXiv 2211.01095, with its own variables and in its own time."""
+    levels = even(prediction, 9)[1:]
+    x = mine = start(prediction) * levels[0]
+    alpha, denoise = prediction.alpha, mixture(prediction.alpha)
+    lambdas = [math.log(alpha(s) / s) for s in levels]
+    seen: list[Tensor] = []
+    for i in range(1, len(levels)):
+        seen.append(denoise(mine, levels[i - 1]))
+        h = lambdas[i] - lambdas[i - 1]
+        d = seen[-1]
+        if i > 1:
+            r = (lambdas[i - 1] - lambdas[i - 2]) / h
+            d = (1 + 1 / (2 * r)) * seen[-1] - 1 / (2 * r) * seen[-2]
+        mine = levels[i] / levels[i - 1] * mine - alpha(levels[i]) * math.expm1(-h) * d
+    assert float((run("dpmpp_2m", prediction, levels, x) - mine).abs().max()) < 1e-12
+
+
+@PREDICTIONS
+@pytest.mark.parametrize("name", samplers.names())
+def test_pictures_are_distributed_as_the_data(name: str, prediction: Prediction) -> None:
+    """From pure noise, every picture lands around one of the two modes, half at each, STD away in every direction."""
+    x = run(
+        name, prediction, sigmas("karras" if prediction is EPS else "normal", prediction, 100), start(prediction, 2000)
+    )
+    side_N1 = torch.sign(x @ MODE)[:, None]
+    around = x - side_N1 * MODE
+    assert float(around.std()) == pytest.approx(STD, abs=0.04)
+    assert abs(float(side_N1.mean())) < 0.08
+
+
+@PREDICTIONS
+@pytest.mark.parametrize("name", samplers.names())
+def test_a_single_step_to_zero_is_the_estimate(name: str, prediction: Prediction) -> None:
+    x = start(prediction)
+    top = prediction.sigma_max
+    expected = mixture(prediction.alpha)(x, top)
+    assert float((run(name, prediction, (top, 0.0), x) - expected).abs().max()) < 1e-9
+
+
+@pytest.mark.parametrize("name", samplers.names())
+def test_reports_each_step(name: str) -> None:
+    steps: list[Step] = []
+    x = start(FLOW)
+    noise = per_item(1, tuple(x.shape))
+    result = samplers.get(name)(mixture(FLOW.alpha), x, (1.0, 0.5, 0.0), FLOW.alpha, noise, steps.append)
+    assert [(s.number, s.total) for s in steps] == [(1, 2), (2, 2)]
+    assert steps[-1].x is result
+    assert torch.equal(steps[0].denoised, mixture(FLOW.alpha)(x, 1.0))
+
+
+def test_ancestral_noise_is_that_of_its_step() -> None:
+    asked: list[int] = []
+
+    def noise(number: int) -> Tensor:
+        asked.append(number)
+        return torch.zeros(8, DIM, dtype=torch.float64)
+
+    samplers.get("euler_ancestral")(
+        mixture(EPS.alpha), start(EPS), (10.0, 5.0, 1.0, 0.0), EPS.alpha, noise, lambda s: None
+    )
+    assert asked == [1, 2]
+
+
+def test_names_are_the_files() -> None:
+    assert samplers.names() == ["ddim", "dpmpp_2m", "euler", "euler_ancestral"]
+
+
+def test_unknown_name_lists_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"expected one of ddim, .*got '../euler'"):
+        samplers.get("../euler")
