@@ -1,0 +1,64 @@
+"""The application: a value built by one function from explicit parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from api.config import Config
+from api.documents import Documents
+from api.gate import build_gate
+from api.problems import problem_details
+from api.route import Route
+from api.routes import ROUTES
+from api.services import Services
+from api.session import Sessions
+from jobs.files import FileStore
+from jobs.service import Jobs
+
+SESSIONS = web.AppKey("SESSIONS", Sessions)
+
+HEADERS: Mapping[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def build_app(config: Config, jobs: Jobs, files: FileStore) -> web.Application:
+    """The application over its parts; it starts and stops nothing of them."""
+    sessions = Sessions(config.token) if config.token else None
+    services = Services(config, jobs, files, Documents(files), sessions)
+    by_template = {(route.method, route.template): route for route in ROUTES}
+    app = web.Application(middlewares=[problem_details, build_gate(config, sessions, by_template)])
+    if sessions is not None:
+        app[SESSIONS] = sessions
+    for route in ROUTES:
+        handler = _bind(route, services)
+        if route.method == "GET":
+            app.router.add_get(route.path, handler)
+        else:
+            app.router.add_route(route.method, route.path, handler)
+    app.on_response_prepare.append(_add_headers)
+    return app
+
+
+def login_path(app: web.Application) -> str:
+    """The address a person opens first: with a token configured, one that opens a session, once."""
+    return f"/login?code={app[SESSIONS].issue_code()}" if SESSIONS in app else "/"
+
+
+def _bind(route: Route, services: Services) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await route.handler(request, services)
+
+    return handle
+
+
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)

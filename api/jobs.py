@@ -1,0 +1,178 @@
+"""Jobs: requests to run a workflow, from acceptance to the results."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from typing import TypeGuard, cast
+
+from aiohttp import web
+
+from api.bodies import read_members
+from api.files import file_url
+from api.problems import Refused, invalid_graph
+from api.services import Services
+from graph.problems import InvalidGraph
+from jobs.job import STATES, TERMINAL, Job, KeyReused, State, UnknownJob, WorkerUnavailable
+
+MAX_REQUEST = 32 << 20
+MAX_NOTHING = 64
+MAX_PAGE = 500
+MAX_WAIT_S = 60
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_WAIT = re.compile(r"\bwait=([0-9]{1,4})\b")
+
+
+async def submit(request: web.Request, services: Services) -> web.StreamResponse:
+    """Validate a workflow, record it as a job and queue it; the same Idempotency-Key gives the same job."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise Refused(400, "bad_key", "Expected 1 to 200 visible ASCII characters in Idempotency-Key.")
+    workflow, targets = await _request(request)
+    try:
+        id = await services.jobs.submit(workflow, targets, key=key)
+    except InvalidGraph as error:
+        raise invalid_graph(error) from error
+    except KeyReused as error:
+        raise Refused(
+            422, "key_reused", str(error), hint="Use a fresh key for a different request.", facts={"job": error.job}
+        ) from error
+    except WorkerUnavailable as error:
+        raise _unavailable(error) from error
+    return web.json_response({"id": id}, status=202, headers={"Location": f"/api/v1/jobs/{id}"})
+
+
+async def explain(request: web.Request, services: Services) -> web.StreamResponse:
+    """What a job would run and what it would take from the cache, node by node, with the reason; runs nothing."""
+    workflow, targets = await _request(request)
+    try:
+        nodes = await services.jobs.explain(workflow, targets)
+    except InvalidGraph as error:
+        raise invalid_graph(error) from error
+    except WorkerUnavailable as error:
+        raise _unavailable(error) from error
+    return web.json_response({"nodes": nodes})
+
+
+async def get(request: web.Request, services: Services) -> web.StreamResponse:
+    """One job: its state, what became of each node, and the results. `Prefer: wait=30` waits for its end first."""
+    id = request.match_info["id"]
+    wait = _WAIT.search(request.headers.get("Prefer", ""))
+    try:
+        job = await services.jobs.get(id)
+        if wait is not None and job.state not in TERMINAL:
+            await _until_ended(services, id, min(int(wait[1]), MAX_WAIT_S))
+            job = await services.jobs.get(id)
+    except UnknownJob as error:
+        raise unknown(error) from error
+    return web.Response(text=_job_text(job), content_type="application/json")
+
+
+async def list_jobs(request: web.Request, services: Services) -> web.StreamResponse:
+    """Jobs, newest first, without their nodes; `next` is the cursor of the following page."""
+    state = request.query.get("state")
+    if state is not None and not _is_state(state):
+        raise Refused(400, "bad_query", f"Expected state to be one of {', '.join(STATES)}, got {state!r:.100}.")
+    try:
+        limit = int(request.query.get("limit", "50"))
+        page = await services.jobs.page(state, max(1, min(limit, MAX_PAGE)), request.query.get("cursor"))
+    except ValueError as error:
+        raise Refused(
+            400, "bad_query", "Expected limit to be a whole number and cursor to be the 'next' of a page."
+        ) from error
+    return web.json_response({"jobs": [_summary(job) for job in page.jobs], "next": page.cursor})
+
+
+async def cancel(request: web.Request, services: Services) -> web.StreamResponse:
+    """Cancel a job: a queued one at once, a running one as soon as its node lets go; a finished one stays as it is."""
+    id = request.match_info["id"]
+    if request.body_exists:
+        await read_members(request, MAX_NOTHING, ())
+    try:
+        state = await services.jobs.cancel(id)
+    except UnknownJob as error:
+        raise unknown(error) from error
+    return web.json_response({"id": id, "state": state}, status=202)
+
+
+async def workflow(request: web.Request, services: Services) -> web.StreamResponse:
+    """The workflow of a job, as submitted."""
+    try:
+        text = await services.jobs.workflow(request.match_info["id"])
+    except UnknownJob as error:
+        raise unknown(error) from error
+    return web.Response(text=text, content_type="application/json")
+
+
+def unknown(error: UnknownJob) -> Refused:
+    """404 for an id no job has."""
+    return Refused(404, "unknown_job", f"There is no job {error.id!r:.100}.", hint="GET /api/v1/jobs lists the jobs.")
+
+
+async def _request(request: web.Request) -> tuple[object, Sequence[str] | None]:
+    """The workflow and the targets (None: every sink) of a request body."""
+    members = await read_members(request, MAX_REQUEST, ("workflow", "targets"))
+    if not isinstance(members.get("workflow"), dict):
+        raise Refused(
+            400,
+            "bad_request",
+            f"Expected 'workflow' to be an object, got {type(members.get('workflow')).__name__}.",
+            hint='Send {"workflow": {"version": 1, "nodes": {...}}, "targets": ["id", ...]}; targets may be left out.',
+        )
+    targets = members.get("targets")
+    if targets is not None and not _is_texts(targets):
+        raise Refused(400, "bad_request", "Expected 'targets' to be a list of node ids.")
+    return members["workflow"], targets
+
+
+async def _until_ended(services: Services, id: str, seconds: int) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            async for _ in await services.jobs.subscribe(id):
+                pass
+    except TimeoutError:
+        return
+
+
+def _job_text(job: Job) -> str:
+    """The job as JSON text; the states of its nodes go through as the text they are kept as."""
+    head = json.dumps({"id": job.id, "state": job.state, "attempt": job.attempt, **_times(job)})
+    tail = json.dumps({"outputs": _outputs(job), "error": job.error})
+    return f'{head[:-1]}, "nodes": {job.nodes_json}, {tail[1:]}'
+
+
+def _summary(job: Job) -> dict[str, object]:
+    return {"id": job.id, "state": job.state, **_times(job), "outputs": _outputs(job), "error": job.error}
+
+
+def _times(job: Job) -> dict[str, object]:
+    return {"created": job.created, "started": job.started, "finished": job.finished}
+
+
+def _outputs(job: Job) -> dict[str, list[dict[str, object]]]:
+    return {
+        node: [
+            {
+                "url": file_url(file.folder, file.name),
+                "media_type": file.media_type,
+                "width": file.width,
+                "height": file.height,
+            }
+            for file in files
+        ]
+        for node, files in job.outputs.items()
+    }
+
+
+def _unavailable(error: WorkerUnavailable) -> Refused:
+    return Refused(503, "no_worker", str(error), hint="Try again in a few seconds.", headers={"Retry-After": "2"})
+
+
+def _is_state(text: str) -> TypeGuard[State]:
+    return text in STATES
+
+
+def _is_texts(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in cast("list[object]", value))

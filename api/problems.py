@@ -1,0 +1,105 @@
+"""Every refusal is a problem details document (RFC 9457) that says what was expected, what came and what to do."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from graph.problems import InvalidGraph
+
+MEDIA_TYPE = "application/problem+json"
+log = logging.getLogger("weft.api")
+
+
+class Refused(Exception):
+    """A request that is not carried out: HTTP status, a code for programs, a sentence for people.
+
+    `problems` lists every fault of a graph; `facts` are further members, such as the current revision.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        hint: str = "",
+        problems: Sequence[Mapping[str, object]] = (),
+        facts: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.hint = hint
+        self.problems = problems
+        self.facts = facts or {}
+        self.headers = headers or {}
+
+    def to_json(self) -> dict[str, object]:
+        """The members of the problem details document; `node` and `port` are those of the first graph problem."""
+        document: dict[str, object] = {
+            "type": f"urn:weft:problem:{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+        }
+        first: Mapping[str, object] = self.problems[0] if self.problems else {}
+        for member, value in (("node", first.get("node")), ("port", first.get("port")), ("hint", self.hint)):
+            if value:
+                document[member] = value
+        if self.problems:
+            document["problems"] = list(self.problems)
+        return document | dict(self.facts)
+
+
+def respond(refused: Refused) -> web.Response:
+    """The refusal as a response."""
+    return web.Response(
+        status=refused.status,
+        body=json.dumps(refused.to_json()).encode(),
+        headers={"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store", **refused.headers},
+    )
+
+
+def invalid_graph(error: InvalidGraph) -> Refused:
+    """400 for what is no workflow at all, 422 for a workflow that cannot run; every problem is listed."""
+    problems = [problem.to_json() for problem in error.problems]
+    first = error.problems[0]
+    malformed = any(problem.code == "bad_document" for problem in error.problems)
+    return Refused(
+        400 if malformed else 422,
+        "bad_document" if malformed else "invalid_graph",
+        f"{len(problems)} problem(s) in the workflow; the first: {first.message}",
+        hint=first.hint or "",
+        problems=problems,
+    )
+
+
+@web.middleware
+async def problem_details(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn refusals into documents; a fault of ours is logged whole and told without its insides."""
+    try:
+        return await handler(request)
+    except Refused as refused:
+        return respond(refused)
+    except web.HTTPException:
+        raise
+    except (ConnectionError, web.RequestPayloadError) as error:
+        if request.writer.output_size > 0:
+            raise
+        return respond(Refused(400, "cut_off", f"The request ended before its body did: {error}."))
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        if request.writer.output_size > 0:
+            raise
+        return respond(
+            Refused(500, "internal", "The server failed on this request.", hint="The server's log has the details.")
+        )

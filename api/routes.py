@@ -1,0 +1,169 @@
+"""Every route there is. The router, the gate and the OpenAPI document are made from this table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from api import events, files, health, jobs, models, nodes, page, templates, workflows
+from api.openapi import describe
+from api.route import JSON, Answer, Body, Parameter, Route, json_answer
+from api.services import Services
+
+API = "/api/v1"
+
+JOB_BODY = Body((JSON,), jobs.MAX_REQUEST, "JobRequest")
+UPLOAD_BODY = Body((*files.UPLOADS, "application/octet-stream", "multipart/form-data"), files.MAX_UPLOAD)
+NUMBER: Mapping[str, object] = {"type": "integer", "minimum": 0}
+AFTER = Parameter("after", "Only events numbered above this.", NUMBER)
+STATE = Parameter("state", "Only jobs in this state.")
+LIMIT = Parameter("limit", f"Jobs a page, at most {jobs.MAX_PAGE}.", NUMBER)
+CURSOR = Parameter("cursor", "The 'next' of the page before.")
+WAIT = Parameter("Prefer", "`wait=30`: answer when the job has ended, or after 30 s.", where="header")
+IDEMPOTENCY = Parameter("Idempotency-Key", "The same key within a day gives the same job.", where="header")
+IF_MATCH = Parameter("If-Match", "The revision this one replaces; needed where one exists.", where="header")
+FILE: Mapping[int, Answer] = {
+    200: Answer("The file. A picture is shown, anything else is a download.", "application/octet-stream"),
+    206: Answer("The requested range of the file.", "application/octet-stream"),
+    304: Answer("Unchanged."),
+}
+
+
+async def openapi(_request: web.Request, services: Services) -> web.StreamResponse:
+    """This interface as an OpenAPI 3.1 document."""
+    return web.json_response(describe(ROUTES, services.config.version))
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", f"{API}/health", health.health, "Server and worker state", {200: json_answer("Up", "Health")}),
+    Route("GET", f"{API}/openapi.json", openapi, "This document", {200: json_answer("OpenAPI 3.1", "OpenAPI")}),
+    Route("GET", f"{API}/nodes", nodes.catalogue, "All nodes", {200: json_answer("The catalogue", "Catalogue")}),
+    Route("GET", f"{API}/models", models.models, "All models", {200: json_answer("Names by folder", "ModelList")}),
+    Route(
+        "POST",
+        f"{API}/jobs",
+        jobs.submit,
+        "Run a workflow",
+        {202: json_answer("Accepted and recorded", "JobAccepted")},
+        body=JOB_BODY,
+        parameters=(IDEMPOTENCY,),
+    ),
+    Route(
+        "POST",
+        f"{API}/jobs/explain",
+        jobs.explain,
+        "What would run, and why",
+        {200: json_answer("Every node", "Explanation")},
+        body=JOB_BODY,
+    ),
+    Route(
+        "GET",
+        f"{API}/jobs",
+        jobs.list_jobs,
+        "Jobs, newest first",
+        {200: json_answer("A page of jobs", "JobList")},
+        parameters=(STATE, LIMIT, CURSOR),
+    ),
+    Route("GET", f"{API}/jobs/{{id}}", jobs.get, "One job", {200: json_answer("The job", "Job")}, parameters=(WAIT,)),
+    Route(
+        "GET",
+        f"{API}/jobs/{{id}}/workflow",
+        jobs.workflow,
+        "The workflow of a job",
+        {200: json_answer("As submitted", "Workflow")},
+    ),
+    Route(
+        "POST",
+        f"{API}/jobs/{{id}}/cancel",
+        jobs.cancel,
+        "Cancel a job",
+        {202: json_answer("The state after the request", "JobCancelled")},
+        body=Body((JSON,), jobs.MAX_NOTHING, "Nothing", required=False),
+    ),
+    Route(
+        "GET",
+        f"{API}/jobs/{{id}}/events",
+        events.history,
+        "What happened in a job",
+        {200: json_answer("Its events so far", "EventList")},
+        parameters=(AFTER,),
+    ),
+    Route(
+        "GET",
+        f"{API}/events",
+        events.stream,
+        "Events as they happen (WebSocket)",
+        {101: Answer("Events as JSON text frames; an array holds several")},
+        parameters=(Parameter("job", "Events of this job; without it, every change of state."), AFTER),
+    ),
+    Route(
+        "GET",
+        f"{API}/workflows",
+        workflows.list_workflows,
+        "Saved workflows",
+        {200: json_answer("Names and revisions", "WorkflowList")},
+    ),
+    Route(
+        "GET",
+        f"{API}/workflows/{{name}}",
+        workflows.get,
+        "One saved workflow",
+        {200: json_answer("The document; its revision is the ETag", "Workflow"), 304: Answer("Unchanged.")},
+    ),
+    Route(
+        "PUT",
+        f"{API}/workflows/{{name}}",
+        workflows.put,
+        "Save a workflow",
+        {
+            200: json_answer("Saved over the revision named by If-Match", "WorkflowSaved"),
+            201: json_answer("Saved under a name that was free", "WorkflowSaved"),
+        },
+        body=Body((JSON,), workflows.MAX_WORKFLOW, "Workflow"),
+        parameters=(IF_MATCH,),
+    ),
+    Route(
+        "GET",
+        f"{API}/templates",
+        templates.list_templates,
+        "Workflows to start from",
+        {200: json_answer("Their names", "TemplateList")},
+    ),
+    Route(
+        "GET",
+        f"{API}/templates/{{name}}",
+        templates.get,
+        "One workflow to start from",
+        {200: json_answer("The document", "Workflow")},
+    ),
+    Route(
+        "POST",
+        f"{API}/files",
+        files.upload,
+        "Upload a picture",
+        {201: json_answer("Stored under a name of its own", "StoredFile")},
+        body=UPLOAD_BODY,
+        parameters=(Parameter("name", "What to call it; the stored name adds its content's hash."),),
+    ),
+    Route("GET", f"{API}/files/input/{{name:.+}}", files.get_input, "An uploaded file", FILE),
+    Route("GET", f"{API}/files/output/{{name:.+}}", files.get_output, "A result", FILE),
+    Route("GET", f"{API}/files/temp/{{name:.+}}", files.get_temp, "A preview result", FILE),
+    Route(
+        "GET",
+        "/login",
+        page.login,
+        "Trade the code of the printed address for a session cookie",
+        {303: Answer("To the page")},
+        parameters=(Parameter("code", "The one-time code."),),
+        open=True,
+    ),
+    Route("GET", "/", page.index, "The page", {200: Answer("HTML", "text/html"), 304: Answer("Unchanged.")}),
+    Route(
+        "GET",
+        "/web/{path:.+}",
+        page.module,
+        "A module of the page",
+        {200: Answer("By its name", "*/*"), 304: Answer("Unchanged.")},
+    ),
+)

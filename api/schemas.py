@@ -1,0 +1,105 @@
+"""JSON Schemas of what travels over HTTP, by name; the tests hold every answer against them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Schema = Mapping[str, object]
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+ANYTHING: Schema = {}
+
+
+def ref(name: str) -> Schema:
+    """A reference to a schema of this module."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def one_of(*words: str) -> Schema:
+    """One of the given words."""
+    return {"type": "string", "enum": list(words)}
+
+
+def list_of(item: Schema) -> Schema:
+    """A list of such items."""
+    return {"type": "array", "items": dict(item)}
+
+
+def map_of(value: Schema) -> Schema:
+    """An object whose every member has such a value."""
+    return {"type": "object", "additionalProperties": dict(value)}
+
+
+def record(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
+    """An object with these members; others may be there too."""
+    properties = {**required, **(optional or {})}
+    return {"type": "object", "required": list(required), "properties": properties}
+
+
+JOB_STATE = one_of("queued", "running", "done", "failed", "cancelled")
+ERROR: Schema = {"type": ["object", "null"], "properties": {"code": TEXT, "message": TEXT, "node": {}, "port": {}}}
+
+SCHEMAS: Mapping[str, Schema] = {
+    "Problem": record(
+        {"type": TEXT, "title": TEXT, "status": COUNT, "code": TEXT, "detail": TEXT},
+        {"hint": TEXT, "node": TEXT, "port": TEXT, "problems": list_of(ref("GraphProblem"))},
+    ),
+    "GraphProblem": record(
+        {"code": TEXT, "message": TEXT}, {"node": {}, "port": {}, "expected": {}, "got": {}, "hint": {}}
+    ),
+    "Link": {**record({"node": TEXT, "output": TEXT}), "additionalProperties": False},
+    "Workflow": record(
+        {"version": COUNT, "nodes": map_of(record({"type": TEXT}, {"inputs": {"type": "object"}, "title": TEXT}))},
+        {"view": ANYTHING},
+    ),
+    "JobRequest": {**record({"workflow": ref("Workflow")}, {"targets": list_of(TEXT)}), "additionalProperties": False},
+    "JobAccepted": record({"id": TEXT}),
+    "Nothing": {"type": "object", "maxProperties": 0},
+    "JobCancelled": record({"id": TEXT, "state": JOB_STATE}),
+    "Job": record(
+        {
+            "id": TEXT,
+            "state": JOB_STATE,
+            "nodes": map_of(
+                record(
+                    {"state": one_of("queued", "running", "cached", "ran", "failed", "skipped"), "reason": TEXT},
+                    {"ms": {"type": ["number", "null"]}},
+                )
+            ),
+            "outputs": map_of(list_of(ref("Output"))),
+            "error": ERROR,
+        }
+    ),
+    "Output": record({"url": TEXT, "media_type": TEXT, "width": COUNT, "height": COUNT}),
+    "JobList": record(
+        {"jobs": list_of(record({"id": TEXT, "state": JOB_STATE})), "next": {"type": ["string", "null"]}}
+    ),
+    "Event": record({"type": TEXT}, {"n": COUNT, "job": TEXT, "t": COUNT}),
+    "EventList": record({"events": list_of(ref("Event"))}),
+    "Explanation": record({"nodes": map_of(record({"state": one_of("cached", "run"), "reason": TEXT}))}),
+    "NodeSpec": record(
+        {
+            "id": TEXT,
+            "title": TEXT,
+            "category": TEXT,
+            "version": TEXT,
+            "sink": {"type": "boolean"},
+            "inputs": list_of(record({"name": TEXT, "type": TEXT})),
+            "outputs": list_of(record({"name": TEXT, "type": TEXT})),
+        },
+        {"doc": TEXT, "resource": TEXT, "source": TEXT},
+    ),
+    "Catalogue": record({"version": TEXT, "nodes": map_of(ref("NodeSpec"))}),
+    "WorkflowList": record(
+        {"workflows": list_of(record({"name": TEXT, "revision": TEXT, "modified": {"type": "number"}}))}
+    ),
+    "WorkflowSaved": record({"name": TEXT, "revision": TEXT}),
+    "TemplateList": record({"templates": list_of(TEXT)}),
+    "ModelList": map_of(list_of(TEXT)),
+    "StoredFile": record(
+        {"name": TEXT, "url": TEXT, "media_type": TEXT, "width": COUNT, "height": COUNT, "size": COUNT}
+    ),
+    "Health": record({"status": one_of("ok"), "worker": one_of("starting", "ready"), "version": TEXT}),
+    "OpenAPI": record({"openapi": TEXT, "info": {"type": "object"}, "paths": {"type": "object"}}),
+}

@@ -1,0 +1,22 @@
+"""What the handlers work with, made in server.py and handed to every one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.config import Config
+from api.documents import Documents
+from api.session import Sessions
+from jobs.files import FileStore
+from jobs.service import Jobs
+
+
+@dataclass(frozen=True)
+class Services:
+    """`sessions` is None where no token is configured."""
+
+    config: Config
+    jobs: Jobs
+    files: FileStore
+    documents: Documents
+    sessions: Sessions | None

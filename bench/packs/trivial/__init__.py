@@ -1,0 +1,23 @@
+"""Three nodes that do next to nothing, so that a benchmark measures everything else."""
+
+from __future__ import annotations
+
+from graph import node
+
+
+@node("trivial.Number", category="bench")
+def number(value: int = 0) -> int:
+    """The given number."""
+    return value
+
+
+@node("trivial.Add", category="bench")
+def add(left: int, right: int = 1) -> int:
+    """The sum."""
+    return left + right
+
+
+@node("trivial.Show", category="bench", sink=True)
+def show(value: int) -> str:
+    """The number as text."""
+    return str(value)
