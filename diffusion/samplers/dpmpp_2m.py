@@ -21,8 +21,9 @@ def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, _noise: N
     for number, (sigma, target) in enumerate(pairwise(sigmas), 1):
         denoised = estimate = denoise(x, sigma)
         lambda_now = _lambda(alpha, sigma)
-        if before is not None and target > 0 and lambda_before > -math.inf:
-            ahead = (_lambda(alpha, target) - lambda_now) / (lambda_now - lambda_before) / 2
+        gap = lambda_now - lambda_before
+        if before is not None and target > 0 and 0 < gap < math.inf:
+            ahead = (_lambda(alpha, target) - lambda_now) / gap / 2
             estimate = denoised + ahead * (denoised - before)
         x = target / sigma * x + (alpha(target) - alpha(sigma) * target / sigma) * estimate
         before, lambda_before = denoised, lambda_now

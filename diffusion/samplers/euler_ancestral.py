@@ -23,6 +23,6 @@ def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: No
         scale = alpha(target) / alpha(down)
         x = scale * (x + (x - denoised) / sigma * (down - sigma))
         if target > 0:
-            x = x + noise(number) * math.sqrt(target**2 - (scale * down) ** 2)
+            x = x + noise(number) * math.sqrt(max(0.0, target**2 - (scale * down) ** 2))
         on_step(Step(number, len(sigmas) - 1, x, denoised))
     return x

@@ -133,6 +133,16 @@ def test_a_single_step_to_zero_is_the_estimate(name: str, prediction: Prediction
     assert float((run(name, prediction, (top, 0.0), x) - expected).abs().max()) < 1e-9
 
 
+@PREDICTIONS
+@pytest.mark.parametrize("name", samplers.names())
+def test_a_level_given_twice_changes_nothing(name: str, prediction: Prediction) -> None:
+    x = start(prediction) / prediction.sigma_max
+    twice = run(name, prediction, (0.9, 0.7, 0.7, 0.3), x)
+    assert twice.isfinite().all()
+    if name in ("euler", "ddim"):
+        assert float((twice - run(name, prediction, (0.9, 0.7, 0.3), x)).abs().max()) < 1e-12
+
+
 @pytest.mark.parametrize("name", samplers.names())
 def test_reports_each_step(name: str) -> None:
     steps: list[Step] = []
@@ -142,6 +152,27 @@ def test_reports_each_step(name: str) -> None:
     assert [(s.number, s.total) for s in steps] == [(1, 2), (2, 2)]
     assert steps[-1].x is result
     assert torch.equal(steps[0].denoised, mixture(FLOW.alpha)(x, 1.0))
+
+
+def test_ancestral_step_for_eps() -> None:
+    """The form it was published in: sigma_down and sigma_up with sigma_down^2 + sigma_up^2 = target^2."""
+    x, (sigma, target) = start(EPS), (3.0, 2.0)
+    up = min(target, math.sqrt(target**2 * (sigma**2 - target**2) / sigma**2))
+    down = math.sqrt(target**2 - up**2)
+    slope = (x - mixture(EPS.alpha)(x, sigma)) / sigma
+    expected = x + slope * (down - sigma) + up * per_item(1, tuple(x.shape))(1).double()
+    assert float((run("euler_ancestral", EPS, (sigma, target), x) - expected).abs().max()) < 1e-12
+
+
+def test_ancestral_step_for_flow() -> None:
+    """Down to `down`, rescaled to the target's signal, noise up to the target's level."""
+    x, (sigma, target) = start(FLOW), (0.8, 0.6)
+    down = target * (1 + (target / sigma - 1))
+    slope = (x - mixture(FLOW.alpha)(x, sigma)) / sigma
+    scale = (1 - target) / (1 - down)
+    expected = scale * (x + slope * (down - sigma))
+    expected = expected + math.sqrt(target**2 - down**2 * scale**2) * per_item(1, tuple(x.shape))(1).double()
+    assert float((run("euler_ancestral", FLOW, (sigma, target), x) - expected).abs().max()) < 1e-12
 
 
 def test_ancestral_noise_is_that_of_its_step() -> None:

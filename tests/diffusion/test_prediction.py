@@ -1,0 +1,81 @@
+"""Predictions: the published tables, and the round trip clean -> noisy -> clean."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from diffusers import DDIMScheduler
+
+from diffusion.prediction import Eps, Flow, Prediction
+
+Z, NOISE = torch.randn(2, 2, 4, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def test_eps_table_is_that_of_latent_diffusion() -> None:
+    kept = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear").alphas_cumprod.double()
+    assert torch.allclose(Eps().sigmas, ((1 - kept) / kept).sqrt(), rtol=1e-4, atol=0)
+    assert Eps().sigma_min == pytest.approx(0.0291671, rel=1e-5)
+    assert Eps().sigma_max == pytest.approx(14.6146, rel=1e-5)
+
+
+def test_eps_time_is_the_index_of_the_nearest_level() -> None:
+    eps = Eps()
+    assert [eps.timestep(float(eps.sigmas[i])) for i in (0, 1, 500, 999)] == [0, 1, 500, 999]
+    between = math.sqrt(float(eps.sigmas[500] * eps.sigmas[501]))
+    assert eps.timestep(between * 1.0001) == 501
+    assert eps.timestep(between * 0.9999) == 500
+    assert eps.timestep(1e9) == 999
+
+
+def test_eps_level_at_a_time_between_two_entries() -> None:
+    eps = Eps()
+    assert torch.allclose(eps.sigma(torch.arange(1000)), eps.sigmas, rtol=1e-12)
+    assert float(eps.sigma(torch.tensor(500.5))) == pytest.approx(
+        math.sqrt(float(eps.sigmas[500] * eps.sigmas[501])), rel=1e-12
+    )
+
+
+def test_flow_shift() -> None:
+    assert float(Flow(1.0).sigma(torch.tensor(250.0))) == 0.25
+    assert float(Flow(3.0).sigma(torch.tensor(250.0))) == pytest.approx(0.5)
+    assert Flow(3.0).sigma_min == pytest.approx(3 * 0.001 / (1 + 2 * 0.001))
+    assert Flow(3.0).timestep(0.25) == 250
+
+
+@pytest.mark.parametrize(
+    ("prediction", "sigma", "output"),
+    [(Eps(), 3.0, NOISE), (Eps(), 0.03, NOISE), (Flow(), 0.7, NOISE - Z), (Flow(), 0.01, NOISE - Z)],
+)
+def test_a_perfect_output_gives_the_clean_latent(prediction: Prediction, sigma: float, output: torch.Tensor) -> None:
+    x = prediction.noised(Z, NOISE, sigma)
+    assert torch.allclose(x, prediction.alpha(sigma) * Z + sigma * NOISE, rtol=1e-12)
+    assert torch.allclose(prediction.denoised(x, output, sigma), Z, atol=1e-12)
+
+
+def test_eps_input_has_unit_variance_at_every_level() -> None:
+    for sigma in (0.03, 1.0, 14.0):
+        x = Eps().noised(Z, NOISE, sigma)
+        assert float(Eps().scale_input(x, sigma).std()) == pytest.approx(1, abs=0.06)
+
+
+def test_eps_start_at_the_highest_level_has_the_variance_seen_in_training() -> None:
+    eps = Eps()
+    empty = torch.zeros_like(NOISE)
+    top = eps.sigma_max
+    assert torch.allclose(eps.noised(empty, NOISE, top), NOISE * math.sqrt(1 + top**2))
+    assert torch.allclose(eps.noised(empty, NOISE, top * (1 - 5e-6)), NOISE * math.sqrt(1 + top**2), rtol=1e-5)
+    assert torch.allclose(eps.noised(empty, NOISE, top * 0.999), NOISE * top * 0.999)
+
+
+def test_stopping_above_zero_keeps_the_scale_of_clean_latents() -> None:
+    empty_noise = torch.zeros_like(NOISE)
+    for prediction in (Eps(), Flow()):
+        assert torch.allclose(prediction.finish(prediction.noised(Z, empty_noise, 0.4), 0.4), Z)
+
+
+def test_predictions_are_values() -> None:
+    assert Eps() == Eps()
+    assert Flow(3.0) != Flow(1.0)
+    assert hash(Flow(3.0)) == hash(Flow(3.0))

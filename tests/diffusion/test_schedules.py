@@ -1,0 +1,72 @@
+"""Schedules against values recorded from ComfyUI and against diffusers."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+
+from diffusion.prediction import Eps, Flow, Prediction
+from diffusion.schedules import SCHEDULES, sigmas
+
+GOLDEN = json.loads(Path(__file__).with_name("golden").joinpath("sigmas.json").read_text())
+PREDICTIONS = {"eps": Eps(), "flow1": Flow(1.0), "flow3": Flow(3.0)}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize(("golden", "prediction"), PREDICTIONS.items())
+def test_equals_the_recorded_levels(golden: str, prediction: Prediction, name: str) -> None:
+    for steps in (1, 4, 8, 20, 28):
+        assert sigmas(name, prediction, steps) == pytest.approx(GOLDEN[golden][f"{name}/{steps}"], rel=2e-6)
+
+
+@pytest.mark.parametrize(("golden", "prediction"), PREDICTIONS.items())
+def test_ends_of_the_table_equal_the_recorded_ones(golden: str, prediction: Prediction) -> None:
+    recorded = GOLDEN[golden]
+    assert prediction.sigma_min == pytest.approx(recorded["sigma_min"], rel=1e-6)
+    assert prediction.sigma_max == pytest.approx(recorded["sigma_max"], rel=1e-6)
+    assert len(prediction.sigmas) == recorded["n_sigmas"]
+
+
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+@pytest.mark.parametrize("steps", [1, 7, 28])
+def test_normal_is_diffusers_flow_schedule(shift: float, steps: int) -> None:
+    reference = FlowMatchEulerDiscreteScheduler(shift=shift)
+    reference.set_timesteps(steps)
+    assert torch.allclose(torch.tensor(sigmas("normal", Flow(shift), steps)), reference.sigmas, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("prediction", PREDICTIONS.values(), ids=PREDICTIONS.keys())
+def test_falls_from_the_highest_level_to_zero(name: str, prediction: Prediction) -> None:
+    for steps in (1, 2, 3, 17, 100, 1000):
+        levels = sigmas(name, prediction, steps)
+        assert len(levels) == steps + 1
+        assert levels[0] == pytest.approx(prediction.sigma_max, rel=1e-6)
+        assert levels[-1] == 0
+        assert all(high > low for high, low in pairwise(levels))
+
+
+def test_denoise_keeps_the_end_of_a_longer_schedule() -> None:
+    assert sigmas("normal", Eps(), 10, denoise=0.5) == sigmas("normal", Eps(), 20)[-11:]
+    assert sigmas("simple", Flow(), 7, denoise=0.3) == sigmas("simple", Flow(), 23)[-8:]
+    assert sigmas("karras", Eps(), 10, denoise=1.0) == sigmas("karras", Eps(), 10)
+    assert sigmas("normal", Eps(), 10, denoise=0.0) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "denoise", "message"),
+    [
+        ("karas", 4, 1.0, "expected one of normal, karras, simple, sgm_uniform, got 'karas'"),
+        ("normal", 0, 1.0, "steps: expected 1 or more, got 0"),
+        ("normal", 4, 1.5, "denoise: expected 0..1, got 1.5"),
+        ("normal", 4, float("nan"), "denoise: expected 0..1, got nan"),
+    ],
+)
+def test_refuses_what_is_out_of_range(name: str, steps: int, denoise: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        sigmas(name, Eps(), steps, denoise)
