@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import FunctionType, ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -112,6 +113,14 @@ class NodeSpec:
     source: str
     fn: Callable[..., Any] | None = None
     context: str | None = None
+
+    @cached_property
+    def input_types(self) -> Mapping[str, str]:
+        return {port.name: port.type for port in self.inputs}
+
+    @cached_property
+    def output_types(self) -> Mapping[str, str]:
+        return {port.name: port.type for port in self.outputs}
 
     def call(self, values: Mapping[str, object], context: Context) -> dict[str, Any]:
         """Run the function; its result as output name -> value. TypeError when it does not return what it declares."""

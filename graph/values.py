@@ -56,7 +56,7 @@ def encode(value: object) -> bytes | None:
         if len(parts) > _MOST_ITEMS:
             return None
         item = stack.pop()
-        kind: object = type(item)
+        kind = cast(object, type(item))
         if kind is str:
             text = cast(str, item).encode("utf-8", "surrogatepass")
             parts.append(b"s%d:%b" % (len(text), text))

@@ -1,0 +1,214 @@
+"""One node of a document bound to its definition: inputs checked, defaults filled in, ready to be keyed and run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, cast
+
+from graph.files import Files
+from graph.node import NodeSpec, Port, Required
+from graph.problems import Code, Problem, nearest, shown
+from graph.values import encode
+from graph.workflow import Limits
+
+_LINK_KEYS: Final = frozenset(("node", "output"))
+
+
+class Link(NamedTuple):
+    node: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node's inputs by name: links, and constants with defaults filled in. `external` are the ports whose constant
+    names a file. `head` and `sources` are what the entry alone gives to its keys: definition and constants, and which
+    outputs it reads. A node does not know its id."""
+
+    spec: NodeSpec
+    links: Mapping[str, Link]
+    constants: Mapping[str, object]
+    external: tuple[Port, ...]
+    head: bytes
+    sources: bytes
+
+
+class _Input(NamedTuple):
+    port: Port
+    name: str
+    default: object
+    external_default: bool
+    required: bool
+    key: bytes
+    default_key: bytes
+
+
+class Binder:
+    """Binds entries; remembers, for each definition, what does not depend on the entry."""
+
+    def __init__(self, registry: Mapping[str, NodeSpec], files: Files, limits: Limits) -> None:
+        self._registry, self._files, self._limits = registry, files, limits
+        self._inputs: dict[str, tuple[bytes, tuple[_Input, ...]]] = {}
+
+    def bind(self, id: str, entry: object, problems: list[Problem]) -> Node | None:
+        """The node, as far as it could be bound, with its problems added to `problems`; None when its type is
+        unknown."""
+        if type(entry) is not dict:
+            problems.append(_bad_entry(id, "an object with type and inputs", entry))
+            return None
+        entry = cast(dict[str, Any], entry)
+        kind, given = entry.get("type"), entry.get("inputs", {})
+        if type(kind) is not str:
+            problems.append(_bad_entry(id, "a text in its field type", kind))
+            return None
+        spec = self._registry.get(kind)
+        if spec is None:
+            message = f"node {id}: there is no node type {shown(kind)}"
+            problems.append(
+                Problem("unknown_node", id, None, message, None, shown(kind), nearest(kind, self._registry))
+            )
+            return None
+        if type(given) is not dict:
+            problems.append(_bad_entry(id, "an object in its field inputs", given))
+            given = {}
+        return self._bind(id, spec, cast(dict[str, object], given), problems)
+
+    def _bind(self, id: str, spec: NodeSpec, given: Mapping[str, object], problems: list[Problem]) -> Node:
+        if spec.id not in self._inputs:
+            self._inputs[spec.id] = _prepare(spec)
+        head, inputs = self._inputs[spec.id]
+        links: dict[str, Link] = {}
+        constants: dict[str, object] = {}
+        external: list[Port] = []
+        keys, sources = [head], list[bytes]()
+        read = 0
+        for port, name, default, external_default, required, key, default_key in inputs:
+            keys.append(key)
+            if name in given:
+                read += 1
+                value = given[name]
+            elif external_default:
+                value = default
+            else:
+                if required:
+                    problems.append(_missing(id, spec, port))
+                constants[name] = default
+                keys.append(default_key)
+                continue
+            if (link := _link(value)) is not None:
+                links[name] = link
+                keys.append(b"l")
+                sources.append(_key(link.output))
+                continue
+            constant = self._constant(id, spec, port, value)
+            if isinstance(constant, Problem):
+                problems.append(constant)
+                continue
+            constants[name] = constant
+            if port.widget is not None and port.widget.external and constant is not None:
+                external.append(port)
+                keys.append(b"x")
+            else:
+                keys.append(b"c")
+                keys.append(cast(bytes, encode(constant)))
+        if read < len(given):
+            problems.extend(_unknown_inputs(id, spec, given))
+        return Node(spec, links, constants, tuple(external), b"".join(keys), b"".join(sources))
+
+    def _constant(self, id: str, spec: NodeSpec, port: Port, value: object) -> object:
+        """The constant as the function and the key see it, or a Problem."""
+        if value is None and port.optional:
+            return None
+        fault = _type_fault(port, value)
+        if fault is not None:
+            return _refused("wrong_type", id, spec, port, fault, value)
+        if port.type == "float":
+            value = float(cast(float, value))
+        elif type(value) is str and len(value) > self._limits.text:
+            expected = f"a text of at most {self._limits.text} characters"
+            return _refused("too_large", id, spec, port, expected, value)
+        if port.widget is not None:
+            try:
+                port.widget.check(value, self._files)
+            except ValueError as error:
+                hint = nearest(value, port.widget.options_for(self._files)) if isinstance(value, str) else None
+                return _refused("bad_value", id, spec, port, str(error), value, hint=hint)
+        if encode(value) is None:
+            return _refused("too_large", id, spec, port, "a smaller constant", value)
+        return value
+
+
+def _prepare(spec: NodeSpec) -> tuple[bytes, tuple[_Input, ...]]:
+    """The start of every key of this definition, and its inputs in order of their names."""
+    inputs: list[_Input] = []
+    for port in sorted(spec.inputs, key=lambda port: port.name):
+        default = None if isinstance(port.default, Required) else port.default
+        encoded = encode(default)
+        if encoded is None:
+            raise TypeError(f"node {spec.id}: the default of {port.name!r} must be plain data, got {shown(default)}")
+        external = port.widget is not None and port.widget.external and default is not None
+        inputs.append(_Input(port, port.name, default, external, port.required, _key(port.name), b"c" + encoded))
+    definition = (spec.id, spec.version, *(port.name for port in spec.outputs))
+    return b"".join(map(_key, definition)), tuple(inputs)
+
+
+def _key(text: str) -> bytes:
+    return cast(bytes, encode(text))
+
+
+def _link(value: object) -> Link | None:
+    if type(value) is not dict:
+        return None
+    members = cast(dict[str, object], value)
+    if members.keys() != _LINK_KEYS:
+        return None
+    node, output = members["node"], members["output"]
+    return Link(node, output) if type(node) is str and type(output) is str else None
+
+
+def _type_fault(port: Port, value: object) -> str | None:
+    """What was expected, when the JSON type of a constant does not suit the port."""
+    kind = type(value)
+    match port.type:
+        case "float":
+            whole = kind is int and abs(cast(int, value)) < 2**1000
+            return None if whole or (kind is float and math.isfinite(cast(float, value))) else "a number"
+        case "int":
+            return None if kind is int and -(2**63) <= cast(int, value) < 2**64 else "a whole number of 64 bits"
+        case "str":
+            return None if kind is str else "a text"
+        case "bool":
+            return None if kind is bool else "true or false"
+        case "Any":
+            return None
+        case _:
+            return None if port.widget is not None else f"a link to an output of type {port.type}"
+
+
+def _bad_entry(id: str, expected: str, got: object) -> Problem:
+    message = f"node {id}: expected {expected}, got {shown(got)}"
+    return Problem("bad_document", id, None, message, expected, shown(got))
+
+
+def _missing(id: str, spec: NodeSpec, port: Port) -> Problem:
+    expected = f"a link to an output of type {port.type}" if port.widget is None else f"a value of type {port.type}"
+    message = f"node {id} {spec.title}: input {port.name} is missing; expected {expected}"
+    return Problem("missing_input", id, port.name, message, expected, "nothing")
+
+
+def _refused(
+    code: Code, id: str, spec: NodeSpec, port: Port, expected: str, value: object, hint: str | None = None
+) -> Problem:
+    message = f"node {id} {spec.title}: input {port.name} expects {expected}, got {shown(value)}"
+    return Problem(code, id, port.name, message, expected, shown(value), hint)
+
+
+def _unknown_inputs(id: str, spec: NodeSpec, given: Mapping[str, object]) -> Iterator[Problem]:
+    known = [port.name for port in spec.inputs]
+    for name in given:
+        if name not in known:
+            message = f"node {id} {spec.title}: there is no input {shown(name)}"
+            expected = f"one of {', '.join(known)}" if known else "no inputs"
+            yield Problem("unknown_input", id, name[:200], message, expected, shown(name), nearest(name, known))

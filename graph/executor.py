@@ -1,0 +1,182 @@
+"""Run a graph: what is demanded and not cached, branches side by side, each node's end deciding what comes next.
+
+A thread that finishes a node goes on with the next one ready; others join only while more than one is.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from graph.cache import Cache, Outputs
+from graph.context import NO_CONTEXT, Cancelled, Context
+from graph.demand import Demand
+from graph.events import Event, NodeError, Preview, Progress
+from graph.files import Files
+from graph.graph import Graph, NodeId
+from graph.node import Resource
+from graph.plan import Plan, plan
+
+_LONGEST_TRACEBACK = 20_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: the outputs of each target that has them, and the first failure."""
+
+    state: Literal["done", "failed", "cancelled"]
+    outputs: Mapping[NodeId, Outputs]
+    error: NodeError | None = None
+
+
+def run(
+    graph: Graph,
+    targets: Iterable[NodeId] | None,
+    cache: Cache,
+    emit: Callable[[Event], None],
+    *,
+    files: Files,
+    context: Context = NO_CONTEXT,
+    cancelled: Callable[[], bool] = lambda: False,
+    limits: Mapping[Resource, int] | None = None,
+) -> Outcome:
+    """Bring the outputs of `targets` (None: all sinks) up to date.
+
+    `emit` is called by one thread at a time. `context` is what nodes are given, its progress and preview replaced by
+    ones that emit. `cancelled` is asked between nodes and at every progress call. `limits` is how many nodes of each
+    resource class run at a time; one, where it does not say.
+    """
+    made = plan(graph, targets, cache, files)
+    demand = Demand(made, cache, emit)
+    _Run(made, demand, cache, emit, files, context, cancelled, {"gpu": 1, "cpu": 1, "io": 1, **(limits or {})}).run()
+    cache.history.remember(made)
+    state = "cancelled" if demand.cancelled else "failed" if demand.error else "done"
+    outputs = {made.ids[i]: demand.values[i] for i in made.targets if i in demand.values}
+    return Outcome(state, outputs, demand.error)
+
+
+@dataclass
+class _Run:
+    plan: Plan
+    demand: Demand
+    cache: Cache
+    emit: Callable[[Event], None]
+    files: Files
+    context: Context
+    cancelled: Callable[[], bool]
+    free: dict[Resource, int]
+
+    def __post_init__(self) -> None:
+        self.turn = threading.Condition(threading.RLock())
+        self.helpers: list[threading.Thread] = []
+        self.most_helpers = sum(self.free.values()) - 1
+        self.running = self.waiting = 0
+        self.crash: BaseException | None = None
+
+    def run(self) -> None:
+        with self.turn:
+            self.demand.start()
+        self._work()
+        for helper in self.helpers:
+            helper.join()
+        if self.crash is not None:
+            raise self.crash
+
+    def _work(self) -> None:
+        try:
+            while (i := self._next()) is not None:
+                self._run_node(i)
+        except BaseException as crash:  # noqa: BLE001 - raised again by run(), once the other threads are back
+            with self.turn:
+                self.crash = self.crash or crash
+                self.turn.notify_all()
+
+    def _next(self) -> int | None:
+        """A node to run; None when nothing is left to run."""
+        with self.turn:
+            while self.crash is None:
+                if not self.demand.cancelled and self.cancelled():
+                    self.demand.cancel()
+                i = self.demand.next_ready(self.free)
+                if i is not None:
+                    self.free[self.plan.nodes[i].spec.resource] -= 1
+                    self.running += 1
+                    if self.demand.any_ready(self.free):
+                        self._call_helper()
+                    return i
+                if not self.running:
+                    self.turn.notify_all()
+                    break
+                self.waiting += 1
+                self.turn.wait()
+                self.waiting -= 1
+        return None
+
+    def _call_helper(self) -> None:
+        if self.waiting:
+            self.turn.notify()
+        elif len(self.helpers) < self.most_helpers:
+            helper = threading.Thread(target=self._work, name=f"node-{len(self.helpers) + 1}", daemon=True)
+            self.helpers.append(helper)
+            helper.start()
+
+    def _run_node(self, i: int) -> None:
+        node, id = self.plan.nodes[i], self.plan.ids[i]
+        started = time.perf_counter()
+        try:
+            outputs = node.spec.call(self._inputs(i), self._context(id) if node.spec.context else self.context)
+            seconds = time.perf_counter() - started
+            record = self.cache.put(self.plan.keys[i], self.demand.value_key(i), outputs, seconds)
+        except Cancelled:
+            with self._ended(i):
+                self.demand.cancel(i)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a node raises is reported as its failure
+            failure = _failure(id, error)
+            with self._ended(i):
+                self.demand.failed(i, failure)
+        else:
+            with self._ended(i):
+                self.demand.finished(i, outputs, record, seconds)
+
+    def _inputs(self, i: int) -> dict[str, Any]:
+        node = self.plan.nodes[i]
+        values = dict(node.constants)
+        for name, (parent, output) in zip(node.links, self.plan.parents[i]):
+            values[name] = self.demand.values[parent][output]
+        for port in node.external:
+            if port.widget is not None:
+                values[port.name] = port.widget.resolve(values[port.name], self.files)
+        return values
+
+    def _context(self, id: NodeId) -> Context:
+        def progress(step: int, total: int) -> None:
+            if self.cancelled() or self.crash is not None:
+                raise Cancelled
+            with self.turn:
+                self.emit(Progress(id, step, total))
+
+        def preview(media_type: str, data: bytes) -> None:
+            with self.turn:
+                self.emit(Preview(id, media_type, data))
+
+        return replace(self.context, progress=progress, preview=preview)
+
+    @contextmanager
+    def _ended(self, i: int) -> Generator[None]:
+        with self.turn:
+            self.running -= 1
+            self.free[self.plan.nodes[i].spec.resource] += 1
+            yield
+
+
+def _failure(id: NodeId, error: BaseException) -> NodeError:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("graph."):
+        trace = trace.tb_next
+    text = "".join(traceback.format_exception(type(error), error, trace))
+    return NodeError("node_failed", type(error).__name__, str(error), id, None, text[-_LONGEST_TRACEBACK:])

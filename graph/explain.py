@@ -1,0 +1,50 @@
+"""What a run would do and why, without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from graph import reasons
+from graph.cache import Cache
+from graph.files import Files
+from graph.graph import Graph, NodeId
+from graph.plan import Plan, plan
+
+
+@dataclass(frozen=True)
+class Decision:
+    state: Literal["cached", "run"]
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"state": self.state, "reason": self.reason}
+
+
+def explain(graph: Graph, targets: Iterable[NodeId] | None, cache: Cache, files: Files) -> Mapping[NodeId, Decision]:
+    """For each node upstream of `targets` (None: all sinks), in order, whether it would run. A node below one that
+    runs is said to run as well; in the run it may yet turn out that what it reads has not changed."""
+    made = plan(graph, targets, cache, files)
+    runs = _running(made, cache)
+    return {id: _decision(made, i, cache, i in runs) for i, id in enumerate(made.ids)}
+
+
+def _running(made: Plan, cache: Cache) -> set[int]:
+    wanted, runs = set(made.targets), set[int]()
+    for i in reversed(range(len(made.ids))):
+        record = made.records[i]
+        if i in wanted and (record is None or cache.get(record) is None):
+            runs.add(i)
+            wanted.update(parent for parent, _ in made.parents[i])
+    return runs
+
+
+def _decision(made: Plan, i: int, cache: Cache, runs: bool) -> Decision:
+    record = made.records[i]
+    if not runs:
+        reason = reasons.SAME_VALUES if i in made.by_value else reasons.SAME_INPUTS
+        return Decision("cached", reason if record is not None else reasons.NOT_NEEDED)
+    if record is not None:
+        return Decision("run", reasons.FILE_GONE if cache.holds(record) else reasons.EVICTED)
+    return Decision("run", reasons.why(made, i, cache.history.get(made.ids[i])))

@@ -1,0 +1,204 @@
+"""A validated, immutable graph: what is keyed and run. Built from a workflow, every problem named at once."""
+
+from __future__ import annotations
+
+import marshal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from graph.bind import Binder, Node
+from graph.files import Files
+from graph.node import NodeSpec
+from graph.problems import InvalidGraph, Problem, nearest, shown
+from graph.workflow import Limits, Workflow
+
+NodeId = str
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes by id, each after the nodes it reads from, branch by branch."""
+
+    nodes: Mapping[NodeId, Node]
+
+    @cached_property
+    def sinks(self) -> tuple[NodeId, ...]:
+        return tuple(id for id, node in self.nodes.items() if node.spec.sink)
+
+    def upstream(self, targets: Iterable[NodeId]) -> list[NodeId]:
+        """The targets and all they depend on, in order."""
+        wanted = _upstream(self.nodes, targets)
+        return [id for id in self.nodes if id in wanted]
+
+    def label(self, id: NodeId) -> str:
+        """The node as a person knows it."""
+        return f"{id} {self.nodes[id].spec.title}"
+
+
+def build(
+    workflow: Workflow,
+    registry: Mapping[str, NodeSpec],
+    files: Files,
+    targets: Sequence[NodeId] | None = None,
+    limits: Limits = Limits(),  # noqa: B008
+) -> Graph:
+    """The graph of a workflow; InvalidGraph with every problem, those of `targets` (None: all sinks) included."""
+    return Builder(registry, files, limits).build(workflow, targets)
+
+
+class Builder:
+    """Builds graphs, and remembers the last one: what is unchanged in the next document is not checked again."""
+
+    def __init__(self, registry: Mapping[str, NodeSpec], files: Files, limits: Limits = Limits()) -> None:  # noqa: B008
+        self._binder = Binder(registry, files, limits)
+        self._bound: dict[bytes, Node] = {}
+        self._nodes: Mapping[NodeId, Node] = {}
+        self._graph = Graph({})
+
+    def build(self, workflow: Workflow, targets: Sequence[NodeId] | None = None) -> Graph:
+        problems: list[Problem] = []
+        nodes = self._bind(workflow.nodes, problems)
+        problems += _target_problems(workflow.nodes, nodes, targets)
+        if not problems and nodes == self._nodes:
+            return self._graph
+        for id, node in nodes.items():
+            _check_links(id, node, nodes, workflow.nodes, problems)
+        ordered = _ordered(nodes, problems)
+        if not problems:
+            self._nodes, self._graph = nodes, Graph(ordered)
+            return self._graph
+        wanted = _upstream(nodes, targets if targets is not None else _sinks(nodes))
+        problems = [problem for problem in problems if problem.code != "missing_input" or problem.node in wanted]
+        if problems:
+            raise InvalidGraph(problems)
+        return Graph({id: node for id, node in ordered.items() if id in wanted})
+
+    def _bind(self, entries: Mapping[NodeId, Any], problems: list[Problem]) -> dict[NodeId, Node]:
+        nodes: dict[NodeId, Node] = {}
+        known, self._bound = self._bound, {}
+        for id, entry in entries.items():
+            content = _content(entry)
+            node = known.get(content)
+            if node is None:
+                before = len(problems)
+                node = self._binder.bind(id, entry, problems)
+                if node is None:
+                    continue
+                if len(problems) > before or node.external:
+                    content = b""
+            nodes[id] = node
+            if content:
+                self._bound[content] = node
+        return nodes
+
+
+def _content(entry: Any) -> bytes:
+    """Equal for equal entries; empty for what is not plain JSON or nested too deep, and is never remembered."""
+    try:
+        return marshal.dumps(entry, 2)
+    except ValueError:
+        return b""
+
+
+def _sinks(nodes: Mapping[NodeId, Node]) -> list[NodeId]:
+    return [id for id, node in nodes.items() if node.spec.sink]
+
+
+def _upstream(nodes: Mapping[NodeId, Node], targets: Iterable[NodeId]) -> set[NodeId]:
+    wanted = {id for id in targets if id in nodes}
+    stack = list(wanted)
+    while stack:
+        for link in nodes[stack.pop()].links.values():
+            if link.node not in wanted and link.node in nodes:
+                wanted.add(link.node)
+                stack.append(link.node)
+    return wanted
+
+
+def _target_problems(
+    entries: Mapping[NodeId, object], nodes: Mapping[NodeId, Node], targets: Sequence[NodeId] | None
+) -> list[Problem]:
+    if targets is None:
+        if _sinks(nodes):
+            return []
+        expected = "at least one node that runs for its effect, such as SaveImage"
+        return [Problem("no_sink", None, None, f"nothing to run: expected {expected}", expected, "none")]
+    if not targets:
+        return [Problem("no_sink", None, None, "nothing to run: the list of targets is empty", "node ids", "none")]
+    return [
+        Problem(
+            "unknown_target", None, None, f"target {shown(id)} is not a node of the workflow", None, shown(id),
+            nearest(id, entries),
+        )
+        for id in targets
+        if id not in entries
+    ]  # fmt: skip
+
+
+def _check_links(
+    id: NodeId, node: Node, nodes: Mapping[NodeId, Node], entries: Mapping[NodeId, object], problems: list[Problem]
+) -> None:
+    for name, (source, output) in node.links.items():
+        expected = node.spec.input_types[name]
+        if source in nodes:
+            got = nodes[source].spec.output_types.get(output)
+            if got == expected or got == "Any" or (expected == "Any" and got) or (got, expected) == ("int", "float"):
+                continue
+            problems.append(_bad_link(id, node, name, nodes[source], got))
+        elif source not in entries:
+            message = f"node {id} {node.spec.title}: input {name} links to node {shown(source)}, which does not exist"
+            problems.append(
+                Problem("missing_link", id, name, message, expected, shown(source), nearest(source, entries))
+            )
+
+
+def _bad_link(id: NodeId, node: Node, name: str, source: Node, got: str | None) -> Problem:
+    (source_id, output), expected = node.links[name], node.spec.input_types[name]
+    outputs = source.spec.output_types
+    where = f"node {id} {node.spec.title}: input {name}"
+    if got is None:
+        message = (
+            f"{where} links to output {shown(output)} of {source_id} {source.spec.title}, which has no such output"
+        )
+        known = f"one of {', '.join(outputs)}" if outputs else "a node with outputs"
+        return Problem("unknown_output", id, name, message, known, shown(output), nearest(output, outputs))
+    message = f"{where} expects {expected}, got {got} from {source_id} {source.spec.title}"
+    fitting = next((other for other, type in outputs.items() if type == expected), None)
+    hint = f"its output {fitting!r} is of type {expected}" if fitting else None
+    return Problem("wrong_type", id, name, message, expected, got, hint)
+
+
+def _ordered(nodes: Mapping[NodeId, Node], problems: list[Problem]) -> dict[NodeId, Node]:
+    """Each node after those it reads from, depth first, so that one branch is done before the next is begun."""
+    order: dict[NodeId, Node] = {}
+    path: dict[NodeId, None] = {}
+    for root in nodes:
+        stack = [root]
+        while stack:
+            id = stack[-1]
+            if id in order or id not in nodes:
+                stack.pop()
+            elif id in path:
+                stack.pop()
+                del path[id]
+                order[id] = nodes[id]
+            else:
+                path[id] = None
+                for name, link in nodes[id].links.items():
+                    if link.node in path:
+                        problems.append(_cycle(id, name, link.node, path, nodes))
+                    elif link.node not in order:
+                        stack.append(link.node)
+    return order
+
+
+def _cycle(id: NodeId, port: str, back: NodeId, path: Iterable[NodeId], nodes: Mapping[NodeId, Node]) -> Problem:
+    ids = list(path)
+    ids = ids[ids.index(back) :]
+    names = [f"{id} {nodes[id].spec.title}" for id in ids]
+    if len(names) > 10:
+        names[5:-4] = [f"({len(names) - 9} more)"]
+    message = f"node {id}: input {port} closes a cycle: {' -> '.join([*names, names[0]])}"
+    return Problem("cycle", id, port, message, "a graph without cycles", f"a cycle of {len(ids)} nodes")

@@ -1,0 +1,138 @@
+"""What a person saves: a versioned document. The engine reads `version` and `nodes` and carries the rest unchanged."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, cast
+
+from graph.problems import Code, InvalidGraph, Problem, nearest, shown
+
+VERSION: Final = 1
+Migration = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+MIGRATIONS: Final[Sequence[Migration]] = ()
+"""The step at index i turns a document of version i + 1 into one of version i + 2."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a document may be."""
+
+    nodes: int = 20_000
+    bytes: int = 32 * 2**20
+    depth: int = 64
+    text: int = 2**20
+    digits: int = 40
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """`document` is the whole of it; `nodes` is id -> entry, each entry still to be checked by `graph.graph.build`."""
+
+    nodes: Mapping[str, Any]
+    document: Mapping[str, Any]
+
+    def to_json(self) -> Mapping[str, Any]:
+        return self.document
+
+
+def parse(data: bytes, limits: Limits = Limits()) -> Workflow:
+    """The workflow in a JSON text, or InvalidGraph."""
+    return load(parse_json(data, limits), limits)
+
+
+def parse_json(data: bytes, limits: Limits = Limits()) -> object:
+    """The value of a JSON text, or InvalidGraph: strict JSON, with no duplicate keys, no NaN or infinity, no number
+    of more than `limits.digits` digits, nested no deeper than `limits.depth`."""
+    if len(data) > limits.bytes:
+        _refuse("too_large", "the document", f"at most {limits.bytes} bytes", f"{len(data)} bytes")
+
+    def integer(text: str) -> int:
+        if len(text) > limits.digits:
+            raise ValueError(f"a number of {len(text)} digits; at most {limits.digits} are accepted")
+        return int(text)
+
+    try:
+        document = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=integer,
+        )
+    except RecursionError:
+        _refuse("too_large", "the document", f"nesting of at most {limits.depth} levels", "far deeper nesting")
+    except ValueError as error:
+        _refuse("bad_document", "the document", "JSON", str(error))
+    _check_depth(document, limits.depth)
+    return document
+
+
+def load(document: object, limits: Limits = Limits()) -> Workflow:
+    """The workflow in parsed JSON, brought to the current version, or InvalidGraph."""
+    _check_depth(document, limits.depth)
+    if not isinstance(document, dict):
+        _refuse("bad_document", "the document", "an object with version and nodes", shown(document))
+    document = _migrated(cast(dict[str, Any], document))
+    nodes: Any = document.get("nodes")
+    if not isinstance(nodes, dict):
+        hint = nearest("nodes", document) if nodes is None else None
+        _refuse("bad_document", "nodes", "an object of id -> node", shown(nodes), hint)
+    nodes = cast(dict[str, Any], nodes)
+    if len(nodes) > limits.nodes:
+        _refuse("too_large", "nodes", f"at most {limits.nodes} nodes", f"{len(nodes)} nodes")
+    return Workflow(nodes, document)
+
+
+def _migrated(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    version = document.get("version")
+    if type(version) is not int or version < 1:
+        _refuse("bad_document", "version", f"a whole number from 1 to {VERSION}", shown(version))
+    if version > VERSION:
+        _refuse(
+            "bad_document", "version", f"at most {VERSION}", shown(version), "saved by a later release: update Weft"
+        )
+    for step in MIGRATIONS[version - 1 :]:
+        document = step(document)
+    return document
+
+
+def _check_depth(document: object, limit: int) -> None:
+    level = [document]
+    for _ in range(limit + 1):
+        level = [member for item in level for member in _members(item) if type(member) is dict or type(member) is list]
+        if not level:
+            return
+    _refuse("too_large", "the document", f"nesting of at most {limit} levels", "deeper nesting")
+
+
+def _members(item: object) -> Iterable[object]:
+    if type(item) is dict:
+        return cast(dict[str, object], item).values()
+    return cast(list[object], item) if type(item) is list else ()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise ValueError(f"the key {shown(twice)} twice in one object")
+    return result
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name}, which is not a number JSON has")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:40]}, which is too large a number")
+    return number
+
+
+def _refuse(code: Code, what: str, expected: str, got: str, hint: str | None = None) -> NoReturn:
+    raise InvalidGraph([Problem(code, None, None, f"{what}: expected {expected}, got {got}", expected, got, hint)])
