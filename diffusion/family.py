@@ -13,6 +13,7 @@ from diffusion.conditioning import Conditioning
 from diffusion.latents import LatentFormat
 from diffusion.model import Assemble, Fit
 from diffusion.networks.shapes import Shapes
+from diffusion.networks.unet import UNet, UNetParams
 from diffusion.prediction import Prediction
 from diffusion.text.encode import Encoding
 from diffusion.text.slots import TextSlot
@@ -69,6 +70,17 @@ def unet_signature(shapes: Shapes) -> UNetSignature | None:
     if len(to_k) != 2 or (label is not None and len(label) != 2):
         return None
     return UNetSignature(to_k[1], len(projection) == 2, None if label is None else label[1])
+
+
+def unet_of(shapes: Shapes) -> UNet:
+    """The U-Net of these shapes; ValueError if it takes more than latents (to inpaint, to edit by instruction)."""
+    params = UNetParams.from_shapes(shapes)
+    if params.in_channels != params.out_channels:
+        raise ValueError(
+            f"its network takes {params.in_channels} input channels, {params.in_channels - params.out_channels} of "
+            "them for a picture or a mask to start from; only text-to-image networks can be used"
+        )
+    return UNet(params)
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from diffusion.family import Checkpoint, ContextOnly, Family, OneTower, unet_signature
+from diffusion.family import Checkpoint, ContextOnly, Family, OneTower, unet_of, unet_signature
 from diffusion.latents import SD15
 from diffusion.networks.shapes import Shapes
-from diffusion.networks.unet import UNet, UNetParams
 from diffusion.prediction import Eps
 from diffusion.text.slots import ClipRules, TextSlot
 
@@ -19,10 +18,6 @@ def _recognise(shapes: Shapes) -> bool:
     return unet_signature(shapes) == (WIDTH, False, None)
 
 
-def _network(shapes: Shapes) -> UNet:
-    return UNet(UNetParams.from_shapes(shapes))
-
-
 def _prediction(_: Checkpoint) -> Eps:
     return Eps()
 
@@ -32,7 +27,7 @@ FAMILY = Family(
     title=TITLE,
     architecture="U-Net",
     recognise=_recognise,
-    network=_network,
+    network=unet_of,
     prediction=_prediction,
     latent_format=SD15,
     text=(

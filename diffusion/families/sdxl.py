@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from diffusion.conditioning import Conditioning
-from diffusion.family import Checkpoint, Family, Metadata, check_context, unet_signature
+from diffusion.family import Checkpoint, Family, Metadata, check_context, unet_of, unet_signature
 from diffusion.latents import SDXL
 from diffusion.model import Assemble, Fit
 from diffusion.networks.layers import timestep_embedding
 from diffusion.networks.shapes import Shapes
-from diffusion.networks.unet import UNet, UNetParams
 from diffusion.prediction import Eps
 from diffusion.text.encode import Encoding
 from diffusion.text.join import Joined, join_clip
@@ -29,10 +28,6 @@ MARKERS = ("v_pred", "ztsnr", "edm_mean", "edm_std", "edm_vpred.sigma_max")
 
 def _recognise(shapes: Shapes) -> bool:
     return unet_signature(shapes) == (WIDTH, True, VECTOR)
-
-
-def _network(shapes: Shapes) -> UNet:
-    return UNet(UNetParams.from_shapes(shapes))
 
 
 def _prediction(checkpoint: Checkpoint) -> Eps:
@@ -71,7 +66,7 @@ FAMILY = Family(
     title=TITLE,
     architecture="U-Net",
     recognise=_recognise,
-    network=_network,
+    network=unet_of,
     prediction=_prediction,
     latent_format=SDXL,
     text=(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -27,17 +28,7 @@ SD15 = UNetParams(
     linear_projection=False,
     heads=8,
 )
-SD2 = UNetParams(
-    channels=64,
-    multipliers=(1, 1, 1, 1),
-    res_blocks=(2, 2, 2, 2),
-    depths_down=(1,) * 8,
-    depth_mid=1,
-    depths_up=(1,) * 12,
-    context_dim=1024,
-    linear_projection=True,
-    heads=None,
-)
+SD2 = replace(SD15, context_dim=1024, linear_projection=True, heads=None)
 SDXL = UNetParams(
     channels=64,
     multipliers=(1, 2),

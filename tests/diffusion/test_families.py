@@ -1,0 +1,247 @@
+"""Recognising families by shapes alone, and the facts each one adds."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from diffusion import families, latents
+from diffusion.families import FAMILIES
+from diffusion.families.sdxl import size_vector
+from diffusion.family import Checkpoint, Family
+from diffusion.networks.mmdit import MMDiT, MMDiTParams
+from diffusion.networks.shapes import Shapes
+from diffusion.networks.unet import UNet, UNetParams
+from diffusion.prediction import Eps, Flow
+from diffusion.text.encode import Encoding
+from diffusion.weights import Weights
+from tests.diffusion import tiny
+from tests.diffusion.networks import published
+from tests.diffusion.networks.comparison import shapes_of
+
+BY_NAME = {family.name: family for family in FAMILIES}
+SIZES = {
+    "sd15 tiny": tiny.SD15,
+    "sd2 tiny": tiny.SD2,
+    "sdxl tiny": tiny.SDXL,
+    "sd3 tiny": tiny.SD3,
+    "sd15": published.SD1_5,
+    "sd2": published.SD2_1,
+    "sdxl": published.SDXL,
+    "sd3": published.SD3_MEDIUM,
+    "sd3 5-medium": published.SD3_5_MEDIUM,
+    "sd3 5-large": published.SD3_5_LARGE,
+}
+
+
+def shapes_for(params: UNetParams | MMDiTParams) -> Shapes:
+    with torch.device("meta"):
+        network: nn.Module = UNet(params) if isinstance(params, UNetParams) else MMDiT(params)
+    return shapes_of(network)
+
+
+def test_every_file_of_the_folder_is_a_family() -> None:
+    folder = Path(families.__file__).parent
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__"} == set(BY_NAME)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_exactly_one_family_recognises_a_network_and_rebuilds_it(size: str) -> None:
+    shapes = shapes_for(SIZES[size])
+    name, _, _ = size.partition(" ")
+    assert [family.name for family in FAMILIES if family.recognise(shapes)] == [name]
+    assert families.recognise(shapes).name == name
+    with torch.device("meta"):
+        assert shapes_of(BY_NAME[name].network(shapes)) == shapes
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {},
+        {"a": (1,)},
+        {"input_blocks.0.0.weight": (320, 4, 3, 3)},
+        {"input_blocks.0.0.weight": (), "x.transformer_blocks.0.attn2.to_k.weight": ()},
+        {
+            "input_blocks.0.0.weight": (),
+            "x.transformer_blocks.0.attn2.to_k.weight": (5, 768),
+            "label_emb.0.0.weight": (),
+        },
+        shapes_of(nn.Linear(2, 2)),
+    ],
+)
+def test_anything_else_is_no_family(shapes: Shapes) -> None:
+    assert not any(family.recognise(shapes) for family in FAMILIES)
+    with pytest.raises(ValueError, match=r"known are .*Stable Diffusion 1, .*Stable Diffusion 3"):
+        families.recognise(shapes)
+
+
+@pytest.mark.parametrize(
+    ("towers", "family"),
+    [
+        (["clip_l"], "sd15"),
+        (["clip_h"], "sd2"),
+        (["clip_l", "clip_g"], "sdxl"),
+        (["clip_g"], "sdxl"),
+        (["clip_l", "clip_g", "t5xxl"], "sd3"),
+        (["t5xxl"], "sd3"),
+    ],
+)
+def test_text_towers_tell_their_family(towers: list[str], family: str) -> None:
+    assert families.for_towers(towers).name == family
+
+
+def test_towers_that_no_family_has_together_are_refused() -> None:
+    with pytest.raises(ValueError, match="clip_h, t5xxl together"):
+        families.for_towers(["t5xxl", "clip_h"])
+
+
+def checkpoint(
+    family: str, tmp_path: Path, extra: dict[str, Tensor] | None = None, metadata: dict[str, str] | None = None
+) -> Checkpoint:
+    tensors = dict(tiny.network_of(tiny.NETWORKS[family]).state_dict()) | (extra or {})
+    weights = Weights.open(tiny.save(tmp_path / "x.safetensors", tensors, metadata))
+    return Checkpoint(weights, frozenset(weights), metadata or {})
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_predictions(family: Family, tmp_path: Path) -> None:
+    bias = {"output_blocks.11.1.transformer_blocks.0.norm1.bias": torch.linspace(-0.1, 0.1, 64)}
+    found = family.prediction(checkpoint(family.name, tmp_path, bias if family.name == "sd2" else None))
+    assert found == (Flow(shift=3.0) if family.name == "sd3" else Eps())
+
+
+def test_sd2_that_predicts_v_is_refused_unless_it_says_otherwise(tmp_path: Path) -> None:
+    sd2 = BY_NAME["sd2"]
+    wide = {"output_blocks.11.1.transformer_blocks.0.norm1.bias": torch.linspace(-0.2, 0.2, 64)}
+    with pytest.raises(ValueError, match="predicts v"):
+        sd2.prediction(checkpoint("sd2", tmp_path, wide))
+    assert sd2.prediction(checkpoint("sd2", tmp_path, wide, {"modelspec.predict_key": "epsilon"})) == Eps()
+
+
+@pytest.mark.parametrize("marker", ["v_pred", "ztsnr", "edm_mean", "edm_vpred.sigma_max"])
+def test_sdxl_with_another_prediction_is_refused(marker: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"marked {marker}"):
+        BY_NAME["sdxl"].prediction(checkpoint("sdxl", tmp_path, {marker: torch.zeros(1)}))
+
+
+@pytest.mark.parametrize(("family", "width"), [("sd15", 768), ("sd2", 1024), ("sdxl", 2048), ("sd3", 64)])
+def test_text_of_another_family_is_refused(family: str, width: int) -> None:
+    fit = BY_NAME[family].fit(shapes_for(tiny.NETWORKS[family]), {})
+    pooled_BD = torch.zeros(1, 64 if family == "sd3" else 2048)
+    context_BLD, _ = fit(torch.zeros(1, 77, width), pooled_BD, 512, 512)
+    assert context_BLD.shape == (1, 77, width)
+    with pytest.raises(ValueError, match=f"takes text {width} wide, got {width + 1}"):
+        fit(torch.zeros(1, 77, width + 1), pooled_BD, 512, 512)
+
+
+def test_sdxl_vector_is_pooled_g_then_sizes_height_first() -> None:
+    fit = BY_NAME["sdxl"].fit(shapes_for(tiny.SDXL), {})
+    pooled_BD = torch.randn(2, 2048)
+    _, y_BD = fit(torch.zeros(2, 77, 2048), pooled_BD, 832, 1216)
+    assert y_BD is not None
+    assert y_BD.shape == (2, 2816)
+    assert torch.equal(y_BD[:, :1280], pooled_BD[:, 768:])
+    frequencies = 10000 ** -(torch.arange(128) / 128)
+    for index, number in enumerate((832, 1216, 0, 0, 832, 1216)):
+        part = y_BD[0, 1280 + 256 * index :][:256]
+        expected = torch.cat(((number * frequencies).cos(), (number * frequencies).sin()))
+        assert torch.allclose(part, expected, atol=1e-3)
+    assert torch.equal(size_vector(pooled_BD, 832, 1216)[1], y_BD[1, 1280:])
+    with pytest.raises(ValueError, match="pooled text of CLIP-G"):
+        fit(torch.zeros(1, 77, 2048), None, 512, 512)
+
+
+def sd3_encodings(*, t5: bool) -> dict[str, Encoding]:
+    encodings = {
+        "clip_l": Encoding(torch.randn(1, 77, 768), torch.randn(1, 768)),
+        "clip_g": Encoding(torch.randn(1, 77, 1280), torch.randn(1, 1280)),
+    }
+    return encodings | ({"t5xxl": Encoding(torch.randn(1, 77, 4096), None)} if t5 else {})
+
+
+def test_sd3_text_is_clip_then_t5() -> None:
+    encodings = sd3_encodings(t5=True)
+    conditioning = BY_NAME["sd3"].assemble(shapes_for(published.SD3_MEDIUM), {})(encodings)
+    context_LD = conditioning.context_BLD[0]
+    assert context_LD.shape == (154, 4096)
+    assert torch.equal(context_LD[:77, :768], encodings["clip_l"].context_1LD[0])
+    assert torch.equal(context_LD[:77, 768:2048], encodings["clip_g"].context_1LD[0])
+    assert not context_LD[:77, 2048:].any()
+    assert torch.equal(context_LD[77:], encodings["t5xxl"].context_1LD[0])
+    assert conditioning.pooled_BD is not None
+    assert conditioning.pooled_BD.shape == (1, 2048)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "rows"), [({}, 154), ({"weft.absent_t5": "zeros"}, 154), ({"weft.absent_t5": "drop"}, 77)]
+)
+def test_sd3_without_t5_does_what_the_checkpoint_says(metadata: dict[str, str], rows: int) -> None:
+    sd3, shapes = BY_NAME["sd3"], shapes_for(published.SD3_MEDIUM)
+    conditioning = sd3.assemble(shapes, metadata)(sd3_encodings(t5=False))
+    assert conditioning.context_BLD.shape == (1, rows, 4096)
+    assert not conditioning.context_BLD[:, 77:].any()
+    # The same from CLIP towers in files of their own, which know nothing of the network.
+    apart = BY_NAME["sdxl"].assemble({}, {})(sd3_encodings(t5=False))
+    context_BLD, y_BD = sd3.fit(shapes, metadata)(apart.context_BLD, apart.pooled_BD, 512, 512)
+    assert context_BLD.shape == (1, rows, 4096)
+    assert y_BD is not None
+    assert y_BD.shape == (1, 2048)
+
+
+def test_sd3_with_another_choice_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"weft\.absent_t5: expected 'zeros' or 'drop', got 'maybe'"):
+        BY_NAME["sd3"].fit(shapes_for(tiny.SD3), {"weft.absent_t5": "maybe"})
+
+
+def test_sd3_needs_pooled_text_of_its_width() -> None:
+    fit = BY_NAME["sd3"].fit(shapes_for(published.SD3_MEDIUM), {})
+    with pytest.raises(ValueError, match="pooled text 2048 wide, got none"):
+        fit(torch.zeros(1, 77, 4096), None, 512, 512)
+    with pytest.raises(ValueError, match="pooled text 2048 wide, got one 768 wide"):
+        fit(torch.zeros(1, 77, 4096), torch.zeros(1, 768), 512, 512)
+
+
+@pytest.mark.parametrize("latent_format", [latents.SD15, latents.SDXL, latents.SD3])
+def test_latent_formats(latent_format: latents.LatentFormat) -> None:
+    raw = torch.randn(2, latent_format.channels, 3, 5)
+    inside = latent_format.process_in(raw)
+    assert torch.allclose(inside, (raw - latent_format.shift) * latent_format.scale)
+    assert torch.allclose(latent_format.process_out(inside), raw, atol=1e-6)
+    assert len(latent_format.rgb) == latent_format.channels + 1
+    colours = latent_format.preview(inside)
+    assert colours.shape == (2, 3, 3, 5)
+    weights, bias = torch.tensor(latent_format.rgb[:-1]), torch.tensor(latent_format.rgb[-1])
+    expected = (inside[1, :, 2, 4] @ weights + bias).clamp(-1, 1)
+    assert torch.allclose(colours[1, :, 2, 4], expected, atol=1e-6)
+
+
+def test_a_checkpoint_brings_its_own_colours() -> None:
+    rows = [[0.1 * row, 0.0, -0.5] for row in range(5)]
+    own = latents.with_rgb(latents.SD15, json.dumps(rows))
+    assert own.scale == latents.SD15.scale
+    assert torch.allclose(own.preview(torch.zeros(1, 4, 1, 1)).flatten(), torch.tensor([0.4, 0.0, -0.5]))
+
+
+@pytest.mark.parametrize(
+    "value", ["", "{}", "[1, 2]", "[[1, 2, 3]]", "[[0,0,0],[0,0,0],[0,0,0],[0,0,0],[0,0,NaN]]", "[" * 9999]
+)
+def test_colours_that_are_none_are_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="latent colours"):
+        latents.with_rgb(latents.SD15, value)
+
+
+def test_nobody_else_asks_which_family() -> None:
+    """The library's other modules never compare with a family's name."""
+    root = Path(families.__file__).parents[1]
+    names = set(BY_NAME)
+    for path in root.rglob("*.py"):
+        if path.parent.name != "families":
+            tree = ast.parse(path.read_text("utf-8"))
+            strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+            assert not names & {string for string in strings if isinstance(string, str)}, path
