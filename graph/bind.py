@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from graph.files import Files
 from graph.node import NodeSpec, Port, Required
 from graph.problems import Code, Problem, nearest, shown
-from graph.values import encode
+from graph.values import encode, encode_text
 from graph.workflow import Limits
-
-_LINK_KEYS: Final = frozenset(("node", "output"))
 
 
 class Link(NamedTuple):
@@ -58,7 +56,7 @@ class Binder:
         if type(entry) is not dict:
             problems.append(_bad_entry(id, "an object with type and inputs", entry))
             return None
-        entry = cast(dict[str, Any], entry)
+        entry = cast("dict[str, Any]", entry)
         kind, given = entry.get("type"), entry.get("inputs", {})
         if type(kind) is not str:
             problems.append(_bad_entry(id, "a text in its field type", kind))
@@ -73,7 +71,7 @@ class Binder:
         if type(given) is not dict:
             problems.append(_bad_entry(id, "an object in its field inputs", given))
             given = {}
-        return self._bind(id, spec, cast(dict[str, object], given), problems)
+        return self._bind(id, spec, cast("dict[str, object]", given), problems)
 
     def _bind(self, id: str, spec: NodeSpec, given: Mapping[str, object], problems: list[Problem]) -> Node:
         if spec.id not in self._inputs:
@@ -82,7 +80,8 @@ class Binder:
         links: dict[str, Link] = {}
         constants: dict[str, object] = {}
         external: list[Port] = []
-        keys, sources = [head], list[bytes]()
+        keys = [head]
+        sources: list[bytes] = []
         read = 0
         for port, name, default, external_default, required, key, default_key in inputs:
             keys.append(key)
@@ -100,7 +99,7 @@ class Binder:
             if (link := _link(value)) is not None:
                 links[name] = link
                 keys.append(b"l")
-                sources.append(_key(link.output))
+                sources.append(encode_text(link.output))
                 continue
             constant = self._constant(id, spec, port, value)
             if isinstance(constant, Problem):
@@ -110,9 +109,10 @@ class Binder:
             if port.widget is not None and port.widget.external and constant is not None:
                 external.append(port)
                 keys.append(b"x")
+            elif (encoded := encode(constant)) is not None:
+                keys += (b"c", encoded)
             else:
-                keys.append(b"c")
-                keys.append(cast(bytes, encode(constant)))
+                problems.append(_refused("too_large", id, spec, port, "a smaller constant", constant))
         if read < len(given):
             problems.extend(_unknown_inputs(id, spec, given))
         return Node(spec, links, constants, tuple(external), b"".join(keys), b"".join(sources))
@@ -135,8 +135,6 @@ class Binder:
             except ValueError as error:
                 hint = nearest(value, port.widget.options_for(self._files)) if isinstance(value, str) else None
                 return _refused("bad_value", id, spec, port, str(error), value, hint=hint)
-        if encode(value) is None:
-            return _refused("too_large", id, spec, port, "a smaller constant", value)
         return value
 
 
@@ -149,23 +147,17 @@ def _prepare(spec: NodeSpec) -> tuple[bytes, tuple[_Input, ...]]:
         if encoded is None:
             raise TypeError(f"node {spec.id}: the default of {port.name!r} must be plain data, got {shown(default)}")
         external = port.widget is not None and port.widget.external and default is not None
-        inputs.append(_Input(port, port.name, default, external, port.required, _key(port.name), b"c" + encoded))
+        inputs.append(_Input(port, port.name, default, external, port.required, encode_text(port.name), b"c" + encoded))
     definition = (spec.id, spec.version, *(port.name for port in spec.outputs))
-    return b"".join(map(_key, definition)), tuple(inputs)
-
-
-def _key(text: str) -> bytes:
-    return cast(bytes, encode(text))
+    return b"".join(map(encode_text, definition)), tuple(inputs)
 
 
 def _link(value: object) -> Link | None:
     if type(value) is not dict:
         return None
-    members = cast(dict[str, object], value)
-    if members.keys() != _LINK_KEYS:
-        return None
-    node, output = members["node"], members["output"]
-    return Link(node, output) if type(node) is str and type(output) is str else None
+    members = cast("dict[str, object]", value)
+    node, output = members.get("node"), members.get("output")
+    return Link(node, output) if len(members) == 2 and type(node) is str and type(output) is str else None
 
 
 def _type_fault(port: Port, value: object) -> str | None:

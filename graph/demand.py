@@ -99,7 +99,10 @@ class Demand:
         return i
 
     def any_ready(self, free: Mapping[Resource, int]) -> bool:
-        return any(heap and free[resource] > 0 for resource, heap in self._ready.items())
+        for resource, heap in self._ready.items():  # noqa: SIM110 - a generator here is felt in long chains
+            if heap and free[resource] > 0:
+                return True
+        return False
 
     def value_key(self, i: int) -> Key:
         return self._value_key[i]

@@ -8,9 +8,9 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from graph.cache import Cache, Outputs
@@ -23,6 +23,10 @@ from graph.node import Resource
 from graph.plan import Plan, plan
 
 _LONGEST_TRACEBACK = 20_000
+
+
+Limits = Mapping[Resource, int]
+"""How many nodes of each resource class run at a time."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def run(
     files: Files,
     context: Context = NO_CONTEXT,
     cancelled: Callable[[], bool] = lambda: False,
-    limits: Mapping[Resource, int] | None = None,
+    limits: Limits | None = None,
 ) -> Outcome:
     """Bring the outputs of `targets` (None: all sinks) up to date.
 
@@ -127,21 +131,21 @@ class _Run:
 
     def _run_node(self, i: int) -> None:
         node, id = self.plan.nodes[i], self.plan.ids[i]
+        context = self._context(id) if node.spec.context else self.context
         started = time.perf_counter()
         try:
-            outputs = node.spec.call(self._inputs(i), self._context(id) if node.spec.context else self.context)
+            outputs = node.spec.call(self._inputs(i), context)
             seconds = time.perf_counter() - started
             record = self.cache.put(self.plan.keys[i], self.demand.value_key(i), outputs, seconds)
+            end = partial(self.demand.finished, i, outputs, record, seconds)
         except Cancelled:
-            with self._ended(i):
-                self.demand.cancel(i)
+            end = partial(self.demand.cancel, i)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a node raises is reported as its failure
-            failure = _failure(id, error)
-            with self._ended(i):
-                self.demand.failed(i, failure)
-        else:
-            with self._ended(i):
-                self.demand.finished(i, outputs, record, seconds)
+            end = partial(self.demand.failed, i, _failure(id, error))
+        with self.turn:
+            self.running -= 1
+            self.free[node.spec.resource] += 1
+            end()
 
     def _inputs(self, i: int) -> dict[str, Any]:
         node = self.plan.nodes[i]
@@ -165,13 +169,6 @@ class _Run:
                 self.emit(Preview(id, media_type, data))
 
         return replace(self.context, progress=progress, preview=preview)
-
-    @contextmanager
-    def _ended(self, i: int) -> Generator[None]:
-        with self.turn:
-            self.running -= 1
-            self.free[self.plan.nodes[i].spec.resource] += 1
-            yield
 
 
 def _failure(id: NodeId, error: BaseException) -> NodeError:

@@ -134,7 +134,7 @@ class NodeSpec:
             return {outputs[0].name: result}
         if not outputs:
             return {}
-        returned = cast(tuple[Any, ...], result) if isinstance(result, tuple) else (result,)
+        returned = cast("tuple[Any, ...]", result) if isinstance(result, tuple) else (result,)
         if len(returned) != len(outputs):
             names = ", ".join(port.name for port in outputs)
             raise TypeError(f"node {self.id} must return {len(outputs)} values ({names}), got {len(returned)}")

@@ -35,7 +35,7 @@ class PlainTraits:
             item = stack.pop()
             total += sys.getsizeof(item)
             if type(item) is dict:
-                stack.extend(cast(dict[Any, Any], item).values())
+                stack.extend(cast("dict[Any, Any]", item).values())
             elif type(item) in (list, tuple):
                 stack.extend(item)
         return total
@@ -50,6 +50,8 @@ class PlainTraits:
 def encode(value: object) -> bytes | None:
     """Plain data as bytes that differ whenever type or value differs (1, True, 1.0, "1", -0.0 and 0.0 are all
     distinct; dicts are compared without order). None for anything else, and beyond 100,000 items."""
+    if (scalar := _encode_scalar(value)) is not None:
+        return scalar
     parts: list[bytes] = []
     stack: list[Any] = [value]
     while stack:
@@ -57,27 +59,37 @@ def encode(value: object) -> bytes | None:
             return None
         item = stack.pop()
         kind = cast(object, type(item))
-        if kind is str:
-            text = cast(str, item).encode("utf-8", "surrogatepass")
-            parts.append(b"s%d:%b" % (len(text), text))
-        elif kind is int:
-            parts.append(b"i%x;" % item)
-        elif kind is float:
-            parts.append(b"d" + struct.pack(">d", item))
-        elif kind is bool:
-            parts.append(b"T" if item else b"F")
-        elif item is None:
-            parts.append(b"N")
-        elif kind is bytes:
-            parts.append(b"b%d:%b" % (len(item), item))
+        if (scalar := _encode_scalar(item)) is not None:
+            parts.append(scalar)
         elif kind is list or kind is tuple:
             parts.append((b"l%d:" if kind is list else b"t%d:") % len(item))
             stack.extend(reversed(item))
         elif kind is dict and all(type(key) is str for key in item):
-            pairs = sorted(cast(dict[str, Any], item).items(), reverse=True)
+            pairs = sorted(cast("dict[str, Any]", item).items(), reverse=True)
             parts.append(b"m%d:" % len(pairs))
             for key, member in pairs:
                 stack += (member, key)
         else:
             return None
     return b"".join(parts)
+
+
+def _encode_scalar(value: object) -> bytes | None:
+    kind = type(value)
+    if kind is str:
+        return encode_text(cast(str, value))
+    if kind is int:
+        return b"i%x;" % cast(int, value)
+    if kind is float:
+        return b"d" + struct.pack(">d", value)
+    if kind is bool:
+        return b"T" if value else b"F"
+    if value is None:
+        return b"N"
+    return b"b%d:%b" % (len(value), value) if isinstance(value, bytes) and kind is bytes else None
+
+
+def encode_text(text: str) -> bytes:
+    """`encode` of a text."""
+    data = text.encode("utf-8", "surrogatepass")
+    return b"s%d:%b" % (len(data), data)

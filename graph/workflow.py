@@ -75,12 +75,12 @@ def load(document: object, limits: Limits = Limits()) -> Workflow:
     _check_depth(document, limits.depth)
     if not isinstance(document, dict):
         _refuse("bad_document", "the document", "an object with version and nodes", shown(document))
-    document = _migrated(cast(dict[str, Any], document))
+    document = _migrated(cast("dict[str, Any]", document))
     nodes: Any = document.get("nodes")
     if not isinstance(nodes, dict):
         hint = nearest("nodes", document) if nodes is None else None
         _refuse("bad_document", "nodes", "an object of id -> node", shown(nodes), hint)
-    nodes = cast(dict[str, Any], nodes)
+    nodes = cast("dict[str, Any]", nodes)
     if len(nodes) > limits.nodes:
         _refuse("too_large", "nodes", f"at most {limits.nodes} nodes", f"{len(nodes)} nodes")
     return Workflow(nodes, document)
@@ -110,8 +110,8 @@ def _check_depth(document: object, limit: int) -> None:
 
 def _members(item: object) -> Iterable[object]:
     if type(item) is dict:
-        return cast(dict[str, object], item).values()
-    return cast(list[object], item) if type(item) is list else ()
+        return cast("dict[str, object]", item).values()
+    return cast("list[object]", item) if type(item) is list else ()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
