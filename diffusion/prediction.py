@@ -67,8 +67,12 @@ class Eps:
     beta_start: float = 0.00085
     beta_end: float = 0.012
 
-    @cached_property
+    @property
     def sigmas(self) -> Tensor:
+        return self._sigmas
+
+    @cached_property
+    def _sigmas(self) -> Tensor:
         betas = torch.linspace(self.beta_start**0.5, self.beta_end**0.5, 1000, dtype=torch.float64) ** 2
         kept = torch.cumprod(1 - betas, 0)
         return ((1 - kept) / kept).sqrt()
@@ -118,8 +122,12 @@ class Flow:
 
     shift: float = 3.0
 
-    @cached_property
+    @property
     def sigmas(self) -> Tensor:
+        return self._sigmas
+
+    @cached_property
+    def _sigmas(self) -> Tensor:
         return self.sigma(torch.arange(1, 1001, dtype=torch.float64))
 
     @property
