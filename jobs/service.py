@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from graph.problems import InvalidGraph, Problem
 from graph.workflow import load
 from jobs import rows
 from jobs.catalogue import Catalogue
@@ -83,7 +84,7 @@ class Jobs:
             raise UnknownJob(id)
         return text
 
-    async def list(self, state: State | None = None, limit: int = 50, cursor: str | None = None) -> Page:
+    async def page(self, state: State | None = None, limit: int = 50, cursor: str | None = None) -> Page:
         """Jobs, newest first; ValueError for a cursor that is not from an earlier page."""
         before = None if cursor is None else int(cursor)
         return await self._database.run(partial(rows.page, state=state, limit=limit, before=before))
@@ -109,9 +110,14 @@ class Jobs:
         question = {"op": "explain", "targets": targets}
         try:
             async with asyncio.timeout(EXPLAIN_LIMIT_S):
-                return json.loads(await self._dispatcher.ask(question, compact(workflow).encode()))
+                answer = json.loads(await self._dispatcher.ask(question, compact(workflow).encode()))
         except TimeoutError:
             raise WorkerUnavailable(f"the worker gave no answer within {EXPLAIN_LIMIT_S:.0f} s") from None
+        if "problems" in answer:
+            raise InvalidGraph([Problem(**problem) for problem in answer["problems"]])
+        if "error" in answer:
+            raise WorkerUnavailable(f"the worker could not explain the workflow: {answer['error']}")
+        return answer["nodes"]
 
     async def subscribe(self, id: str, after: int = 0) -> AsyncGenerator[str]:
         """The events of a job above number `after`, as texts of JSON arrays, until its end. Raises UnknownJob.
@@ -156,7 +162,7 @@ class Jobs:
                 await feed.changed()
 
     async def _batches(self, id: str, feed: Feed | None, after: int) -> Sequence[Batch]:
-        """The batches there are now that hold an event above `after`; what the feed has let go of is in the database."""
+        """The batches there are now that hold an event above `after`; older ones are in the database."""
         if feed is not None and after >= feed.base:
             return feed.after(after)
         stored = await self._database.run(partial(rows.batches, job=id, after=after))

@@ -18,8 +18,11 @@ from jobs.protocol import BrokenFrame, Message, encode, receive
 START_LIMIT_S = 180.0
 STOP_GRACE_S = 2.0
 STEADY_S = 10.0
+REAP_S = 0.1
 LONGEST_PAUSE_S = 30.0
 STDERR_LINES = 30
+ECHO_PER_S = 1 << 18
+"""Bytes of worker output passed on each second; a node that prints more is cut."""
 STDERR_WIDTH = 500
 
 
@@ -45,7 +48,7 @@ class Supervisor:
     """Owns the worker process started by `argv` (plus `--recorder FILE`); `echo` gets what it writes to stderr."""
 
     def __init__(
-        self, argv: Sequence[str], record: Path, echo: Callable[[bytes], None], env: Mapping[str, str] | None = None
+        self, argv: Sequence[str], record: Path, echo: Callable[[bytes], object], env: Mapping[str, str] | None = None
     ) -> None:
         self._argv = [*argv, "--recorder", str(record)]
         self._record, self._echo, self._env = record, echo, env
@@ -112,20 +115,19 @@ class Supervisor:
         assert process.stderr is not None
         tail: deque[str] = deque(maxlen=STDERR_LINES)
         errors = asyncio.create_task(self._follow(process.stderr, tail), name="worker stderr")
-        broken = await self._hear(process.stdout, listener)
-        if process.returncode is None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), STOP_GRACE_S)
-        code = process.returncode
-        _kill_group(process)
-        await process.wait()
+        reaper = asyncio.create_task(_reap(process), name="worker end")
+        await self._hear(process.stdout, listener)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(errors, 1.0)
+            await asyncio.wait_for(process.wait(), STOP_GRACE_S)
+        code = process.returncode
+        await reaper if code is not None else _kill_group(process)
+        await process.wait()
+        await errors
         self._process = None
-        return Loss(self._doom or broken or _cause(code), tuple(tail))
+        return Loss(self._doom or _cause(code), tuple(tail))
 
-    async def _hear(self, stdout: asyncio.StreamReader, listener: Listener) -> str | None:
-        """Pass messages on until the worker closes its end; what it broke, if it spoke nonsense."""
+    async def _hear(self, stdout: asyncio.StreamReader, listener: Listener) -> None:
+        """Pass messages on until the worker closes its end; kill it if it speaks nonsense."""
         try:
             async with asyncio.timeout(START_LIMIT_S):
                 message = await receive(stdout)
@@ -139,13 +141,18 @@ class Supervisor:
             self.kill(f"the worker sent a broken message: {error}")
         except TimeoutError:
             self.kill(f"the worker was not ready within {START_LIMIT_S:.0f} s")
-        return self._doom
 
     async def _follow(self, stderr: asyncio.StreamReader, tail: deque[str]) -> None:
-        """Echo what the worker writes to stderr and keep its last lines."""
+        """Echo what the worker writes to stderr, up to a rate, and keep its last lines."""
+        loop = asyncio.get_running_loop()
         rest = b""
+        since, echoed = loop.time(), 0
         while chunk := await stderr.read(1 << 16):
-            self._echo(chunk)
+            if loop.time() - since > 1.0:
+                since, echoed = loop.time(), 0
+            echoed += len(chunk)
+            if echoed <= ECHO_PER_S:
+                self._echo(chunk)
             *lines, rest = (rest + chunk).split(b"\n")
             tail.extend(line[:STDERR_WIDTH].decode(errors="replace") for line in lines)
             rest = rest[:STDERR_WIDTH]
@@ -153,12 +160,23 @@ class Supervisor:
             tail.append(rest.decode(errors="replace"))
 
 
+async def _reap(process: asyncio.subprocess.Process) -> None:
+    """Once the worker has ended, end what it started too: a child may hold its pipes open."""
+    await process.wait()
+    await asyncio.sleep(REAP_S)
+    _kill_group(process)
+
+
 def _cause(code: int | None) -> str:
     if code is None:
         return "the worker closed its pipe without ending"
     if code < 0:
-        return f"the worker was killed by {signal.Signals(-code).name}"
+        return f"the worker was killed by {_signal_name(-code)}"
     return f"the worker ended with exit code {code}"
+
+
+def _signal_name(number: int) -> str:
+    return next((known.name for known in signal.Signals if known == number), f"signal {number}")
 
 
 def _kill_group(process: asyncio.subprocess.Process) -> None:

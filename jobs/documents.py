@@ -1,0 +1,102 @@
+"""Workflows as the command line meets them: a JSON file, standard input, or a picture that carries its workflow."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from graph.problems import InvalidGraph
+from graph.workflow import Workflow, load, parse
+
+PNG = b"\x89PNG\r\n\x1a\n"
+KEYWORD = b"workflow"
+MAX_TEXT = 64 << 20
+
+
+class BadDocument(ValueError):
+    """The file is not a workflow and carries none."""
+
+
+class BadAssignment(ValueError):
+    """A `--set` that cannot be carried out."""
+
+
+def read_workflow(source: str, stdin: BinaryIO) -> Workflow:
+    """The workflow in the file `source` ("-" is `stdin`). Raises OSError and BadDocument."""
+    data = stdin.read() if source == "-" else Path(source).read_bytes()
+    try:
+        return parse(_carried(data) if data.startswith(PNG) else data)
+    except InvalidGraph as error:
+        raise BadDocument(f"{source}: {error}") from error
+
+
+def assign(workflow: Workflow, assignments: Sequence[str]) -> Workflow:
+    """The workflow with each `NODE.INPUT=VALUE` set; NODE is an id, VALUE is JSON, or else the text itself.
+
+    Raises BadAssignment. Whether the input takes the value is found out when the graph is built.
+    """
+    document = json.loads(json.dumps(workflow.document))
+    for assignment in assignments:
+        target, equals, text = assignment.partition("=")
+        id, dot, name = target.rpartition(".")
+        if not (equals and dot and id and name):
+            raise BadAssignment(f"expected --set NODE.INPUT=VALUE, got {assignment!r}")
+        node = document["nodes"].get(id)
+        if not isinstance(node, dict):
+            known = ", ".join(document["nodes"])
+            raise BadAssignment(f"--set {assignment}: there is no node {id!r}; the nodes are {known}")
+        inputs = cast("dict[str, Any]", node).setdefault("inputs", {})
+        inputs[name] = _value(text)
+    return load(document)
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _carried(data: bytes) -> bytes:
+    """The text chunk "workflow" of a PNG file, UTF-8."""
+    for kind, content in _chunks(data):
+        keyword, _, rest = content.partition(b"\0")
+        if kind not in (b"tEXt", b"zTXt", b"iTXt") or keyword != KEYWORD:
+            continue
+        if kind == b"tEXt":
+            return rest.decode("latin-1").encode()
+        if kind == b"zTXt":
+            return _inflated(rest[1:]).decode("latin-1").encode()
+        compressed, text = rest[0], rest[2:].split(b"\0", 2)[2]
+        return _inflated(text) if compressed else text
+    raise BadDocument("the picture carries no workflow: it has no text chunk 'workflow'")
+
+
+def _inflated(data: bytes) -> bytes:
+    unpacker = zlib.decompressobj()
+    text = unpacker.decompress(data, MAX_TEXT)
+    if unpacker.unconsumed_tail:
+        raise BadDocument(f"the workflow in the picture is over {MAX_TEXT} bytes")
+    return text
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    position = len(PNG)
+    while position + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 8 + length
+        if end + 4 > len(data):
+            break
+        content = data[position + 8 : end]
+        (checksum,) = struct.unpack_from(">I", data, end)
+        if zlib.crc32(kind + content) != checksum:
+            raise BadDocument(f"the picture is damaged: chunk {kind.decode('latin-1')} has a wrong checksum")
+        if kind == b"IEND":
+            return
+        yield kind, content
+        position = end + 4
+    raise BadDocument("the picture is cut short: it has no IEND chunk")

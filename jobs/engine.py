@@ -1,0 +1,60 @@
+"""What it takes to run a workflow, made once by whoever runs: the worker process, or the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from graph.cache import Cache
+from graph.context import Context
+from graph.events import Event
+from graph.executor import Limits, Outcome, run
+from graph.explain import explain
+from graph.files import Files
+from graph.graph import Builder, build
+from graph.registry import Registry
+from graph.workflow import Workflow
+from jobs.packs import Pack
+
+
+@dataclass(frozen=True)
+class Engine:
+    """`context` carries the device and where files are saved; `limits` how many nodes of a resource run at once."""
+
+    registry: Registry
+    packs: Sequence[Pack]
+    builder: Builder
+    cache: Cache
+    files: Files
+    context: Context
+    limits: Limits
+
+    def run(
+        self,
+        workflow: Workflow,
+        targets: Sequence[str] | None,
+        emit: Callable[[Event], None],
+        cancelled: Callable[[], bool],
+    ) -> Outcome:
+        """Bring the targets (None: every sink) up to date. Raises InvalidGraph."""
+        return run(
+            self.builder.build(workflow, targets),
+            targets,
+            self.cache,
+            emit,
+            files=self.files,
+            context=replace(self.context, document=workflow.document),
+            cancelled=cancelled,
+            limits=self.limits,
+        )
+
+    def explain(self, workflow: Workflow, targets: Sequence[str] | None) -> Mapping[str, Any]:
+        """What `run` would do: `{id: {"state": "cached"|"run", "reason"}}`; also while it runs. Raises InvalidGraph."""
+        graph = build(workflow, self.registry, self.files, targets)
+        return {id: made.to_json() for id, made in explain(graph, targets, self.cache, self.files).items()}
+
+    def catalogue(self) -> Mapping[str, Any]:
+        """The definitions as JSON: `{"nodes": {id: definition}, "packs": {name: {"nodes": [ids], "error"}}}`."""
+        packs = {pack.name: {"nodes": list(pack.nodes), "error": pack.error} for pack in self.packs}
+        return {"nodes": self.registry.to_json(), "packs": packs}

@@ -1,0 +1,94 @@
+"""The folder everything is written to: where it lies by default, and the lock that keeps it to one server."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+LOCK = "server.lock"
+
+
+class HomeTaken(RuntimeError):
+    """Another server holds the folder; `holder` is what it wrote about itself."""
+
+    def __init__(self, folder: Path, holder: Mapping[str, Any]) -> None:
+        who = f"the server at {holder['url']} (process {holder['pid']})" if "url" in holder else "another server"
+        super().__init__(f"{folder} is in use by {who}; stop it, or give this one another folder with --data")
+        self.holder = holder
+
+
+def default_home(platform: str, environ: Mapping[str, str], user_home: Path) -> Path:
+    """WEFT_HOME, else the platform's place for a program's data (XDG on Linux)."""
+    if chosen := environ.get("WEFT_HOME"):
+        return Path(chosen)
+    if platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or user_home / "AppData" / "Local") / "weft"
+    if platform == "darwin":
+        return user_home / "Library" / "Application Support" / "weft"
+    data = environ.get("XDG_DATA_HOME", "")
+    return (Path(data) if Path(data).is_absolute() else user_home / ".local" / "share") / "weft"
+
+
+class HomeLock:
+    """Held from `__init__` to `release` or the end of the process, however that comes. Raises HomeTaken."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = (folder / LOCK).open("a+b")
+        if not _try_lock(self._file.fileno()):
+            self._file.close()
+            raise HomeTaken(folder, _read(folder))
+        self._write({})
+
+    def tell(self, url: str) -> None:
+        """Say where the server can be reached."""
+        self._write({"pid": os.getpid(), "url": url})
+
+    def release(self) -> None:
+        self._write({})
+        self._file.close()
+
+    def _write(self, holder: Mapping[str, Any]) -> None:
+        self._file.truncate(0)
+        self._file.write(b"\0" + json.dumps(holder).encode())
+        self._file.flush()
+
+
+def server_of(folder: Path) -> str | None:
+    """The address of the server that holds the folder now, if there is one."""
+    if not (folder / LOCK).is_file():
+        return None
+    with (folder / LOCK).open("r+b") as file:
+        if _try_lock(file.fileno()):
+            return None
+    return _read(folder).get("url")
+
+
+def _read(folder: Path) -> Mapping[str, Any]:
+    text = (folder / LOCK).read_bytes()[1:]
+    return json.loads(text) if text else {}
+
+
+if os.name == "nt":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> bool:
+        """Lock the first byte, which is why the file says nothing there."""
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,87 @@
+"""Running a workflow in this process: the same engine as the worker's, stopped by signals or a time limit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
+
+from graph.events import Event
+from graph.executor import Outcome
+from graph.workflow import Workflow
+from jobs.engine import Engine
+from jobs.exits import Exit
+
+GRACE_S = 5.0
+"""How long after a time limit or a second signal a node has to come back before the process ends without it."""
+
+
+class _Stop:
+    """Whether, and with which exit code, the run is to stop."""
+
+    def __init__(self) -> None:
+        self.code: Exit | None = None
+        self._timers: list[threading.Timer] = []
+
+    def asked(self) -> bool:
+        return self.code is not None
+
+    def because(self, code: Exit) -> None:
+        """Stop at the next step of a node; asked a second time, end the process at once."""
+        if self.code is not None:
+            os._exit(code)
+        self.code = code
+
+    def after(self, seconds: float) -> None:
+        self._later(seconds, lambda: self.because(Exit.TIMEOUT))
+        self._later(seconds + GRACE_S, lambda: os._exit(Exit.TIMEOUT))
+
+    def settle(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+
+    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+        timer = threading.Timer(seconds, action)
+        timer.daemon = True
+        timer.start()
+        self._timers.append(timer)
+
+
+def run_here(
+    engine: Engine, workflow: Workflow, emit: Callable[[Event], None], timeout: float | None
+) -> tuple[Outcome, Exit]:
+    """Run every sink on the main thread; how it ended, and the exit code. Raises InvalidGraph.
+
+    Ctrl-C or SIGTERM cancels, a second one ends the process; so does a node that ignores the end of the time limit.
+    """
+    stop = _Stop()
+    with _signals(stop):
+        if timeout is not None:
+            stop.after(timeout)
+        outcome = engine.run(workflow, None, emit, stop.asked)
+        stop.settle()
+    if outcome.state == "cancelled" and stop.code is not None:
+        return outcome, stop.code
+    return outcome, outcome_exit(outcome)
+
+
+def outcome_exit(outcome: Outcome) -> Exit:
+    if outcome.state == "failed" and outcome.error is not None and outcome.error.code == "out_of_memory":
+        return Exit.OUT_OF_MEMORY
+    return {"done": Exit.DONE, "failed": Exit.JOB_FAILED, "cancelled": Exit.CANCELLED}[outcome.state]
+
+
+@contextmanager
+def _signals(stop: _Stop) -> Generator[None]:
+    def handle(number: int, _frame: FrameType | None) -> None:
+        stop.because(Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,86 @@
+"""What commands print as their result, as text for a person or as one JSON document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from graph.context import OutputFile
+from graph.executor import Outcome
+from graph.node import NodeSpec
+from graph.problems import Problem
+from jobs.summary import NodeState
+
+
+def written_files(outcome: Outcome) -> dict[str, list[OutputFile]]:
+    """The files of each target that made (or, cached, had made) some."""
+    found: dict[str, list[OutputFile]] = {}
+    for node, outputs in outcome.outputs.items():
+        members = outputs.get("files")
+        if isinstance(members, list):
+            found[node] = [file for file in cast("list[object]", members) if isinstance(file, OutputFile)]
+    return found
+
+
+def run_text(files: Mapping[str, Sequence[OutputFile]], folders: Mapping[str, Path]) -> str:
+    """One path a line."""
+    return "\n".join(str(folders[file.folder] / file.name) for listed in files.values() for file in listed)
+
+
+def run_json(
+    outcome: Outcome,
+    nodes: Mapping[str, NodeState],
+    files: Mapping[str, Sequence[OutputFile]],
+    folders: Mapping[str, Path],
+) -> str:
+    """`{"state", "nodes", "outputs": {id: [{"path", "media_type", "width", "height"}]}, "error"}`"""
+    outputs = {
+        node: [{"path": str(folders[file.folder] / file.name), **_facts(file)} for file in listed]
+        for node, listed in files.items()
+    }
+    error = outcome.error.to_json() if outcome.error else None
+    return json.dumps({"state": outcome.state, "nodes": nodes, "outputs": outputs, "error": error}, indent=1)
+
+
+def problems_text(problems: Sequence[Problem]) -> str:
+    """One problem a line, with where it is and what may have been meant."""
+    return "\n".join(
+        f"{_place(problem)}{problem.message}{f' ({problem.hint})' if problem.hint else ''}" for problem in problems
+    )
+
+
+def problems_json(problems: Sequence[Problem]) -> str:
+    return json.dumps({"valid": not problems, "problems": [problem.to_json() for problem in problems]}, indent=1)
+
+
+def plan_text(plan: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+    return _table([(id, titles.get(id, "?"), str(node["state"]), str(node["reason"])) for id, node in plan.items()])
+
+
+def nodes_text(specs: Mapping[str, NodeSpec]) -> str:
+    return _table([(spec.id, spec.category, spec.doc.partition("\n")[0]) for spec in specs.values()])
+
+
+def models_text(models: Mapping[str, Sequence[str]]) -> str:
+    return "\n".join(f"{folder}/{name}" for folder, names in models.items() for name in names)
+
+
+def _facts(file: OutputFile) -> dict[str, Any]:
+    return {"media_type": file.media_type, "width": file.width, "height": file.height}
+
+
+def _place(problem: Problem) -> str:
+    where = ".".join(part for part in (problem.node, problem.port) if part is not None)
+    return f"{where}: " if where else ""
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Columns as wide as their widest cell, the last as it is."""
+    if not rows:
+        return ""
+    widths = [max(map(len, column)) for column in zip(*rows)][:-1]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]]).rstrip() for row in rows
+    )

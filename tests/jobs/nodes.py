@@ -1,0 +1,112 @@
+"""Nodes for the tests of the worker: some that compute, some that save, some that bring their process down."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Annotated
+
+from graph import NO_CONTEXT, Choice, Context, InputFile, OutputFile, node
+
+
+@node("Number", category="test")
+def number(value: int = 0) -> int:
+    """The given number."""
+    return value
+
+
+@node("Add", category="test")
+def add(left: int, right: int = 1) -> int:
+    """The sum."""
+    return left + right
+
+
+@node("Show", category="test", sink=True)
+def show(value: int) -> str:
+    """The number as text."""
+    return str(value)
+
+
+@node("Save", category="test", sink=True)
+def save(value: int, prefix: str = "number", temporary: bool = False, ctx: Context = NO_CONTEXT) -> list[OutputFile]:
+    """The number as a text file."""
+    data = str(value).encode()
+    return [ctx.save(data, prefix=prefix, media_type="text/plain", width=1, height=2, temporary=temporary)]
+
+
+@node("Steps", category="test")
+def steps(value: int, count: int = 10, seconds: float = 0.01, ctx: Context = NO_CONTEXT) -> int:
+    """The same number, after `count` steps with a preview each."""
+    for step in range(count):
+        time.sleep(seconds)
+        ctx.progress(step + 1, count)
+        ctx.preview("text/plain", b"step %d" % step)
+    return value
+
+
+@node("Fail", category="test")
+def fail(value: int) -> int:
+    """Raises."""
+    raise ValueError(f"no good: {value}")
+
+
+@node("Chat", category="test")
+def chat(value: int) -> int:
+    """Prints, reads, and says something on standard error."""
+    print("to standard output")
+    os.write(1, b"to descriptor 1\n")
+    print("to standard error", file=sys.stderr)
+    assert sys.stdin.read() == ""
+    return value
+
+
+@node("End", category="test")
+def end(
+    value: int, how: Annotated[str, Choice(["exit", "segfault", "kill", "fork", "close", "spin", "garbage"])]
+) -> int:
+    """Brings the worker down, or takes it away for good."""
+    match how:
+        case "exit":
+            os._exit(7)
+        case "segfault":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "fork":
+            subprocess.Popen(["sleep", "60"])
+            os._exit(3)
+        case "close":
+            os.closerange(3, 256)
+        case "spin":
+            ctypes.PyDLL(None).sleep(60)
+        case _:
+            for descriptor in range(3, 64):
+                try:
+                    os.write(descriptor, b"\xff" * 64)
+                except OSError:
+                    continue
+    time.sleep(60)
+    return value
+
+
+@node("Exit", category="test")
+def leave(value: int) -> int:
+    """Raises SystemExit."""
+    sys.exit(value)
+
+
+@node("Threads", category="test")
+def threads() -> int:
+    """How many threads the worker has."""
+    return threading.active_count()
+
+
+@node("Read", category="test")
+def read(file: Annotated[str, InputFile("text")]) -> int:
+    """Length of an uploaded text."""
+    return len(open(file).read())  # noqa: PTH123
