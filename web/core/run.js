@@ -56,10 +56,15 @@ export function reduce(run, events) {
 function applyState(run, event, touched) {
   run.state = /** @type {JobState} */ (event.state);
   if (event.error) run.error = problem(event.error, null);
-  if (!isOver(run)) return;
+  if (run.state === "running") forget(run, touched, () => true);
+  if (isOver(run)) forget(run, touched, (node) => node.state === "queued" || node.state === "running");
+}
+
+/** A job that starts over, or is over, has no use for some node states. @param {Run & {nodes: Map<string, NodeRun>}} run @param {Set<string>} touched @param {(node: NodeRun) => boolean} which */
+function forget(run, touched, which) {
   run.active = null;
   for (const [id, node] of run.nodes) {
-    if (node.state !== "queued" && node.state !== "running") continue;
+    if (!which(node)) continue;
     run.nodes.delete(id);
     touched.add(id);
   }

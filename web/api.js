@@ -1,0 +1,166 @@
+/** Client of /api/v1. Every refusal is an ApiError with the server's own sentence; event streams reconnect by themselves. */
+
+import { t } from "./core/strings.js";
+
+/** @import {RunEvent} from "./core/run.js" */
+/** @import {NodeSpec, OutputFile, Problem} from "./core/types.js" */
+/** @typedef {{id: string, state: string, created?: number, started?: number | null, finished?: number | null,
+ *            outputs: Record<string, OutputFile[]>, error: Partial<Problem> | null}} JobSummary */
+
+const ROOT = "/api/v1";
+const RETRY_MS = [250, 500, 1000, 2000, 5000];
+
+export class ApiError extends Error {
+  /** @param {number} status 0: no answer @param {string} message @param {Record<string, unknown>} details */
+  constructor(status, message, details = {}) {
+    super(message);
+    this.status = status;
+    this.details = details;
+  }
+
+  /** Every fault of a refused graph. @returns {Problem[]} */
+  get problems() {
+    return Array.isArray(this.details.problems) ? this.details.problems : [];
+  }
+}
+
+/** @param {string} path @param {RequestInit} options @returns {Promise<Response>} */
+async function call(path, options = {}) {
+  const response = await fetch(ROOT + path, options).catch((error) => {
+    throw new ApiError(0, t("error.network"), { cause: String(error) });
+  });
+  if (response.ok) return response;
+  const details = await response.json().catch(() => ({}));
+  const text = [details.detail, details.hint].filter(Boolean).join(" ");
+  throw new ApiError(response.status, text || t("error.http", { status: response.status }), details);
+}
+
+/** @param {string} path */
+const get = async (path) => (await call(path)).json();
+
+/** @param {string} path @param {unknown} body @param {Record<string, string>} headers */
+const post = (path, body, headers = {}) =>
+  call(path, { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
+
+/** @type {() => Promise<{status: string, worker: string}>} */
+export const health = () => get("/health");
+
+/** @type {() => Promise<{version: string, nodes: Readonly<Record<string, NodeSpec>>}>} */
+export const nodes = () => get("/nodes");
+
+/** @type {() => Promise<Record<string, string[]>>} */
+export const models = () => get("/models");
+
+/** @type {() => Promise<string[]>} */
+export const templates = async () => (await get("/templates")).templates;
+
+/** @param {string} name @returns {Promise<unknown>} */
+export const template = (name) => get(`/templates/${encodeURIComponent(name)}`);
+
+/** @type {() => Promise<{name: string, revision: string, modified: number}[]>} */
+export const workflows = async () => (await get("/workflows")).workflows;
+
+/** @param {string} name @returns {Promise<{workflow: unknown, revision: string | null}>} */
+export async function workflow(name) {
+  const response = await call(`/workflows/${encodeURIComponent(name)}`);
+  return { workflow: await response.json(), revision: response.headers.get("ETag") };
+}
+
+/**
+ * Save; `revision` is the one this replaces, null for a fresh name. Throws ApiError 409 or 412 when it is not the latest.
+ * @param {string} name
+ * @param {unknown} document
+ * @param {string | null} revision
+ * @returns {Promise<string | null>} the revision saved
+ */
+export async function saveWorkflow(name, document, revision) {
+  const headers = { "Content-Type": "application/json", ...(revision ? { "If-Match": revision } : {}) };
+  const options = { method: "PUT", headers, body: JSON.stringify(document) };
+  return (await call(`/workflows/${encodeURIComponent(name)}`, options)).headers.get("ETag");
+}
+
+/** @param {unknown} document @returns {Promise<string>} the id of the job */
+export async function submit(document) {
+  const response = await post("/jobs", { workflow: document }, { "Idempotency-Key": crypto.randomUUID() });
+  return (await response.json()).id;
+}
+
+/** @param {string} id */
+export const cancel = (id) => post(`/jobs/${encodeURIComponent(id)}/cancel`, {});
+
+/** @param {string} id @returns {Promise<JobSummary>} */
+export const job = (id) => get(`/jobs/${encodeURIComponent(id)}`);
+
+/** @param {string} id @returns {Promise<unknown>} */
+export const jobWorkflow = (id) => get(`/jobs/${encodeURIComponent(id)}/workflow`);
+
+/** @param {number} limit @returns {Promise<JobSummary[]>} newest first */
+export const doneJobs = async (limit) => (await get(`/jobs?state=done&limit=${limit}`)).jobs;
+
+/** @param {File} file @returns {Promise<{name: string, url: string}>} */
+export async function upload(file) {
+  const options = { method: "POST", headers: { "Content-Type": file.type || "application/octet-stream" }, body: file };
+  return (await call(`/files?name=${encodeURIComponent(file.name)}`, options)).json();
+}
+
+/** @param {string} name */
+export const inputUrl = (name) => `${ROOT}/files/input/${name.split("/").map(encodeURIComponent).join("/")}`;
+
+/**
+ * Follow a job's events from a number on, across reconnects, until `wanted` says no more.
+ * @param {string} id
+ * @param {number} after
+ * @param {(events: RunEvent[]) => boolean} take  gets each batch; false ends
+ * @returns {() => void} stops
+ */
+export function followJob(id, after, take) {
+  let last = after;
+  return follow(() => `job=${encodeURIComponent(id)}&after=${last}`, (events) => {
+    for (const event of events) last = Math.max(last, event.n ?? 0);
+    return take(events);
+  });
+}
+
+/**
+ * Follow the states of all jobs and of the worker.
+ * @param {(events: RunEvent[]) => void} take
+ * @param {(connected: boolean) => void} connection
+ */
+export const followAll = (take, connection) => follow(() => "", (events) => (take(events), true), connection);
+
+/**
+ * @param {() => string} query
+ * @param {(events: RunEvent[]) => boolean} take
+ * @param {(connected: boolean) => void} connection
+ */
+function follow(query, take, connection = () => {}) {
+  let stopped = false;
+  let tries = 0;
+  /** @type {WebSocket | undefined} */
+  let socket;
+  const stop = () => {
+    stopped = true;
+    socket?.close();
+  };
+  const connect = () => {
+    if (stopped) return;
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    socket = new WebSocket(`${scheme}//${location.host}${ROOT}/events?${query()}`);
+    socket.addEventListener("open", () => {
+      tries = 0;
+      connection(true);
+    });
+    socket.addEventListener("message", (message) => {
+      const data = JSON.parse(message.data);
+      if (!stopped && !take(Array.isArray(data) ? data : [data])) stop();
+    });
+    socket.addEventListener("close", () => {
+      if (stopped) return;
+      connection(false);
+      setTimeout(connect, RETRY_MS[Math.min(tries, RETRY_MS.length - 1)]);
+      tries += 1;
+    });
+  };
+  connect();
+  return stop;
+}

@@ -1,0 +1,210 @@
+/** Turns pointer, wheel and touch on the view into gestures. Inputs inside nodes keep their own events. */
+
+import * as cameras from "../core/camera.js";
+import { isEditing } from "../dom.js";
+import { boxTool, dragTool, linkTool, panTool, resizeTool } from "./tools.js";
+
+/** @import {Editor} from "../core/editor.js" */
+/** @import {Point, PortRef} from "../core/types.js" */
+/** @import {Tool} from "./tools.js" */
+/** @import {View} from "./view.js" */
+/** @typedef {(request: {at: Point, from: PortRef | null}) => void} AskForNode */
+
+const INTERACTIVE = "input, textarea, select, button:not(.port), a, label";
+
+export class Input {
+  #view;
+  #editor;
+  #ask;
+  /** @type {Tool | null} */
+  #tool = null;
+  #pointer = -1;
+  #space = false;
+  /** Touch points by pointer id, for pinching. @type {Map<number, Point>} */
+  #touches = new Map();
+  /** Where the pointer last was over the view. @type {Point | null} */
+  pointer = null;
+
+  /** @param {View} view @param {Editor} editor @param {AskForNode} ask */
+  constructor(view, editor, ask) {
+    this.#view = view;
+    this.#editor = editor;
+    this.#ask = ask;
+    const { element } = view;
+    element.addEventListener("pointerdown", (event) => this.#down(event));
+    element.addEventListener("pointermove", (event) => this.#move(event));
+    element.addEventListener("pointerup", (event) => this.#up(event));
+    element.addEventListener("pointercancel", (event) => this.#up(event));
+    element.addEventListener("pointerleave", () => {
+      this.pointer = null;
+      this.#hover(null);
+    });
+    element.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    element.addEventListener("dblclick", (event) => this.#doubleClick(event));
+    element.addEventListener("focusin", (event) => this.#focused(event));
+    addEventListener("keydown", (event) => this.#space_(event, true));
+    addEventListener("keyup", (event) => this.#space_(event, false));
+  }
+
+  get busy() {
+    return this.#tool !== null;
+  }
+
+  /** Give up the gesture in progress. */
+  cancel() {
+    this.#tool?.cancel();
+    this.#tool = null;
+  }
+
+  /** @param {KeyboardEvent} event @param {boolean} down */
+  #space_(event, down) {
+    if (event.code !== "Space") return;
+    const free = event.target === this.#view.element || event.target === document.body;
+    if (down && !free) return;
+    if (down) event.preventDefault();
+    this.#space = down;
+    this.#view.element.classList.toggle("panning", down);
+  }
+
+  /** @param {PointerEvent} event */
+  #down(event) {
+    const at = this.#view.pointOf(event);
+    if (event.pointerType === "touch" && this.#pinching(event, at)) return;
+    if (this.#tool) return;
+    const target = /** @type {Element} */ (event.target);
+    const panning = event.button === 1 || (event.button === 0 && this.#space);
+    if (!panning && (event.button !== 0 || target.closest(INTERACTIVE))) return;
+    this.#tool = panning ? panTool(this.#view, at, () => {}) : this.#toolFor(target, at, event);
+    this.#pointer = event.pointerId;
+    this.#view.element.setPointerCapture(event.pointerId);
+    if (panning || !target.closest("[data-node]")) event.preventDefault();
+    if (!target.closest("[data-node]")) this.#view.element.focus({ preventScroll: true });
+  }
+
+  /** @param {Element} target @param {Point} at @param {PointerEvent} event @returns {Tool} */
+  #toolFor(target, at, event) {
+    const view = this.#view;
+    const editor = this.#editor;
+    const world = view.toWorld(at);
+    const id = target.closest("[data-node]")?.getAttribute("data-node") ?? editor.scene.nodeAt(world);
+    const add = event.shiftKey || event.ctrlKey || event.metaKey;
+    const port = portOf(target, id);
+    if (port && event.altKey) {
+      editor.unlink(port.node, port.port);
+      return panTool(view, at, () => {});
+    }
+    if (port) return linkTool(view, editor, port, (from, where) => this.#ask({ at: where, from }));
+    if (id !== null && target.closest("[data-grip]")) return resizeTool(view, editor, id, at);
+    if (id !== null) return this.#nodeTool(id, at, add);
+    if (add) return boxTool(view, editor, at, event.shiftKey);
+    return panTool(view, at, () => {
+      const wire = editor.scene.wireAt(world, 6 / view.camera.scale);
+      if (wire) editor.selectWire(wire.key);
+      else editor.select([]);
+    });
+  }
+
+  /** @param {string} id @param {Point} at @param {boolean} add @returns {Tool} */
+  #nodeTool(id, at, add) {
+    const editor = this.#editor;
+    const selected = editor.selection.value;
+    const was = selected.has(id);
+    if (!was) editor.select(add ? [...selected, id] : [id]);
+    return dragTool(this.#view, editor, at, () => {
+      if (add && was) editor.select([...editor.selection.value].filter((other) => other !== id));
+      else if (!add) editor.select([id]);
+    });
+  }
+
+  /** @param {PointerEvent} event */
+  #move(event) {
+    const at = this.#view.pointOf(event);
+    this.pointer = at;
+    if (this.#touches.size === 2) return this.#pinch(event, at);
+    if (this.#tool && event.pointerId === this.#pointer) this.#tool.move(at, event);
+    else if (!this.#tool) {
+      const onNode = event.target instanceof Element && event.target.closest("[data-node]");
+      this.#hover(onNode ? null : (this.#editor.scene.wireAt(this.#view.toWorld(at), 6 / this.#view.camera.scale)?.key ?? null));
+    }
+  }
+
+  /** @param {PointerEvent} event */
+  #up(event) {
+    this.#touches.delete(event.pointerId);
+    if (event.pointerId !== this.#pointer || !this.#tool) return;
+    const tool = this.#tool;
+    this.#tool = null;
+    if (event.type === "pointercancel") tool.cancel();
+    else tool.end(this.#view.pointOf(event), event);
+  }
+
+  /** @param {string | null} wire */
+  #hover(wire) {
+    if (wire === this.#view.hoveredWire) return;
+    this.#view.hoveredWire = wire;
+    this.#view.element.classList.toggle("on-wire", wire !== null);
+    this.#view.invalidate();
+  }
+
+  /** A second finger ends the first one's gesture and starts a pinch. @param {PointerEvent} event @param {Point} at */
+  #pinching(event, at) {
+    this.#touches.set(event.pointerId, at);
+    if (this.#touches.size < 2) return false;
+    this.cancel();
+    return true;
+  }
+
+  /** @param {PointerEvent} event @param {Point} at */
+  #pinch(event, at) {
+    const before = this.#touches.get(event.pointerId);
+    const other = [...this.#touches].find(([id]) => id !== event.pointerId)?.[1];
+    this.#touches.set(event.pointerId, at);
+    if (!before || !other) return;
+    const spread = (/** @type {Point} */ point) => Math.max(1, Math.hypot(point.x - other.x, point.y - other.y));
+    const middle = { x: (at.x + other.x) / 2, y: (at.y + other.y) / 2 };
+    const moved = cameras.pan(this.#view.camera, (at.x - before.x) / 2, (at.y - before.y) / 2);
+    this.#view.setCamera(cameras.zoomAt(moved, middle, spread(at) / spread(before)));
+  }
+
+  /** A notched wheel zooms; a trackpad pans, and zooms when pinched (which browsers report as Ctrl). @param {WheelEvent} event */
+  #wheel(event) {
+    if (scrolls(event)) return;
+    event.preventDefault();
+    const at = this.#view.pointOf(event);
+    const notched = event.deltaMode !== 0 || (event.deltaX === 0 && Math.abs(event.deltaY) >= 50 && Number.isInteger(event.deltaY));
+    const lines = event.deltaMode === 0 ? 1 : 33;
+    if (event.ctrlKey || event.metaKey) this.#view.setCamera(cameras.zoomAt(this.#view.camera, at, Math.exp(-event.deltaY * lines * (notched ? 0.0015 : 0.01))));
+    else if (event.shiftKey) this.#view.setCamera(cameras.pan(this.#view.camera, -(event.deltaX || event.deltaY) * lines, 0));
+    else if (notched) this.#view.setCamera(cameras.zoomAt(this.#view.camera, at, Math.exp(-event.deltaY * lines * 0.0015)));
+    else this.#view.setCamera(cameras.pan(this.#view.camera, -event.deltaX, -event.deltaY));
+  }
+
+  /** @param {MouseEvent} event */
+  #doubleClick(event) {
+    const target = /** @type {Element} */ (event.target);
+    const id = target.closest("[data-node]")?.getAttribute("data-node");
+    if (id && target.closest(".node-head")) this.#view.nodeView(id)?.editTitle();
+    const at = this.#view.pointOf(event);
+    if (!id && this.#editor.scene.nodeAt(this.#view.toWorld(at)) === null) this.#ask({ at, from: null });
+  }
+
+  /** Reaching a node by keyboard, or a field in it, selects the node. @param {FocusEvent} event */
+  #focused(event) {
+    if (this.#tool) return;
+    const id = /** @type {Element} */ (event.target).closest("[data-node]")?.getAttribute("data-node");
+    if (id && !this.#editor.selection.value.has(id)) this.#editor.select([id]);
+  }
+}
+
+/** @param {Element} target @param {string | null} id @returns {PortRef | null} */
+function portOf(target, id) {
+  const port = target.closest("[data-port]");
+  if (!port || id === null) return null;
+  const side = port.getAttribute("data-side") === "output" ? "output" : "input";
+  return { node: id, port: port.getAttribute("data-port") ?? "", side, type: port.getAttribute("data-type") ?? "" };
+}
+
+/** Whether the wheel belongs to a text box in use that has more text than it shows. @param {WheelEvent} event */
+const scrolls = (event) =>
+  isEditing(event.target) && event.target === document.activeElement && event.target instanceof HTMLTextAreaElement &&
+  event.target.scrollHeight > event.target.clientHeight && !event.ctrlKey;

@@ -1,0 +1,231 @@
+/** One node as ordinary DOM: real inputs, named ports, a status line; its geometry comes from the scene, never measured. */
+
+import { h, icon, setAttributes, setText } from "../dom.js";
+import { colourOf } from "../core/colours.js";
+import { isLink, own } from "../core/document.js";
+import { duration } from "../core/run.js";
+import { t } from "../core/strings.js";
+import { createControl } from "../widgets/index.js";
+import { titleOf } from "./painter.js";
+
+/** @import {Editor} from "../core/editor.js" */
+/** @import {Layout, Row} from "../core/geometry.js" */
+/** @import {NodeRun} from "../core/run.js" */
+/** @import {NodeSpec, PortRef, Problem} from "../core/types.js" */
+/** @import {Control} from "../widgets/index.js" */
+/** @typedef {{upload: (id: string, input: string, file: File) => void, fileUrl: (name: string) => string}} NodeServices */
+
+const PLAIN = new Set(["int", "float", "str", "bool", "Path", "Any"]);
+/** The engine's reason that needs no saying under a node: its badge says that it ran. */
+const NEVER_RUN = "never run";
+
+export class NodeView {
+  id;
+  element;
+  #editor;
+  #services;
+  #head = h("header", { class: "node-head" });
+  #title = h("span", { class: "node-title" });
+  #badge = h("span", { class: "node-badge" });
+  #body = h("div", { class: "node-body" });
+  #bar = h("div", { class: "node-bar", hidden: true }, h("i"));
+  #status = h("div", { class: "node-status" });
+  #problems = h("div", { class: "node-problems" });
+  /** @type {Map<string, Control>} */
+  #controls = new Map();
+  /** @type {Map<string, HTMLElement>} "side\0name" -> port */
+  #ports = new Map();
+  /** What the body was built for. */
+  #built = "";
+  /** @type {NodeSpec | null} */
+  #spec = null;
+
+  /** @param {string} id @param {Editor} editor @param {NodeServices} services */
+  constructor(id, editor, services) {
+    this.id = id;
+    this.#editor = editor;
+    this.#services = services;
+    this.#head.append(this.#title, this.#badge);
+    this.element = h("div", { class: "node", role: "group", tabindex: 0, "data-node": id }, this.#head, this.#bar, this.#body, this.#status, this.#problems);
+    this.update();
+  }
+
+  /** Show the document's node as it is now. */
+  update() {
+    const { document, scene } = this.#editor;
+    const node = document.nodes.get(this.id);
+    const box = scene.nodes.box(this.id);
+    const layout = scene.layout(this.id);
+    if (!node || !box || !layout) return;
+    const { style } = this.element;
+    style.transform = `translate(${box.x}px, ${box.y}px)`;
+    style.width = `${box.w}px`;
+    style.height = `${box.h}px`;
+    setText(this.#title, titleOf(this.#editor, this.id));
+    const spec = scene.spec(this.id);
+    this.#head.title = spec.missing ? t("node.unknown") : [spec.title, spec.doc].filter(Boolean).join("\n\n");
+    this.element.classList.toggle("missing", spec.missing === true);
+    const shape = JSON.stringify([layout.rows.map((row) => [row.kind, row.input?.name, row.output?.name, row.y, row.h]), box.w]);
+    if (spec !== this.#spec || shape !== this.#built) this.#build(spec, layout, shape);
+    for (const [name, control] of this.#controls) control.show(own(node.inputs, name) ?? spec.inputs.find((input) => input.name === name)?.default);
+    this.#showLinks();
+  }
+
+  /** @param {boolean} selected */
+  select(selected) {
+    this.element.classList.toggle("selected", selected);
+    this.element.setAttribute("aria-selected", String(selected));
+  }
+
+  /** @param {NodeRun | undefined} run @param {readonly Problem[]} problems */
+  showRun(run, problems) {
+    const failing = problems.length > 0;
+    setAttributes(this.element, { "data-state": failing ? "failed" : (run?.state ?? null) });
+    const status = statusText(run);
+    this.element.setAttribute("aria-label", t("node.group", { title: titleOf(this.#editor, this.id), status: failing ? t("status.failed") : status }));
+    setText(this.#badge, run && run.state !== "queued" && !failing ? status : "");
+    const why = run && !failing ? run.reason : "";
+    setText(this.#status, run && run.state !== "queued" && run.state !== "cached" && why !== NEVER_RUN ? why : "");
+    this.#status.title = why;
+    this.#badge.title = why ? t("status.why", { status, reason: why }) : "";
+    this.#bar.toggleAttribute("hidden", run?.state !== "running");
+    this.#bar.classList.toggle("unknown", run?.total === undefined);
+    const fill = /** @type {HTMLElement} */ (this.#bar.firstElementChild);
+    fill.style.width = run?.total ? `${(100 * (run.step ?? 0)) / run.total}%` : "";
+    this.#showProblems(problems);
+  }
+
+  /**
+   * While a link is drawn: light the ports it fits, dim the rest. null: back to normal.
+   * @param {((ref: PortRef) => string | null) | null} refusalOf
+   */
+  light(refusalOf) {
+    let any = false;
+    for (const ref of this.#editor.scene.ports(this.id)) {
+      const port = this.#ports.get(`${ref.side}\0${ref.port}`);
+      const why = refusalOf ? refusalOf(ref) : null;
+      port?.classList.toggle("fits", refusalOf !== null && why === null);
+      port?.classList.toggle("dims", why !== null);
+      any ||= why === null;
+    }
+    this.element.classList.toggle("dims", refusalOf !== null && !any);
+  }
+
+  /** Put a text field in the place of the title. */
+  editTitle() {
+    const box = h("input", { class: "title-box", value: titleOf(this.#editor, this.id), "aria-label": t("save.name") });
+    let done = false;
+    const finish = (/** @type {boolean} */ keep) => {
+      if (done) return;
+      done = true;
+      box.replaceWith(this.#title);
+      const title = box.value.trim();
+      if (keep) this.#editor.edit([{ kind: "title", id: this.id, title: title === "" || title === this.#spec?.title ? undefined : title }]);
+    };
+    box.addEventListener("blur", () => finish(true));
+    box.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.isComposing) return;
+      if (event.key === "Enter" || event.key === "Escape") finish(event.key === "Enter");
+    });
+    this.#title.replaceWith(box);
+    box.select();
+  }
+
+  /** @param {NodeSpec} spec @param {Layout} layout @param {string} shape */
+  #build(spec, layout, shape) {
+    this.#spec = spec;
+    this.#built = shape;
+    this.#controls.clear();
+    this.#ports.clear();
+    this.#body.replaceChildren(...layout.rows.map((row) => this.#row(row)));
+    if (layout.rows.some((row) => row.kind === "widget" && row.h > 100)) {
+      this.#body.append(h("div", { class: "node-grip", "data-grip": true, title: t("node.resize", { title: spec.title }) }));
+    }
+  }
+
+  /** @param {Row} row */
+  #row(row) {
+    const element = h("div", { class: `row ${row.kind}` });
+    element.style.top = `${row.y}px`;
+    element.style.height = `${row.h}px`;
+    if (row.input) {
+      element.append(this.#port("input", row.input.name, row.input.type));
+      const label = row.input.name.replaceAll("_", " ");
+      const tall = row.kind === "widget" && row.h > 40;
+      if (!tall) element.append(h("span", { class: "port-label", title: `${row.input.name}: ${row.input.type}` }, label));
+      if (row.kind === "widget") element.append(this.#control(row.input, label));
+      if (row.kind === "linked") element.append(h("span", { class: "linked-from", "data-from": row.input.name }));
+    }
+    if (row.output) {
+      element.append(h("span", { class: "port-label out", title: `${row.output.name}: ${row.output.type}` }, row.output.name.replaceAll("_", " ")));
+      element.append(this.#port("output", row.output.name, row.output.type));
+    }
+    return element;
+  }
+
+  /** @param {"input" | "output"} side @param {string} name @param {string} type */
+  #port(side, name, type) {
+    const label = side === "input" ? t("node.input", { name, type }) : t("node.output", { name, type });
+    const port = h("button", { type: "button", class: `port ${side}`, tabindex: -1, "aria-label": label, title: label, "data-port": name, "data-side": side, "data-type": type });
+    port.classList.toggle("plain", PLAIN.has(type));
+    const { dark, light } = colourOf(type);
+    port.style.setProperty("--port", `light-dark(${light}, ${dark})`);
+    this.#ports.set(`${side}\0${name}`, port);
+    return port;
+  }
+
+  /** @param {import("../core/types.js").InputSpec} input @param {string} label */
+  #control(input, label) {
+    const control = createControl({
+      input,
+      label,
+      value: () => this.#editor.document.input(this.id, input.name),
+      set: (value, whole) => this.#editor.setInput(this.id, input.name, value, whole),
+      seal: () => this.#editor.seal(),
+      options: () => this.#editor.catalogue.options(input),
+      upload: (file) => this.#services.upload(this.id, input.name, file),
+      fileUrl: this.#services.fileUrl,
+    });
+    this.#controls.set(input.name, control);
+    return control.element;
+  }
+
+  #showLinks() {
+    const { document } = this.#editor;
+    const inputs = document.nodes.get(this.id)?.inputs ?? {};
+    const read = new Set([...document.readers(this.id)].map((reader) => /** @type {any} */ (document.input(reader.id, reader.name))?.output));
+    for (const [key, port] of this.#ports) {
+      const [side, name] = key.split("\0");
+      const linked = side === "input" ? isLink(own(inputs, name)) : read.has(name);
+      port.classList.toggle("linked", linked);
+    }
+    for (const label of this.#body.querySelectorAll("[data-from]")) {
+      const link = own(inputs, label.getAttribute("data-from") ?? "");
+      if (isLink(link)) setText(label, t("node.linked", { title: document.nodes.has(link.node) ? titleOf(this.#editor, link.node) : link.node }));
+    }
+  }
+
+  /** @param {readonly Problem[]} problems */
+  #showProblems(problems) {
+    const ports = new Set(problems.map((problem) => problem.port));
+    for (const [key, port] of this.#ports) port.classList.toggle("wrong", key.startsWith("input") && ports.has(key.split("\0")[1]));
+    for (const [name, control] of this.#controls) control.element.classList.toggle("wrong", ports.has(name));
+    const text = problems.map((problem) => [problem.message, problem.hint].join("\n")).join("\n");
+    if (this.#problems.dataset.text === text) return;
+    this.#problems.dataset.text = text;
+    this.#problems.replaceChildren(
+      ...problems.map((problem) =>
+        h("div", { class: "node-problem", role: "alert", title: problem.hint ?? "" }, icon("alert"), h("span", {}, problem.message)),
+      ),
+    );
+  }
+}
+
+/** @param {NodeRun | undefined} run */
+export function statusText(run) {
+  if (!run) return t("status.idle");
+  if (run.state === "ran") return run.ms === undefined ? t("status.ran", { duration: "" }).trim() : t("status.ran", { duration: duration(run.ms) });
+  if (run.state === "running" && run.total) return t("status.step", { step: run.step ?? 0, total: run.total });
+  return t(`status.${run.state}`);
+}

@@ -1,0 +1,79 @@
+/** Copy, cut and paste of nodes, as JSON text; and pictures and workflows dropped on the page. */
+
+import { BadDocument } from "./core/document.js";
+import { t } from "./core/strings.js";
+import { isEditing } from "./dom.js";
+
+/** @import {Editor} from "./core/editor.js" */
+/** @import {Point} from "./core/types.js" */
+/** @import {View} from "./canvas/view.js" */
+
+/** Whether an event is about text the person is editing or has marked. @param {Event} event */
+const isAboutText = (event) => isEditing(event.target) || document.querySelector("dialog[open]") !== null || String(getSelection()) !== "";
+
+/**
+ * @param {Editor} editor
+ * @param {() => Point} pasteAt  in the world
+ * @param {(text: string) => void} notify
+ * @param {(file: File) => void} openFile
+ */
+export function listenToClipboard(editor, pasteAt, notify, openFile) {
+  const copy = (/** @type {ClipboardEvent} */ event) => {
+    const part = isAboutText(event) ? null : editor.copy();
+    if (!part || !event.clipboardData) return;
+    event.clipboardData.setData("text/plain", JSON.stringify(part, null, 2));
+    event.preventDefault();
+    if (event.type === "cut") editor.removeSelected();
+  };
+  document.addEventListener("copy", copy);
+  document.addEventListener("cut", copy);
+  document.addEventListener("paste", (event) => {
+    if (isAboutText(event) || !event.clipboardData) return;
+    event.preventDefault();
+    const [file] = event.clipboardData.files;
+    if (file) return openFile(file);
+    try {
+      editor.paste(JSON.parse(event.clipboardData.getData("text/plain")), pasteAt());
+    } catch (error) {
+      if (!(error instanceof SyntaxError || error instanceof BadDocument)) throw error;
+      notify(t("clipboard.bad"));
+    }
+  });
+}
+
+/**
+ * Files dropped on the page: on a node that takes a picture they are uploaded, anywhere else their workflow is opened.
+ * @param {Editor} editor
+ * @param {View} view
+ * @param {{open: (file: File) => void, upload: (id: string, input: string, file: File) => void}} take
+ */
+export function listenToDrops(editor, view, take) {
+  const page = document.documentElement;
+  const hasFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") === true;
+  const targetOf = (/** @type {DragEvent} */ event) => {
+    const id = event.target instanceof Element && view.element.contains(event.target) ? editor.scene.nodeAt(view.toWorld(view.pointOf(event))) : null;
+    const input = id === null ? undefined : editor.scene.spec(id).inputs.find((each) => each.widget?.kind === "InputFile");
+    return id !== null && input ? { id, input: input.name } : null;
+  };
+  addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    const target = targetOf(event);
+    page.classList.toggle("dropping", target === null);
+    view.element.dataset.drop = target ? t("canvas.dropImage") : t("canvas.drop");
+  });
+  const leave = () => page.classList.remove("dropping");
+  addEventListener("dragleave", (event) => {
+    if (event.relatedTarget === null) leave();
+  });
+  addEventListener("drop", (event) => {
+    leave();
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    const [file] = event.dataTransfer?.files ?? [];
+    const target = targetOf(event);
+    if (!file) return;
+    if (target && file.type.startsWith("image/")) take.upload(target.id, target.input, file);
+    else take.open(file);
+  });
+}

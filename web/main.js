@@ -1,0 +1,132 @@
+/** The page: makes every part, hands each what it needs, and connects it to the server. */
+
+import * as api from "./api.js";
+import { createActions, listenToKeys } from "./actions.js";
+import { Input } from "./canvas/input.js";
+import { View } from "./canvas/view.js";
+import { listenToClipboard, listenToDrops } from "./clipboard.js";
+import { Catalogue } from "./core/catalogue.js";
+import { Editor } from "./core/editor.js";
+import { effect, signal } from "./core/store.js";
+import { t } from "./core/strings.js";
+import { h } from "./dom.js";
+import { Dialogs } from "./panels/dialogs.js";
+import { Notice } from "./panels/notice.js";
+import { problemsPanel } from "./panels/problems.js";
+import { resultPanel } from "./panels/result.js";
+import { NodeSearch } from "./panels/search.js";
+import { topBar } from "./panels/topbar.js";
+import { Runner } from "./runner.js";
+import { Workspace } from "./workspace.js";
+
+/** @import {Point, PortRef} from "./core/types.js" */
+
+const notice = new Notice();
+const notify = (/** @type {string} */ text) => notice.show(text);
+const engine = signal(/** @type {"starting" | "ready" | "offline"} */ ("starting"));
+const editor = new Editor();
+const runner = new Runner(editor, notify);
+const workspace = new Workspace(editor, runner, notify);
+const dialogs = new Dialogs(workspace);
+const search = new NodeSearch(editor);
+
+/** @param {string} id @param {string} input @param {File} file */
+async function upload(id, input, file) {
+  notify(t("widget.uploading", { name: file.name }));
+  try {
+    const { name } = await api.upload(file);
+    editor.setInput(id, input, name);
+    notify(t("widget.uploaded", { name: file.name }));
+  } catch (error) {
+    if (!(error instanceof api.ApiError)) throw error;
+    notify(t("widget.uploadFailed", { name: file.name, why: error.message }));
+  }
+}
+
+const work = h("main", { class: "work" });
+const view = new View(work, editor, () => ({ run: runner.run.peek(), problems: runner.problems.peek() }), { upload, fileUrl: api.inputUrl });
+
+/** Ask for a node and add it there. @param {{at: Point, from: PortRef | null}} request  a point of the view */
+function ask({ at, from }) {
+  const rect = view.element.getBoundingClientRect();
+  search.open({ x: at.x + rect.left, y: at.y + rect.top }, from, (spec) => {
+    const world = view.toWorld(at);
+    const id = editor.add(spec, { x: Math.round(world.x), y: Math.round(world.y) }, from);
+    view.reveal(id);
+    view.focus(id);
+  });
+}
+
+const input = new Input(view, editor, ask);
+const pointerOrCentre = () => input.pointer ?? { x: view.size.w / 3, y: view.size.h / 3 };
+const actions = createActions({ editor, runner, workspace, view, dialogs, addNode: () => ask({ at: pointerOrCentre(), from: null }) });
+dialogs.actions = actions;
+
+const panel = h("aside", { class: "panel", "aria-label": t("result.title") });
+panel.append(
+  problemsPanel(editor, runner, (id) => {
+    editor.select([id]);
+    view.reveal(id);
+    view.focus(id);
+  }),
+  resultPanel({ editor, runner, workspace }),
+);
+work.append(panel);
+document.body.append(topBar({ editor, runner, workspace, actions, engine }), work, notice.element, search.element);
+
+effect(() => {
+  runner.run.value;
+  runner.problems.value;
+  editor.selection.value;
+  editor.selectedWire.value;
+  view.statusChanged();
+});
+effect(() => {
+  view.showHint(editor.version.value >= 0 && workspace.loaded.value && editor.document.nodes.size === 0);
+});
+listenToKeys(actions, (event) => {
+  if (event.key === "Escape" && input.busy) {
+    input.cancel();
+    return true;
+  }
+  const onPage = event.target === document.body || (event.target instanceof Element && view.element.contains(event.target));
+  const plain = !event.ctrlKey && !event.metaKey && event.key !== "?";
+  if (plain && !onPage) return true;
+  return event.key === "Tab" && (event.shiftKey || !view.pointing);
+});
+listenToClipboard(editor, () => view.toWorld(pointerOrCentre()), notify, (file) => void workspace.openFile(file));
+listenToDrops(editor, view, { open: (file) => void workspace.openFile(file), upload: (id, name, file) => void upload(id, name, file) });
+
+/** Definitions and model names, as they are now. */
+async function loadCatalogue() {
+  const [catalogue, models] = await Promise.all([api.nodes(), api.models()]);
+  editor.setCatalogue(new Catalogue(catalogue.nodes, models));
+}
+
+let connectedBefore = false;
+api.followAll(
+  (events) => {
+    for (const event of events) {
+      if (event.type !== "worker") continue;
+      engine.value = event.state === "ready" ? "ready" : "starting";
+      if (event.state === "ready") void loadCatalogue();
+    }
+  },
+  (connected) => {
+    if (!connected) {
+      if (engine.value !== "offline") notify(t("app.serverGone"));
+      engine.value = "offline";
+      return;
+    }
+    if (connectedBefore) notify(t("app.serverBack"));
+    connectedBefore = true;
+    void api.health().then((state) => {
+      engine.value = state.worker === "ready" ? "ready" : "starting";
+    });
+  },
+);
+await loadCatalogue().catch((error) => {
+  if (!(error instanceof api.ApiError && error.status === 503)) throw error;
+});
+await workspace.start();
+view.fit();

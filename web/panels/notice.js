@@ -1,0 +1,18 @@
+/** One line at the foot of the page for what just happened; gone after a while, never over the work. */
+
+import { h, setText } from "../dom.js";
+
+const SHOWN_MS = 6000;
+
+export class Notice {
+  element = h("div", { class: "notice", role: "status", "aria-live": "polite" });
+  #timer = 0;
+
+  /** @param {string} text */
+  show(text) {
+    setText(this.element, text);
+    this.element.classList.add("shown");
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => this.element.classList.remove("shown"), SHOWN_MS);
+  }
+}

@@ -1,0 +1,38 @@
+/** What is wrong with the workflow, as a list; each entry leads to its node. Absent when nothing is wrong. */
+
+import { h, icon, setText } from "../dom.js";
+import { effect } from "../core/store.js";
+import { t } from "../core/strings.js";
+import { titleOf } from "../canvas/painter.js";
+
+/** @import {Editor} from "../core/editor.js" */
+/** @import {Problem} from "../core/types.js" */
+/** @import {Runner} from "../runner.js" */
+
+/** @param {number} count */
+export const countProblems = (count) => (count === 1 ? t("problem.one") : t("problem.many", { count }));
+
+/** @param {Editor} editor @param {Runner} runner @param {(id: string) => void} show */
+export function problemsPanel(editor, runner, show) {
+  const heading = h("h2");
+  const list = h("ul", { class: "problem-list" });
+  const element = h("section", { class: "panel-section problems", hidden: true, "aria-label": t("problem.title") }, heading, list);
+
+  /** @param {Problem} problem */
+  const entry = (problem) => {
+    const known = problem.node !== null && editor.document.nodes.has(problem.node);
+    const where = known ? [titleOf(editor, problem.node ?? ""), problem.port].filter(Boolean).join(" · ") : "";
+    const text = h("span", {}, where ? h("strong", {}, where) : null, h("span", {}, problem.message), problem.hint ? h("small", {}, problem.hint) : null);
+    if (!known) return h("li", {}, h("div", { class: "problem-item" }, icon("alert"), text));
+    const item = h("button", { type: "button", class: "problem-item", title: t("problem.show") }, icon("alert"), text);
+    item.addEventListener("click", () => show(problem.node ?? ""));
+    return h("li", {}, item);
+  };
+  effect(() => {
+    const problems = [...runner.problems.value.values()].flat();
+    element.toggleAttribute("hidden", problems.length === 0);
+    setText(heading, countProblems(problems.length));
+    list.replaceChildren(...problems.map(entry));
+  });
+  return element;
+}

@@ -1,0 +1,130 @@
+/** The picture: forming while it is made, then large; below it the earlier ones, each with the workflow that made it. */
+
+import * as api from "../api.js";
+import { button, h, setText } from "../dom.js";
+import { isActive } from "../core/run.js";
+import { effect, signal } from "../core/store.js";
+import { t } from "../core/strings.js";
+import { titleOf } from "../canvas/painter.js";
+
+/** @import {JobSummary} from "../api.js" */
+/** @import {Editor} from "../core/editor.js" */
+/** @import {OutputFile} from "../core/types.js" */
+/** @import {Runner} from "../runner.js" */
+/** @import {Workspace} from "../workspace.js" */
+/** @typedef {{job: string, node: string, file: OutputFile}} Picture */
+
+const KEPT = 60;
+
+/** @param {Readonly<Record<string, readonly OutputFile[]>>} outputs @param {string} job @returns {Picture[]} */
+const picturesOf = (outputs, job) =>
+  Object.entries(outputs).flatMap(([node, files]) => files.filter((file) => file.media_type.startsWith("image/")).map((file) => ({ job, node, file })));
+
+/** @param {{editor: Editor, runner: Runner, workspace: Workspace}} parts */
+export function resultPanel({ editor, runner, workspace }) {
+  /** What is looked at. @type {import("../core/store.js").Signal<Picture | null>} */
+  const shown = signal(/** @type {Picture | null} */ (null));
+  /** @type {import("../core/store.js").Signal<readonly JobSummary[]>} */
+  const earlier = signal(/** @type {readonly JobSummary[]} */ ([]));
+
+  const preview = h("canvas", { class: "stage-picture preview", role: "img", "aria-label": t("result.preview"), hidden: true });
+  const image = h("img", { class: "stage-picture", alt: "", hidden: true, draggable: "true" });
+  const empty = h("div", { class: "stage-empty" }, h("strong", {}, t("result.empty")), h("span", {}, t("result.emptyHint")));
+  const stage = h("div", { class: "stage" }, empty, image, preview);
+  const caption = h("div", { class: "caption" });
+  const tools = h(
+    "div",
+    { class: "result-tools", hidden: true },
+    button({ label: t("result.workflow"), icon: "graph", class: "button" }, () => shown.value && void workspace.openJob(shown.value.job)),
+    button({ label: t("result.download"), icon: "download", class: "button" }, () => shown.value && save(shown.value.file)),
+    button({ label: t("result.open"), icon: "external", class: "button" }, () => shown.value && open(shown.value.file.url, "_blank", "noopener")),
+  );
+  const batchStrip = h("div", { class: "strip", role: "group", "aria-label": t("result.many"), hidden: true });
+  const strip = h("div", { class: "strip earlier", role: "group", "aria-label": t("history.title") });
+  const earlierSection = h("section", { class: "panel-section", hidden: true }, h("h2", {}, t("history.title")), strip);
+
+  effect(() => {
+    const { outputs, job } = runner.run.value;
+    const [last] = picturesOf(outputs, job ?? "").slice(-1);
+    if (last && job !== null) shown.value = last;
+  });
+  effect(() => {
+    const current = runner.preview.value;
+    if (current) void draw(preview, current.blob, () => runner.preview.peek() === current);
+    else preview.toggleAttribute("hidden", true);
+  });
+  effect(() => {
+    const picture = shown.value;
+    const active = isActive(runner.run.value);
+    const forming = runner.preview.value !== null;
+    stage.classList.toggle("working", active);
+    image.toggleAttribute("hidden", picture === null);
+    tools.toggleAttribute("hidden", picture === null);
+    empty.toggleAttribute("hidden", picture !== null || forming);
+    if (picture && image.getAttribute("src") !== picture.file.url) image.src = picture.file.url;
+    const title = picture && editor.document.nodes.has(picture.node) ? titleOf(editor, picture.node) : (picture?.node ?? "");
+    image.alt = t("result.image", { title });
+    const size = picture ? t("result.size", { width: picture.file.width ?? "?", height: picture.file.height ?? "?" }) : "";
+    setText(caption, forming ? t("result.forming") : size);
+  });
+  effect(() => {
+    const { outputs, job } = runner.run.value;
+    const pictures = picturesOf(outputs, job ?? "");
+    batchStrip.toggleAttribute("hidden", pictures.length < 2);
+    batchStrip.replaceChildren(
+      ...pictures.map((picture, index) => thumbnail(picture, t("result.pick", { number: index + 1 }), shown.value?.file.url === picture.file.url, () => {
+        shown.value = picture;
+      })),
+    );
+  });
+  effect(() => {
+    runner.finished.value;
+    void api.doneJobs(KEPT).then((jobs) => {
+      earlier.value = jobs;
+    }, () => {});
+  });
+  effect(() => {
+    const jobs = earlier.value.filter((job) => picturesOf(job.outputs ?? {}, job.id).length > 0);
+    earlierSection.toggleAttribute("hidden", jobs.length === 0);
+    strip.replaceChildren(
+      ...jobs.map((job) => {
+        const [picture] = picturesOf(job.outputs, job.id).slice(-1);
+        const when = new Date(job.finished ?? job.created ?? 0).toLocaleString();
+        return thumbnail(picture, t("history.show", { when }), shown.value?.job === job.id, () => {
+          shown.value = picture;
+        });
+      }),
+    );
+  });
+
+  return h(
+    "div",
+    { class: "result" },
+    h("section", { class: "panel-section" }, h("div", { class: "section-head" }, h("h2", {}, t("result.title")), caption, tools), stage, batchStrip),
+    earlierSection,
+  );
+}
+
+/** @param {Picture} picture @param {string} label @param {boolean} current @param {() => void} press */
+function thumbnail(picture, label, current, press) {
+  const element = h("button", { type: "button", class: "thumb", "aria-label": label, title: label, "aria-pressed": String(current) }, h("img", { src: picture.file.url, alt: "", loading: "lazy" }));
+  element.addEventListener("click", press);
+  return element;
+}
+
+/** Paint a preview, unless a later one overtook it while it was decoded. @param {HTMLCanvasElement} canvas @param {Blob} blob @param {() => boolean} current */
+async function draw(canvas, blob, current) {
+  const bitmap = await createImageBitmap(blob);
+  if (!current()) return;
+  canvas.width = bitmap.width;
+  canvas.height = bitmap.height;
+  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  canvas.toggleAttribute("hidden", false);
+}
+
+/** @param {OutputFile} file */
+function save(file) {
+  const link = h("a", { href: file.url, download: file.url.split("/").at(-1) ?? "" });
+  link.click();
+}

@@ -1,0 +1,120 @@
+/** The box that finds a node to add: by name, category or the type of the link being drawn. */
+
+import { h, setText } from "../dom.js";
+import { colourOf } from "../core/colours.js";
+import { candidates, matchingPort } from "../core/connect.js";
+import { search } from "../core/search.js";
+import { t } from "../core/strings.js";
+
+/** @import {Editor} from "../core/editor.js" */
+/** @import {NodeSpec, Point, PortRef} from "../core/types.js" */
+
+const SHOWN = 60;
+
+export class NodeSearch {
+  element = h("dialog", { class: "search", "aria-label": t("search.title") });
+  #box = h("input", { class: "search-box", type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "search-list", "aria-autocomplete": "list", spellcheck: "false", "aria-label": t("search.placeholder"), placeholder: t("search.placeholder") });
+  #scope = h("div", { class: "search-scope", hidden: true });
+  #list = h("div", { class: "search-list", id: "search-list", role: "listbox", "aria-label": t("search.title") });
+  /** @type {NodeSpec[]} */
+  #found = [];
+  #chosen = 0;
+  /** @type {PortRef | null} */
+  #from = null;
+  /** @type {(spec: NodeSpec) => void} */
+  #pick = () => {};
+  #editor;
+
+  /** @param {Editor} editor */
+  constructor(editor) {
+    this.#editor = editor;
+    this.element.append(this.#box, this.#scope, this.#list);
+    this.#box.addEventListener("input", () => this.#search());
+    this.#box.addEventListener("keydown", (event) => this.#key(event));
+    this.element.addEventListener("pointerdown", (event) => {
+      if (event.target === this.element) this.element.close();
+    });
+  }
+
+  /**
+   * @param {Point} at  on the screen
+   * @param {PortRef | null} from  the port whose link is to be continued
+   * @param {(spec: NodeSpec) => void} pick
+   */
+  open(at, from, pick) {
+    this.#from = from;
+    this.#pick = pick;
+    this.#box.value = "";
+    this.#scope.toggleAttribute("hidden", from === null);
+    if (from) setText(this.#scope, t("search.for", { type: from.type }));
+    this.element.showModal();
+    this.#search();
+    const { style, offsetWidth, offsetHeight } = this.element;
+    style.left = `${Math.max(8, Math.min(at.x, innerWidth - offsetWidth - 8))}px`;
+    style.top = `${Math.max(8, Math.min(at.y, innerHeight - offsetHeight - 8))}px`;
+    this.#box.focus();
+  }
+
+  #search() {
+    const { catalogue } = this.#editor;
+    this.#found = search(this.#from ? candidates(catalogue, this.#from) : catalogue.specs.values(), this.#box.value).slice(0, SHOWN);
+    this.#chosen = 0;
+    const none = this.#from ? t("search.noneFor", { type: this.#from.type }) : t("search.none");
+    this.#list.replaceChildren(
+      ...(this.#found.length === 0 ? [h("div", { class: "search-none" }, none)] : this.#found.map((spec, index) => this.#option(spec, index))),
+    );
+    this.#mark();
+  }
+
+  /** @param {NodeSpec} spec @param {number} index */
+  #option(spec, index) {
+    const port = this.#from ? matchingPort(spec, this.#from) : null;
+    const types = spec.outputs.map((output) => {
+      const dot = h("i", { class: "type-dot", title: output.type });
+      const { dark, light } = colourOf(output.type);
+      dot.style.setProperty("--port", `light-dark(${light}, ${dark})`);
+      return dot;
+    });
+    const option = h(
+      "div",
+      { role: "option", id: `search-${index}`, class: "search-option", title: spec.doc },
+      h("span", { class: "search-title" }, spec.title),
+      h("span", { class: "search-types" }, ...types),
+      h("span", { class: "search-category" }, port ? `${spec.category} · ${port}` : spec.category),
+    );
+    option.addEventListener("pointermove", () => {
+      this.#chosen = index;
+      this.#mark();
+    });
+    option.addEventListener("click", () => this.#take(spec));
+    return option;
+  }
+
+  #mark() {
+    for (const [index, option] of [...this.#list.children].entries()) {
+      if (option.getAttribute("role") === "option") option.setAttribute("aria-selected", String(index === this.#chosen));
+    }
+    this.#box.setAttribute("aria-activedescendant", this.#found.length > 0 ? `search-${this.#chosen}` : "");
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.isComposing) return;
+    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    if (step !== 0 && this.#found.length > 0) {
+      event.preventDefault();
+      this.#chosen = (this.#chosen + step + this.#found.length) % this.#found.length;
+      this.#mark();
+      this.#list.children[this.#chosen].scrollIntoView({ block: "nearest" });
+    } else if ((event.key === "Enter" || event.key === "Tab") && this.#found.length > 0) {
+      event.preventDefault();
+      this.#take(this.#found[this.#chosen]);
+    }
+  }
+
+  /** @param {NodeSpec} spec */
+  #take(spec) {
+    this.element.close();
+    this.#pick(spec);
+  }
+}

@@ -1,0 +1,133 @@
+/** The bar at the top: what is open, the main commands, and Run. */
+
+import { describe } from "../actions.js";
+import { button, h, icon, setAttributes, setText } from "../dom.js";
+import { duration, fraction, isActive } from "../core/run.js";
+import { effect } from "../core/store.js";
+import { t } from "../core/strings.js";
+import { countProblems } from "./problems.js";
+import { titleOf } from "../canvas/painter.js";
+
+/** @import {Action} from "../actions.js" */
+/** @import {Editor} from "../core/editor.js" */
+/** @import {Run} from "../core/run.js" */
+/** @import {Runner} from "../runner.js" */
+/** @import {Workspace} from "../workspace.js" */
+/** @typedef {{editor: Editor, runner: Runner, workspace: Workspace, actions: ReadonlyMap<string, Action>,
+ *            engine: import("../core/store.js").Signal<"starting" | "ready" | "offline">}} BarParts */
+
+/** @param {BarParts} parts */
+export function topBar({ editor, runner, workspace, actions, engine }) {
+  const name = h("input", { class: "bar-name", "aria-label": t("bar.name"), placeholder: t("app.untitled"), spellcheck: "false", maxlength: 100 });
+  name.addEventListener("change", () => {
+    workspace.name.value = name.value.trim();
+  });
+  const unsaved = h("span", { class: "unsaved", title: t("app.unsaved"), hidden: true });
+  const status = h("div", { class: "bar-status", role: "status" });
+  const meter = h("div", { class: "meter", role: "progressbar", "aria-label": t("bar.progress"), "aria-valuemin": 0, "aria-valuemax": 100 }, h("i"));
+  const run = commandButton(actions, "run", { icon: "run", text: t("action.run"), class: "button run" });
+  const cancel = commandButton(actions, "cancel", { icon: "stop", text: t("action.cancel"), class: "button cancel" });
+
+  effect(() => {
+    if (name !== document.activeElement) name.value = workspace.name.value;
+    unsaved.toggleAttribute("hidden", !workspace.dirty.value);
+    document.title = [workspace.name.value, t("app.name")].filter(Boolean).join(" · ");
+  });
+  effect(() => {
+    const current = runner.run.value;
+    const active = isActive(current);
+    const focused = document.activeElement === run || document.activeElement === cancel;
+    run.toggleAttribute("hidden", active);
+    cancel.toggleAttribute("hidden", !active);
+    if (focused) (active ? cancel : run).focus();
+    const problems = [...runner.problems.value.values()].flat().length;
+    setText(status, statusLine(editor, current, engine.value, runner.took.value, problems));
+    status.dataset.tone = engine.value === "offline" || problems > 0 ? "bad" : active || engine.value === "starting" ? "busy" : "calm";
+    const percent = active ? Math.round(100 * fraction(current)) : 0;
+    meter.classList.toggle("active", active);
+    setAttributes(meter, { "aria-valuenow": percent });
+    /** @type {HTMLElement} */ (meter.firstElementChild).style.width = `${percent}%`;
+  });
+
+  return h(
+    "header",
+    { class: "bar" },
+    h("div", { class: "brand", "aria-hidden": "true" }, h("img", { src: "/web/icon.svg", alt: "", width: 20, height: 20 }), t("app.name")),
+    menu(actions),
+    h("div", { class: "bar-title" }, name, unsaved),
+    h(
+      "div",
+      { class: "bar-group", role: "group", "aria-label": t("bar.view") },
+      commandButton(actions, "undo", { icon: "undo" }),
+      commandButton(actions, "redo", { icon: "redo" }),
+      commandButton(actions, "addNode", { icon: "plus" }),
+      commandButton(actions, "fit", { icon: "fit" }),
+    ),
+    h("div", { class: "spring" }),
+    status,
+    run,
+    cancel,
+    meter,
+  );
+}
+
+/** @param {ReadonlyMap<string, Action>} actions @param {string} id @param {{icon?: string, text?: string, class?: string}} look */
+function commandButton(actions, id, look) {
+  const action = /** @type {Action} */ (actions.get(id));
+  const element = button({ ...look, label: t(action.title), title: describe(action) }, () => action.run());
+  element.dataset.action = id;
+  effect(() => {
+    element.disabled = !action.enabled();
+  });
+  return element;
+}
+
+const MENU = ["new", "open", "save", "saveAs", "download", "", "selectAll", "duplicate", "delete", "arrange", "", "shortcuts"];
+
+/** @param {ReadonlyMap<string, Action>} actions */
+function menu(actions) {
+  const list = h("div", { class: "menu", popover: "auto", id: "main-menu", role: "menu", "aria-label": t("bar.main") });
+  for (const id of MENU) {
+    const action = actions.get(id);
+    if (!action) {
+      list.append(h("hr"));
+      continue;
+    }
+    const keys = describe(action).match(/\((.*)\)$/)?.[1] ?? "";
+    const item = h("button", { type: "button", role: "menuitem", class: "menu-item" }, h("span", {}, t(action.title)), h("kbd", {}, keys));
+    item.addEventListener("click", () => {
+      list.hidePopover();
+      action.run();
+    });
+    list.append(item);
+    effect(() => {
+      item.disabled = !action.enabled();
+    });
+  }
+  list.addEventListener("keydown", (event) => {
+    const items = [...list.querySelectorAll("button")].filter((item) => !item.disabled);
+    const at = items.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
+    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    if (step === 0) return;
+    event.preventDefault();
+    event.stopPropagation();
+    items[(at + step + items.length) % items.length]?.focus();
+  });
+  const opener = h("button", { type: "button", class: "button", "aria-label": t("bar.main"), title: t("bar.main"), popovertarget: "main-menu", "aria-haspopup": "menu" }, icon("menu"));
+  return h("div", { class: "bar-menu" }, opener, list);
+}
+
+/** @param {Editor} editor @param {Run} run @param {string} engine @param {number} took @param {number} problems */
+function statusLine(editor, run, engine, took, problems) {
+  if (engine === "offline") return t("bar.offline");
+  if (problems > 0) return countProblems(problems);
+  if (isActive(run) && engine === "starting") return t("job.waiting");
+  if (run.state === "running" && run.active !== null && editor.document.nodes.has(run.active)) {
+    const node = run.nodes.get(run.active);
+    const title = titleOf(editor, run.active);
+    return node?.total ? t("job.activeStep", { title, step: node.step ?? 0, total: node.total }) : t("job.active", { title });
+  }
+  if (run.state === "done") return t("job.done", { duration: duration(took) });
+  if (run.state !== "idle") return t(`job.${run.state}`);
+  return engine === "starting" ? t("bar.starting") : "";
+}

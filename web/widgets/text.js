@@ -1,0 +1,20 @@
+/** A text: one line, or a box that keeps its own undo while it has the focus. */
+
+import { h } from "../dom.js";
+
+/** @import {Control, Field} from "./index.js" */
+
+/** @param {Field} field @returns {Control} */
+export function textControl(field) {
+  const long = field.input.widget?.multiline === true;
+  const common = { class: "field text", "aria-label": field.label, spellcheck: "true" };
+  const box = long ? h("textarea", { ...common, placeholder: field.input.name }) : h("input", { ...common, type: "text", spellcheck: "false" });
+  box.addEventListener("input", () => field.set(box.value, false));
+  box.addEventListener("change", () => field.seal());
+  /** @param {unknown} value */
+  const show = (value) => {
+    const text = String(value ?? "");
+    if (box.value !== text) box.value = text;
+  };
+  return { element: h("div", { class: long ? "control tall" : "control", "data-input": field.input.name }, box), show };
+}
