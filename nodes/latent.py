@@ -1,0 +1,43 @@
+"""Nodes that make latents, and turn pictures into latents and back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+
+from graph import Slider, node
+from nodes.types import VAE, Image, Latent, needed
+
+_NO_VAE = "VAE; add a VAELoader and connect its vae"
+
+
+@node("EmptyLatent", category="latent", title="Empty latent")
+def empty_latent(
+    width: Annotated[int, Slider(16, 16384, 8)] = 512,
+    height: Annotated[int, Slider(16, 16384, 8)] = 512,
+    batch: Annotated[int, Slider(1, 4096)] = 1,
+) -> Latent:
+    """Start from nothing: a blank canvas of a given size for the sampler to paint on.
+
+    width, height: size of the picture in pixels, rounded down to a multiple of 8. batch: how many pictures at once.
+    """
+    return Latent(torch.zeros(batch, 4, height // 8, width // 8))
+
+
+@node("VAEDecode", category="latent", title="VAE decode", resource="gpu")
+def vae_decode(vae: VAE, latent: Latent) -> Image:
+    """Turn latents, which a model works on, into a picture you can see.
+
+    vae: of the model that painted, from a loader. latent: from a sampler.
+    """
+    return Image(needed(vae, _NO_VAE).decode(latent.samples_BCHW))
+
+
+@node("VAEEncode", category="latent", title="VAE encode", resource="gpu")
+def vae_encode(vae: VAE, image: Image) -> Latent:
+    """Turn a picture into latents, for a sampler to start from.
+
+    vae: of the model that will paint, from a loader. image: sides that are no multiple of 8 lose their edges.
+    """
+    return Latent(needed(vae, _NO_VAE).encode(image))

@@ -1,0 +1,36 @@
+"""The values that travel along links. A type here is a port's colour in the editor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType, TypeVar
+
+from torch import Tensor
+
+from diffusion.conditioning import Conditioning
+from diffusion.model import CLIP, VAE, Model
+
+__all__ = ("CLIP", "VAE", "Conditioning", "Image", "Latent", "Mask", "Model", "needed")
+
+Image = NewType("Image", Tensor)
+"""A batch of RGB pictures, B 3 H W, float32 in 0..1."""
+
+Mask = NewType("Mask", Tensor)
+"""A batch of masks, B H W, float32 in 0..1; 1 marks what is to change."""
+
+
+@dataclass(frozen=True)
+class Latent:
+    """A batch of pictures in an autoencoder's own scale, float32; all zeros is an empty one, whatever its channels."""
+
+    samples_BCHW: Tensor
+
+
+PartT = TypeVar("PartT")
+
+
+def needed(part: PartT | None, what: str) -> PartT:
+    """The part of a checkpoint that may be in a file of its own; ValueError says where to get it."""
+    if part is None:
+        raise ValueError(f"the checkpoint this comes from holds no {what}")
+    return part

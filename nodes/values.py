@@ -1,0 +1,111 @@
+"""What the engine is told of the values nodes exchange: size, equality, whether they still stand."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+
+import torch
+from torch import Tensor, nn
+
+from graph.context import OutputFile
+from graph.files import Files
+from graph.values import PlainTraits, encode
+
+
+class NodeTraits:
+    """Traits of tensors, of dataclasses and containers that hold them, of networks and of saved files.
+
+    Tensors are equal by content. Whatever holds a network has no fingerprint: the engine goes by how it was made.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self._files, self._plain = files, PlainTraits()
+
+    def size(self, value: object) -> int:
+        """Memory held, each storage counted once, however many tensors look at it."""
+        storages = {
+            storage.data_ptr(): storage.nbytes()
+            for leaf in _leaves(value)
+            for tensor in _tensors(leaf)
+            if (storage := tensor.untyped_storage())
+        }
+        rest = sum(self._plain.size(leaf) for leaf in _leaves(value) if not isinstance(leaf, Tensor | nn.Module))
+        return sum(storages.values()) + rest
+
+    def fingerprint(self, value: object) -> bytes | None:
+        if (plain := encode(value)) is not None:
+            return plain
+        digest = hashlib.blake2b(digest_size=32)
+        for leaf in _leaves(value):
+            if isinstance(leaf, _Kind):
+                digest.update(f"K{leaf}\n".encode())
+            elif isinstance(leaf, Tensor) and leaf.layout == torch.strided:
+                digest.update(f"T{leaf.dtype} {list(leaf.shape)}\n".encode())
+                digest.update(leaf.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+            elif (plain := encode(leaf)) is not None:
+                digest.update(b"P%d\n%b" % (len(plain), plain))
+            else:
+                return None
+        return digest.digest()
+
+    def valid(self, value: object) -> bool:
+        return all(self._is_there(leaf) for leaf in _files_in(value))
+
+    def _is_there(self, file: OutputFile) -> bool:
+        try:
+            self._files.path(file.folder, file.name)
+        except ValueError:
+            return False
+        return True
+
+
+class _Kind(str):
+    """What a container is and how many members follow; no value of a node, so never taken for one."""
+
+    @staticmethod
+    def of(value: object, members: int) -> _Kind:
+        return _Kind(f"{type(value).__module__}.{type(value).__qualname__} {members}")
+
+
+def _leaves(value: object) -> Iterator[object]:
+    """What dataclasses and containers are made of in the end, each container announced by its kind."""
+    if is_dataclass(value) and not isinstance(value, type | nn.Module):
+        members: list[object] = [getattr(value, member.name) for member in fields(value)]
+    elif isinstance(value, list | tuple):
+        members = list(value)
+    elif isinstance(value, Mapping):
+        members = [part for item in value.items() for part in item]
+    else:
+        yield value
+        return
+    yield _Kind.of(value, len(members))
+    for member in members:
+        yield from _leaves(member)
+
+
+def _tensors(leaf: object) -> Iterator[Tensor]:
+    if isinstance(leaf, Tensor):
+        yield leaf
+    elif isinstance(leaf, nn.Module):
+        yield from leaf.parameters()
+        yield from leaf.buffers()
+
+
+def _files_in(value: object) -> Iterator[OutputFile]:
+    if isinstance(value, OutputFile):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _files_in(item)
+
+
+def pick_device(asked: str | None) -> str:
+    """Where models run: what was asked for, else the first GPU, else the CPU. ValueError for one that is not there."""
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    if asked is None:
+        return gpus[0] if gpus else "cpu"
+    if asked not in ("cpu", *gpus):
+        raise ValueError(f"device: expected one of {', '.join(['cpu', *gpus])}, got {asked!r}")
+    return asked
