@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from graph.files import Files
 from graph.node import NodeSpec, Port, Required
-from graph.problems import Code, Problem, nearest, shown
+from graph.problems import Code, Problem, Problems, nearest, shown
 from graph.values import encode, encode_text
 from graph.workflow import Limits
 
@@ -50,7 +50,7 @@ class Binder:
         self._registry, self._files, self._limits = registry, files, limits
         self._inputs: dict[str, tuple[bytes, tuple[_Input, ...]]] = {}
 
-    def bind(self, id: str, entry: object, problems: list[Problem]) -> Node | None:
+    def bind(self, id: str, entry: object, problems: Problems) -> Node | None:
         """The node, as far as it could be bound, with its problems added to `problems`; None when its type is
         unknown."""
         if type(entry) is not dict:
@@ -73,7 +73,7 @@ class Binder:
             given = {}
         return self._bind(id, spec, cast("dict[str, object]", given), problems)
 
-    def _bind(self, id: str, spec: NodeSpec, given: Mapping[str, object], problems: list[Problem]) -> Node:
+    def _bind(self, id: str, spec: NodeSpec, given: Mapping[str, object], problems: Problems) -> Node:
         if spec.id not in self._inputs:
             self._inputs[spec.id] = _prepare(spec)
         head, inputs = self._inputs[spec.id]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from graph.bind import Binder, Node
 from graph.files import Files
 from graph.node import NodeSpec
-from graph.problems import InvalidGraph, Problem, nearest, shown
+from graph.problems import InvalidGraph, Problem, Problems, nearest, shown
 from graph.workflow import Limits, Workflow
 
 NodeId = str
@@ -58,9 +58,9 @@ class Builder:
         self._graph = Graph({})
 
     def build(self, workflow: Workflow, targets: Sequence[NodeId] | None = None) -> Graph:
-        problems: list[Problem] = []
+        problems = Problems()
         nodes = self._bind(workflow.nodes, problems)
-        problems += _target_problems(workflow.nodes, nodes, targets)
+        problems.extend(_target_problems(workflow.nodes, nodes, targets))
         if not problems and nodes == self._nodes:
             return self._graph
         for id, node in nodes.items():
@@ -70,12 +70,12 @@ class Builder:
             self._nodes, self._graph = nodes, Graph(ordered)
             return self._graph
         wanted = _upstream(nodes, targets if targets is not None else _sinks(nodes))
-        problems = [problem for problem in problems if problem.code != "missing_input" or problem.node in wanted]
-        if problems:
-            raise InvalidGraph(problems)
+        told = [problem for problem in problems if problem.code != "missing_input" or problem.node in wanted]
+        if told:
+            raise InvalidGraph(told)
         return Graph({id: node for id, node in ordered.items() if id in wanted})
 
-    def _bind(self, entries: Mapping[NodeId, Any], problems: list[Problem]) -> dict[NodeId, Node]:
+    def _bind(self, entries: Mapping[NodeId, Any], problems: Problems) -> dict[NodeId, Node]:
         nodes: dict[NodeId, Node] = {}
         known, self._bound = self._bound, {}
         for id, entry in entries.items():
@@ -119,26 +119,20 @@ def _upstream(nodes: Mapping[NodeId, Node], targets: Iterable[NodeId]) -> set[No
 
 def _target_problems(
     entries: Mapping[NodeId, object], nodes: Mapping[NodeId, Node], targets: Sequence[NodeId] | None
-) -> list[Problem]:
-    if targets is None:
-        if _sinks(nodes):
-            return []
+) -> Iterator[Problem]:
+    if targets is None and not _sinks(nodes):
         expected = "at least one node that runs for its effect, such as SaveImage"
-        return [Problem("no_sink", None, None, f"nothing to run: expected {expected}", expected, "none")]
-    if not targets:
-        return [Problem("no_sink", None, None, "nothing to run: the list of targets is empty", "node ids", "none")]
-    return [
-        Problem(
-            "unknown_target", None, None, f"target {shown(id)} is not a node of the workflow", None, shown(id),
-            nearest(id, entries),
-        )
-        for id in targets
-        if id not in entries
-    ]  # fmt: skip
+        yield Problem("no_sink", None, None, f"nothing to run: expected {expected}", expected, "none")
+    if targets is not None and not targets:
+        yield Problem("no_sink", None, None, "nothing to run: the list of targets is empty", "node ids", "none")
+    for id in targets or ():
+        if id not in entries:
+            message = f"target {shown(id)} is not a node of the workflow"
+            yield Problem("unknown_target", None, None, message, None, shown(id), nearest(id, entries))
 
 
 def _check_links(
-    id: NodeId, node: Node, nodes: Mapping[NodeId, Node], entries: Mapping[NodeId, object], problems: list[Problem]
+    id: NodeId, node: Node, nodes: Mapping[NodeId, Node], entries: Mapping[NodeId, object], problems: Problems
 ) -> None:
     for name, (source, output) in node.links.items():
         expected = node.spec.input_types[name]
@@ -170,7 +164,7 @@ def _bad_link(id: NodeId, node: Node, name: str, source: Node, got: str | None) 
     return Problem("wrong_type", id, name, message, expected, got, hint)
 
 
-def _ordered(nodes: Mapping[NodeId, Node], problems: list[Problem]) -> dict[NodeId, Node]:
+def _ordered(nodes: Mapping[NodeId, Node], problems: Problems) -> dict[NodeId, Node]:
     """Each node after those it reads from, depth first, so that one branch is done before the next is begun."""
     order: dict[NodeId, Node] = {}
     path: dict[NodeId, None] = {}

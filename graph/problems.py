@@ -6,7 +6,7 @@ import difflib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Code = Literal[
     "bad_document",
@@ -24,6 +24,10 @@ Code = Literal[
 ]
 
 
+MOST: Final = 200
+MOST_WORDS: Final = 2000
+
+
 @dataclass(frozen=True)
 class Problem:
     code: Code
@@ -39,7 +43,7 @@ class Problem:
 
 
 class InvalidGraph(ValueError):
-    """The document cannot run; `problems` are all of them."""
+    """The document cannot run; `problems` are all of them, or the first MOST."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         shown = "; ".join(problem.message for problem in problems[:5])
@@ -48,9 +52,30 @@ class InvalidGraph(ValueError):
         self.problems = tuple(problems)
 
 
+class Problems(list[Problem]):
+    """The problems found so far. Raises InvalidGraph at MOST of them, so that a hopeless document costs no more than
+    a bad one; inputs that are only missing do not count, as they matter only where they are wanted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counted = 0
+
+    def append(self, problem: Problem) -> None:
+        super().append(problem)
+        self._counted += problem.code != "missing_input"
+        if self._counted >= MOST:
+            raise InvalidGraph(self)
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self.append(problem)
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word a person may have meant, as a hint."""
+    """The known word a person may have meant, as a hint; none among more words than anyone chooses from."""
     lowered = {name.lower(): name for name in known}
+    if len(lowered) > MOST_WORDS:
+        return None
     close = difflib.get_close_matches(word.lower()[:200], lowered, n=1, cutoff=0.6)
     return f"did you mean {lowered[close[0]]!r}?" if close else None
 

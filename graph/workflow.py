@@ -21,6 +21,7 @@ class Limits:
     """How large a document may be."""
 
     nodes: int = 20_000
+    id: int = 200
     bytes: int = 32 * 2**20
     depth: int = 64
     text: int = 2**20
@@ -83,6 +84,9 @@ def load(document: object, limits: Limits = Limits()) -> Workflow:
     nodes = cast("dict[str, Any]", nodes)
     if len(nodes) > limits.nodes:
         _refuse("too_large", "nodes", f"at most {limits.nodes} nodes", f"{len(nodes)} nodes")
+    longest = max(nodes, key=len, default="")
+    if len(longest) > limits.id:
+        _refuse("bad_document", "nodes", f"ids of at most {limits.id} characters", shown(longest))
     return Workflow(nodes, document)
 
 

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from api.openapi import describe
+from api.routes import ROUTES
+from tests.api.world import API, World, png, workflow
+
+
+def test_the_document_is_valid_and_every_route_is_in_it(world: World) -> None:
+    document = world.ask("GET", f"{API}/openapi.json").json
+    validate(document)
+    described = {(method, path) for path, item in document["paths"].items() for method in item}
+    assert described == {(route.method.lower(), route.template) for route in ROUTES}
+
+
+def test_operation_ids_are_unique() -> None:
+    paths: Any = describe(ROUTES, "test")["paths"]
+    ids = [operation["operationId"] for item in paths.values() for operation in item.values()]
+    assert len(ids) == len(set(ids))
+
+
+def test_one_route_is_open_and_it_is_the_login() -> None:
+    assert [route.path for route in ROUTES if route.open] == ["/login"]
+
+
+def test_only_get_routes_have_no_method_that_changes_state() -> None:
+    assert {route.method for route in ROUTES} == {"GET", "POST", "PUT"}
+
+
+@pytest.fixture(scope="module")
+def examples(world: World) -> dict[str, str]:
+    """Values for the variables of the paths, of things that are there."""
+    world.send_json("PUT", f"{API}/workflows/default", workflow("x"))
+    for folder in ("input", "output", "temp"):
+        (world.folder / "data" / folder / "default").write_bytes(png())
+    return {"{id}": world.run(workflow("x")), "{name}": "default", "{path}": "main.js"}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_answers_are_what_the_document_says(world: World, examples: dict[str, str], route: Any) -> None:
+    path = route.template
+    for variable, value in examples.items():
+        path = path.replace(variable, value)
+    if route.template == f"{API}/files":
+        answer = world.ask("POST", path, png(), {"Content-Type": "image/png"})
+    elif route.method == "GET":
+        answer = world.ask("GET", path)
+    elif route.body.schema == "JobRequest":
+        answer = world.send_json(route.method, path, {"workflow": workflow("x")})
+    elif route.body.schema == "Workflow":
+        answer = world.send_json(route.method, path, workflow("y"), {"If-Match": "*"})
+    else:
+        answer = world.ask(route.method, path)
+    document: Any = describe(ROUTES, "test")
+    if 101 in route.answers:
+        assert answer.status == 426
+        schema = "Problem"
+    else:
+        assert answer.status in route.answers, answer.body[:300]
+        schema = route.answers[answer.status].schema
+    if schema is not None:
+        whole = {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}
+        Draft202012Validator(whole).validate(answer.json)

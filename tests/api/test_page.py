@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import gzip
+
+from tests.api.world import World
+
+
+def test_f04_the_page_allows_no_inline_script_and_no_frame(world: World) -> None:
+    page = world.ask("GET", "/")
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    policy = page.headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy.split("; "))
+    assert "require-trusted-types-for 'script'" in policy
+
+
+def test_a_module_is_sent_small_and_only_once(world: World) -> None:
+    plain = world.ask("GET", "/web/main.js")
+    assert plain.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert plain.headers["Cache-Control"] == "no-cache"
+    zipped = world.ask("GET", "/web/main.js", headers={"Accept-Encoding": "gzip, br"})
+    assert zipped.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(zipped.body) == plain.body
+    assert len(zipped.body) < len(plain.body) / 5
+    assert zipped.headers["ETag"] != plain.headers["ETag"]
+    known = {"Accept-Encoding": "gzip", "If-None-Match": zipped.headers["ETag"]}
+    again = world.ask("GET", "/web/main.js", headers=known)
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_a_change_of_a_module_is_seen_at_once(world: World) -> None:
+    tag = world.ask("GET", "/web/main.js").headers["ETag"]
+    path = world.folder / "page" / "main.js"
+    path.write_text(path.read_text() + "// changed\n")
+    assert world.ask("GET", "/web/main.js", headers={"If-None-Match": tag}).status == 200
+
+
+def test_every_answer_carries_the_security_headers(world: World) -> None:
+    for path in ("/", "/web/main.js", "/api/v1/health", "/api/v1/none", "/none"):
+        headers = world.ask("GET", path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+def test_without_a_token_the_login_address_is_the_page(world: World) -> None:
+    assert world.login == "/"
+    assert world.ask("GET", "/login?code=x").headers["Location"] == "/"
