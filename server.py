@@ -92,7 +92,12 @@ def main(arguments: Sequence[str]) -> int:
         "worker": worker,
     }
     try:
-        return commands[options.command](options)
+        code = commands[options.command](options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.CANNOT_WRITE
     except Failure as failure:
         print(f"weft: {failure}", file=sys.stderr)
         return failure.code
@@ -128,13 +133,13 @@ def pack_folders(options: argparse.Namespace) -> list[Path]:
     return [*folders("--custom-nodes", options.custom_nodes), HERE / "custom_nodes"]
 
 
-def file_store(options: argparse.Namespace, data: Path) -> FileStore:
+def file_store(options: argparse.Namespace, data: Path, output: Path | None = None) -> FileStore:
     from jobs.files import FileStore
     from jobs.hashes import Hashes
 
     roots = [*folders("--models", options.models), HERE / "models", HERE / "models" / "demo"]
     fixed = {"web": HERE / "web", "templates": HERE / "web" / "templates"}
-    return FileStore(roots, data, Hashes(data / "hashes.db"), fixed)
+    return FileStore(roots, data, Hashes(data / "hashes.db"), fixed, output)
 
 
 def stored_catalogue(options: argparse.Namespace, data: Path, files: FileStore) -> Catalogue:
@@ -144,27 +149,39 @@ def stored_catalogue(options: argparse.Namespace, data: Path, files: FileStore) 
     return Catalogue(data / "catalogue.json", sources, files)
 
 
-def compose(options: argparse.Namespace, files: FileStore, output: Path, temp: Path) -> Engine:
+def compose(options: argparse.Namespace, files: FileStore) -> Engine:
     """The engine with all nodes. This is what imports torch."""
-    import nodes
     from graph.cache import Cache, Memory
     from graph.context import Context
     from graph.graph import Builder
     from jobs.engine import Engine
-    from jobs.outputs import OutputTraits, OutputWriter
-    from jobs.packs import load_packs, specs_of
-    from nodes.values import NodeTraits, pick_device
+    from jobs.outputs import OutputWriter
+    from jobs.packs import load_packs
+    from nodes import builtin
+    from nodes.values import NodeTraits
 
-    registry, packs = load_packs(specs_of(nodes), pack_folders(options))
+    registry, packs = load_packs(builtin(), pack_folders(options))
+    writer = OutputWriter(files.root("output"), files.root("temp"))
     return Engine(
         registry=registry,
         packs=packs,
         builder=Builder(registry, files),
-        cache=Cache([Memory(memory_budget())], OutputTraits(NodeTraits(), output, temp)),
+        cache=Cache([Memory(memory_budget())], NodeTraits(files)),
         files=files,
-        context=Context(save=OutputWriter(output, temp).save, device=pick_device(options.device)),
+        context=Context(save=writer.save, device=device(options)),
         limits={"cpu": os.cpu_count() or 1, "io": 8},
     )
+
+
+def device(options: argparse.Namespace) -> str:
+    import torch
+
+    count = torch.cuda.device_count()
+    chosen = options.device or ("cuda:0" if count else "cpu")
+    if chosen != "cpu" and chosen not in [f"cuda:{index}" for index in range(count)]:
+        found = f"{count} CUDA device(s)" if count else "no CUDA device"
+        raise Failure(Exit.BAD_CONFIGURATION, f"--device {chosen}: expected cpu or cuda:N, and there is {found} here")
+    return chosen
 
 
 def memory_budget() -> int:
@@ -336,7 +353,7 @@ def worker(options: argparse.Namespace) -> int:
 
     data = data_folder(options)
     files = file_store(options, data)
-    worker.main(lambda: compose(options, files, data / "output", data / "temp"), warm, options.recorder)
+    worker.main(lambda: compose(options, files), warm, options.recorder)
     return Exit.DONE
 
 
@@ -356,9 +373,14 @@ def run(options: argparse.Namespace) -> int:
     from jobs.summary import Summary
 
     data = data_folder(options)
-    files = file_store(options, data)
     workflow = read_document(options)
-    engine = compose_checked(options, data, files, workflow)
+    output = data / "output" if options.out is None else options.out.resolve()
+    try:
+        files = file_store(options, data, output)
+    except OSError as error:
+        raise Failure(Exit.CANNOT_WRITE, f"--out {output}: {error.strerror}") from error
+    check(options, data, files, workflow)
+    engine = compose(options, files)
     summary = Summary()
     console = Console.on(sys.stderr, os.environ, titles(workflow))
 
@@ -368,12 +390,12 @@ def run(options: argparse.Namespace) -> int:
 
     outcome, code = run_here(engine, workflow, emit, options.timeout)
     console.close()
-    folders = {"output": options.out or data / "output", "temp": data / "temp"}
     written = report.written_files(outcome)
+    places = {folder: files.root(folder) for folder in ("output", "temp")}
     if options.json:
-        print(report.run_json(outcome, summary.nodes, written, folders))
+        print(report.run_json(outcome, summary.nodes, written, places))
     elif written:
-        print(report.run_text(written, folders))
+        print(report.run_text(written, places))
     return code
 
 
@@ -404,7 +426,9 @@ def explain(options: argparse.Namespace) -> int:
     workflow = read_document(options)
     url = server_of(data)
     if url is None:
-        plan = compose_checked(options, data, file_store(options, data), workflow).explain(workflow, None)
+        files = file_store(options, data)
+        check(options, data, files, workflow)
+        plan = compose(options, files).explain(workflow, None)
     else:
         plan = ask_server(url, workflow, options)
     print(json.dumps({"nodes": plan}, indent=1) if options.json else report.plan_text(plan, titles(workflow)))
@@ -449,12 +473,12 @@ def known_catalogue(options: argparse.Namespace, data: Path, files: FileStore) -
     """The definitions without importing the nodes, unless nobody has since they changed."""
     catalogue = stored_catalogue(options, data, files)
     if not catalogue.known:
-        catalogue.update(json.dumps(compose(options, files, data, data).catalogue()).encode())
+        catalogue.update(json.dumps(compose(options, files).catalogue()).encode())
     return catalogue
 
 
-def compose_checked(options: argparse.Namespace, data: Path, files: FileStore, workflow: Workflow) -> Engine:
-    """The engine for a workflow it can run; what is wrong is told before anything slow is imported."""
+def check(options: argparse.Namespace, data: Path, files: FileStore, workflow: Workflow) -> None:
+    """Fail with everything that is wrong with a workflow, before anything slow is imported."""
     from graph.problems import InvalidGraph
     from jobs import report
     from jobs.exits import problems_exit
@@ -465,12 +489,6 @@ def compose_checked(options: argparse.Namespace, data: Path, files: FileStore, w
     except InvalidGraph as error:
         code = problems_exit(error.problems, workflow, catalogue.registry)
         raise Failure(code, f"{options.file} cannot run:\n{report.problems_text(error.problems)}") from error
-    output = data / "output" if options.out is None else options.out.resolve()
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Failure(Exit.CANNOT_WRITE, f"--out {output}: {error.strerror}") from error
-    return compose(options, files, output, data / "temp")
 
 
 def ask_server(url: str, workflow: Workflow, options: argparse.Namespace) -> dict[str, dict[str, Any]]:

@@ -77,18 +77,24 @@ def _broken_rule(part: str) -> str | None:
 class FileStore:
     """The models folders under each of `models` (the first root that has a name wins), under `data` the folders
     "input" (uploads), "output" and "temp" (results) and "workflows" (saved documents), and the folders `fixed` by name,
-    which come with the program and are only read."""
+    which come with the program and are only read. `output` puts results elsewhere."""
 
     def __init__(
-        self, models: Sequence[Path], data: Path, hashes: Hashes, fixed: Mapping[str, Path] | None = None
+        self,
+        models: Sequence[Path],
+        data: Path,
+        hashes: Hashes,
+        fixed: Mapping[str, Path] | None = None,
+        output: Path | None = None,
     ) -> None:
         self._roots: dict[str, tuple[Path, ...]] = {
             folder: tuple(root / folder for root in models) for folder in MODEL_FOLDERS
         }
         self._roots |= {folder: (root,) for folder, root in (fixed or {}).items()}
         for folder in WRITTEN_FOLDERS:
-            (data / folder).mkdir(parents=True, exist_ok=True)
-            self._roots[folder] = (data / folder,)
+            root = output if folder == "output" and output is not None else data / folder
+            root.mkdir(parents=True, exist_ok=True)
+            self._roots[folder] = (root,)
         self._hashes = hashes
 
     def names(self, folder: str) -> Sequence[str]:

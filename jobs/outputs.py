@@ -7,10 +7,8 @@ import re
 import secrets
 import threading
 from pathlib import Path
-from typing import cast
 
 from graph.context import OutputFile
-from graph.values import Traits
 from jobs.files import PART, parts_of, publish
 
 SUFFIXES = {
@@ -74,24 +72,6 @@ class OutputWriter:
             number = self._next.get((folder, stem)) or _highest(folder, stem) + 1
             self._next[folder, stem] = number + 1
             return number
-
-
-class OutputTraits:
-    """Traits `inner`, and of lists of output files: they stand as long as the files do."""
-
-    def __init__(self, inner: Traits, output: Path, temp: Path) -> None:
-        self._inner, self._folders = inner, {"output": output, "temp": temp}
-
-    def size(self, value: object) -> int:
-        return self._inner.size(value)
-
-    def fingerprint(self, value: object) -> bytes | None:
-        return self._inner.fingerprint(value)
-
-    def valid(self, value: object) -> bool:
-        members = cast("list[object]", value) if isinstance(value, list) else []
-        files = [member for member in members if isinstance(member, OutputFile)]
-        return all((self._folders[file.folder] / file.name).is_file() for file in files) and self._inner.valid(value)
 
 
 def _highest(folder: Path, stem: str) -> int:

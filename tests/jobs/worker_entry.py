@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from graph.cache import Cache, Memory
-from graph.context import Context
+from graph.context import Context, OutputFile
 from graph.graph import Builder
 from graph.node import collect
 from graph.registry import Registry
@@ -17,21 +17,31 @@ from jobs import worker
 from jobs.engine import Engine
 from jobs.files import FileStore
 from jobs.hashes import Hashes
-from jobs.outputs import OutputTraits, OutputWriter
+from jobs.outputs import OutputWriter
 from tests.jobs import nodes
+
+
+class Traits(PlainTraits):
+    """Plain data, and output files, which stand as long as they are there."""
+
+    def __init__(self, files: FileStore) -> None:
+        self._files = files
+
+    def valid(self, value: object) -> bool:
+        outputs = [item for item in value if isinstance(item, OutputFile)] if isinstance(value, list) else []
+        return all(file.name in self._files.names(file.folder) for file in outputs)
 
 
 def engine(data: Path) -> Engine:
     files = FileStore([], data, Hashes(data / "hashes.db"))
     registry = Registry(collect(nodes))
-    output, temp = data / "output", data / "temp"
     return Engine(
         registry=registry,
         packs=[],
         builder=Builder(registry, files),
-        cache=Cache([Memory(1 << 24)], OutputTraits(PlainTraits(), output, temp)),
+        cache=Cache([Memory(1 << 24)], Traits(files)),
         files=files,
-        context=Context(save=OutputWriter(output, temp).save),
+        context=Context(save=OutputWriter(data / "output", data / "temp").save),
         limits={"cpu": 2},
     )
 
