@@ -62,9 +62,9 @@ def _check(part: Part, expected: Shapes) -> None:
         for name, shape in expected.items()
         if name in got and got[name] != shape
     ]
-    found = [("missing", missing), ("unexpected", unexpected), ("of another shape", differing)]
+    found = [("missing tensors", missing), ("unexpected tensors", unexpected), ("wrong shapes", differing)]
     if any(names for _, names in found):
-        text = "; ".join(f"{len(names)} tensors {what}: {_listed(names)}" for what, names in found if names)
+        text = "; ".join(f"{what} ({len(names)}): {_listed(names)}" for what, names in found if names)
         raise BadWeights(part.path, f"{part.title}: {text}")
 
 

@@ -16,15 +16,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor
 
 from diffusion.networks.shapes import Shapes
 
-LONGEST_HEADER = 32 * 2**20  # bytes; the largest known is a few MB
+LONGEST_HEADER = 16 * 2**20  # bytes; the largest known is a few MB
+MOST_TENSORS = 65_536  # the largest known have some thousands
 _MOST_DIMENSIONS = 8
+_LONGEST_NAME = 1024
+_BIGGEST_SIZE = 2**63
 
 DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
     {
@@ -69,8 +72,7 @@ class BadWeights(ValueError):
         self.message = message
 
 
-@dataclass(frozen=True)
-class TensorInfo:
+class TensorInfo(NamedTuple):
     """One tensor in a file; `start` and `end` are byte positions in the file."""
 
     dtype: torch.dtype
@@ -150,7 +152,13 @@ class Weights(Mapping[str, Tensor]):
         full = self._names[name]
         tensor = self._read(self.header.tensors[full])
         scale = self.header.tensors.get(full.removesuffix("weight") + "scale_weight")
-        return tensor if scale is None else tensor.float() * self._read(scale).float()
+        if scale is None:
+            return tensor
+        if math.prod(scale.shape) != 1:
+            raise BadWeights(
+                self.header.path, f"scale of tensor {full!r}: expected one number, got {list(scale.shape)}"
+            )
+        return tensor.float() * self._read(scale).float().reshape(())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -200,8 +208,8 @@ def _parse(path: Path, raw: bytes, file_size: int) -> tuple[dict[str, TensorInfo
     metadata = entries.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise BadWeights(path, "expected text for every entry of __metadata__")
-    if not entries:
-        raise BadWeights(path, "expected tensors, the file has none")
+    if not 0 < len(entries) <= MOST_TENSORS:
+        raise BadWeights(path, f"expected 1 to {MOST_TENSORS} tensors, the file has {len(entries)}")
     data_start = 8 + len(raw)
     tensors = {name: _tensor_info(path, name, entry, data_start) for name, entry in entries.items()}
     position = data_start
@@ -225,18 +233,23 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _tensor_info(path: Path, name: str, entry: Any, data_start: int) -> TensorInfo:
-    match entry:
-        case {"dtype": str(code), "shape": list(shape), "data_offsets": [int(start), int(end)]}:
-            pass
-        case _:
-            raise BadWeights(path, f"tensor {name!r}: expected dtype, shape and two data_offsets")
-    if code not in DTYPES:
-        raise BadWeights(path, f"tensor {name!r}: dtype {code!r} is not one of {', '.join(DTYPES)}")
-    if len(shape) > _MOST_DIMENSIONS or not all(type(size) is int and size >= 0 for size in shape):
-        raise BadWeights(
-            path, f"tensor {name!r}: expected a shape of up to {_MOST_DIMENSIONS} sizes, got {shape!r:.80}"
-        )
+    if len(name) > _LONGEST_NAME:
+        raise BadWeights(path, f"expected names of up to {_LONGEST_NAME} characters, got {name[:60]!r}...")
+    if not isinstance(entry, dict) or not entry.keys() >= {"dtype", "shape", "data_offsets"}:
+        raise BadWeights(path, f"tensor {name!r}: expected dtype, shape and data_offsets")
+    code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(code, str) or code not in DTYPES:
+        raise BadWeights(path, f"tensor {name!r}: expected a dtype of {', '.join(DTYPES)}, got {code!r:.40}")
+    if not _are_sizes(shape) or len(shape) > _MOST_DIMENSIONS:
+        raise BadWeights(path, f"tensor {name!r}: expected up to {_MOST_DIMENSIONS} sizes, got {shape!r:.80}")
+    if not _are_sizes(offsets) or len(offsets) != 2:
+        raise BadWeights(path, f"tensor {name!r}: expected two data_offsets, got {offsets!r:.80}")
+    start, end = offsets
     size = math.prod(shape) * DTYPES[code].itemsize
-    if not 0 <= start <= end or end - start != size:
+    if end - start != size:
         raise BadWeights(path, f"tensor {name!r}: {code} of shape {shape} takes {size} bytes, it has [{start}, {end})")
     return TensorInfo(DTYPES[code], tuple(shape), data_start + start, data_start + end)
+
+
+def _are_sizes(value: Any) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and all(type(size) is int and 0 <= size < _BIGGEST_SIZE for size in value)

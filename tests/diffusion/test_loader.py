@@ -135,11 +135,15 @@ def test_missing_left_over_and_misshapen_tensors_are_named(tmp_path: Path) -> No
     whole = tiny.checkpoint_of("sd15")
     out = f"{NETWORK}out.2.bias"
     cases = {
-        "1 tensors missing: out.2.bias": without(whole, out),
-        "1 tensors unexpected: extra.weight": whole | {f"{NETWORK}extra.weight": torch.zeros(1)},
-        r"1 tensors of another shape: out.2.bias is \[5\], expected \[4\]": whole | {out: torch.zeros(5)},
-        "VAE: 1 tensors missing: decoder.conv_out.bias": without(whole, "first_stage_model.decoder.conv_out.bias"),
-        "clip_l: 1 tensors missing": without(whole, "cond_stage_model.transformer.text_model.final_layer_norm.bias"),
+        r"missing tensors \(1\): out\.2\.bias": without(whole, out),
+        r"unexpected tensors \(1\): extra\.weight": whole | {f"{NETWORK}extra.weight": torch.zeros(1)},
+        r"wrong shapes \(1\): out\.2\.bias is \[5\], expected \[4\]": whole | {out: torch.zeros(5)},
+        r"VAE: missing tensors \(1\): decoder\.conv_out\.bias": without(
+            whole, "first_stage_model.decoder.conv_out.bias"
+        ),
+        r"clip_l: missing tensors \(1\)": without(
+            whole, "cond_stage_model.transformer.text_model.final_layer_norm.bias"
+        ),
     }
     for message, tensors in cases.items():
         with pytest.raises(BadWeights, match=message):

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from diffusion.weights import LONGEST_HEADER, BadWeights, Weights, read_header
+from diffusion.weights import LONGEST_HEADER, MOST_TENSORS, BadWeights, Weights, read_header
 
 
 def entry(dtype: str = "F32", shape: Any = (2,), offsets: Any = (0, 8)) -> dict[str, Any]:
@@ -47,8 +47,10 @@ REFUSED = {
     "no UTF-8": packed(b'{"\xff\xfe": 1}'),
     "200,000 deep": packed(b"[" * 200_000),
     "number of 5000 digits": packed(b'{"a": ' + b"9" * 5000 + b"}"),
+    "offset true": packed({"a": entry("U8", (1,), (False, True))}),
     "a list": packed([entry()]),
     "no tensors": packed({}, b""),
+    "too many tensors": packed({str(n): 0 for n in range(MOST_TENSORS + 1)}),
     "name twice": packed(b'{"a": %b, "a": %b}' % ((json.dumps(entry()).encode(),) * 2)),
     "metadata no object": packed({"__metadata__": [], "a": entry()}),
     "metadata no text": packed({"__metadata__": {"k": 1}, "a": entry()}),
@@ -65,6 +67,10 @@ REFUSED = {
     "size NaN": packed(b'{"a": {"dtype": "F32", "shape": [NaN], "data_offsets": [0, 8]}}'),
     "product overflows 64 bits": packed({"a": entry(shape=(2**33, 2**33))}),
     "nine dimensions": packed({"a": entry(shape=(1,) * 8 + (2,))}),
+    "sizes of 4000 digits": packed({"a": entry(shape=(10**3999, 10**3999))}),
+    "offset of 4000 digits": packed({"a": entry(offsets=(10**3999, 10**3999 + 8))}),
+    "name of a megabyte": packed({"a" * 2**20: entry("F33")}),
+    "dtype of a megabyte": packed({"a": entry("F" * 2**20)}),
     "dtype of other width": packed({"a": entry("F16")}),
     "offsets backwards": packed({"a": entry(offsets=(8, 0))}),
     "offset negative": packed({"a": entry(offsets=(-8, 0))}),
@@ -92,6 +98,7 @@ def test_refused(case: str, tmp_path: Path) -> None:
     with pytest.raises(BadWeights, match=r"x\.safetensors: ") as refused:
         read_header(path)
     assert refused.value.path == path
+    assert len(str(refused.value)) < 300
     with pytest.raises(BadWeights):
         Weights.open(path)
 
@@ -195,6 +202,12 @@ def test_scaled_float8_is_multiplied_out(tmp_path: Path) -> None:
     assert set(part) == {"fc.weight", "fc.bias"}
     assert torch.equal(part["fc.weight"], weight.float() * scale)
     assert torch.equal(part["fc.bias"], tensors["m.fc.bias"])
+
+
+def test_a_scale_is_one_number(tmp_path: Path) -> None:
+    save_file({"a.weight": torch.ones(4, 1), "a.scale_weight": torch.ones(1, 4)}, tmp_path / "x.safetensors")
+    with pytest.raises(BadWeights, match=r"scale of tensor 'a\.weight': expected one number, got \[1, 4\]"):
+        Weights.open(tmp_path / "x.safetensors")["a.weight"]
 
 
 def test_identity_changes_with_the_file(tmp_path: Path) -> None:
