@@ -8,7 +8,7 @@ import { t } from "./core/strings.js";
 
 /** @import {Editor} from "./core/editor.js" */
 /** @import {Runner} from "./runner.js" */
-/** @typedef {"saved" | "conflict" | "failed"} SaveResult */
+/** @typedef {"saved" | "conflict" | "taken" | "failed"} SaveResult */
 
 const DRAFT = "weft.draft";
 const DRAFT_DELAY_MS = 300;
@@ -98,13 +98,13 @@ export class Workspace {
 
   /** @param {string} name @param {boolean} overwrite  whatever was saved there in the meantime @returns {Promise<SaveResult>} */
   async save(name, overwrite = false) {
+    const known = name === this.#saved.name ? this.#saved.revision : null;
     try {
-      const known = name === this.#saved.name ? this.#saved.revision : null;
       const revision = overwrite ? (await api.workflow(name)).revision : known;
       this.#saved = { name, revision: await api.saveWorkflow(name, this.#editor.document.toJSON(), revision) };
     } catch (error) {
       if (!(error instanceof api.ApiError)) throw error;
-      if ([409, 412, 428].includes(error.status)) return "conflict";
+      if ([409, 412, 428].includes(error.status)) return known === null ? "taken" : "conflict";
       this.#notify(error.message);
       return "failed";
     }

@@ -40,6 +40,11 @@ export class Input {
       this.#hover(null);
     });
     element.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    for (const kind of /** @type {const} */ (["mousedown", "mouseup"])) {
+      element.addEventListener(kind, (event) => {
+        if (event.button === 1) event.preventDefault();
+      });
+    }
     element.addEventListener("dblclick", (event) => this.#doubleClick(event));
     element.addEventListener("focusin", (event) => this.#focused(event));
     addEventListener("keydown", (event) => this.#space_(event, true));
@@ -77,7 +82,7 @@ export class Input {
     this.#tool = panning ? panTool(this.#view, at, () => {}) : this.#toolFor(target, at, event);
     this.#pointer = event.pointerId;
     this.#view.element.setPointerCapture(event.pointerId);
-    if (panning || !target.closest("[data-node]")) event.preventDefault();
+    if (event.button === 0 && !target.closest("[data-node]")) event.preventDefault();
     if (!target.closest("[data-node]")) this.#view.element.focus({ preventScroll: true });
   }
 

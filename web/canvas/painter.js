@@ -34,7 +34,9 @@ export function paintScene(scenery) {
   ctx.setTransform(ratio * camera.scale, 0, 0, ratio * camera.scale, ratio * camera.x, ratio * camera.y);
   const area = visible(camera, size);
   paintWires(scenery, editor.scene.wiresIn(area));
-  for (const id of editor.scene.nodes.query(area)) if (!mounted.has(id)) paintNode(scenery, id);
+  const painted = [...editor.scene.nodes.query(area)].filter((id) => !mounted.has(id));
+  if (camera.scale < DETAIL) paintFar(scenery, painted);
+  else for (const id of painted) paintNear(scenery, id);
 }
 
 /** @param {Scenery} scenery */
@@ -80,21 +82,48 @@ export function trace(path, from, to) {
   path.bezierCurveTo(b.x, b.y, c.x, c.y, d.x, d.y);
 }
 
-/** @param {Scenery} scenery @param {string} id */
-function paintNode(scenery, id) {
-  const { ctx, camera, theme, editor, run, failing } = scenery;
-  const box = /** @type {Box} */ (editor.scene.nodes.box(id));
+/** The colour of a node's edge says how it fares. @param {Scenery} scenery @param {string} id */
+function edgeOf({ theme, editor, run, failing }, id) {
   const state = run.nodes.get(id)?.state;
-  const edge = failing.has(id) || state === "failed" ? theme.danger : state === "running" || editor.selection.peek().has(id) ? theme.accent : theme.line;
-  const radius = 8;
+  if (failing.has(id) || state === "failed") return theme.danger;
+  return state === "running" || editor.selection.peek().has(id) ? theme.accent : theme.line;
+}
+
+/** Nodes of one edge colour are one path. @param {Scenery} scenery @param {readonly string[]} ids */
+function paintFar(scenery, ids) {
+  const { ctx, camera, theme, editor } = scenery;
+  /** @type {Map<string, Path2D>} */
+  const paths = new Map();
+  for (const id of ids) {
+    const { x, y, w, h } = /** @type {Box} */ (editor.scene.nodes.box(id));
+    const edge = edgeOf(scenery, id);
+    const path = paths.get(edge) ?? new Path2D();
+    paths.set(edge, path);
+    path.rect(x, y, w, h);
+  }
+  ctx.fillStyle = theme.head;
+  for (const [edge, path] of paths) {
+    ctx.strokeStyle = edge;
+    ctx.lineWidth = (edge === theme.line ? 1 : 2) / camera.scale;
+    ctx.fill(path);
+    ctx.stroke(path);
+  }
+  for (const id of ids) paintTitle(scenery, id, /** @type {Box} */ (editor.scene.nodes.box(id)));
+}
+
+/** @param {Scenery} scenery @param {string} id */
+function paintNear(scenery, id) {
+  const { ctx, theme, editor } = scenery;
+  const box = /** @type {Box} */ (editor.scene.nodes.box(id));
+  const edge = edgeOf(scenery, id);
   ctx.fillStyle = theme.surface;
   ctx.strokeStyle = edge;
-  ctx.lineWidth = (edge === theme.line ? 1 : 2) / Math.max(camera.scale, 0.25);
+  ctx.lineWidth = edge === theme.line ? 1 : 2;
   ctx.beginPath();
-  ctx.roundRect(box.x, box.y, box.w, box.h, radius);
+  ctx.roundRect(box.x, box.y, box.w, box.h, 8);
   ctx.fill();
   ctx.stroke();
-  if (camera.scale >= DETAIL) paintBody(scenery, id, box);
+  paintBody(scenery, id, box);
   paintTitle(scenery, id, box);
 }
 

@@ -242,7 +242,7 @@ export class View {
     for (const [id, node] of this.#mounted) {
       if (!wanted.has(id) && !node.element.contains(document.activeElement)) this.#unmount(id);
     }
-    const until = performance.now() + (this.#mounted.size === 0 ? 10 * SLICE : SLICE);
+    const until = performance.now() + (this.#mounted.size === 0 ? 5 * SLICE : SLICE);
     for (const id of wanted) {
       if (this.#mounted.has(id)) continue;
       if (performance.now() > until) {

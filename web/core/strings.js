@@ -10,6 +10,7 @@ const ENGLISH = {
   "app.noWorkflow": "{name} carries no workflow.",
   "app.notUsable": "{name} is neither a workflow (JSON) nor a picture made here (PNG).",
   "app.conflict": "{name} was changed elsewhere since you opened it.",
+  "app.taken": "There already is a workflow called {name}.",
   "app.serverGone": "The server does not answer. Your work is kept here; trying again…",
   "app.serverBack": "Connected again.",
   "action.new": "New workflow",

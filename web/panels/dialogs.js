@@ -59,7 +59,7 @@ export class Dialogs {
   async save() {
     const name = this.#workspace.name.peek();
     if (name === "") return this.saveAs();
-    if ((await this.#workspace.save(name)) === "conflict") this.#conflict(name);
+    await this.#saveAs(name);
   }
 
   saveAs() {
@@ -72,18 +72,22 @@ export class Dialogs {
       const name = box.value.trim();
       if (name === "") return;
       dialog.close();
-      void this.#workspace.save(name).then((result) => {
-        if (result === "conflict") this.#conflict(name);
-      });
+      void this.#saveAs(name);
     });
     box.select();
   }
 
   /** @param {string} name */
-  #conflict(name) {
+  async #saveAs(name) {
+    const result = await this.#workspace.save(name);
+    if (result === "conflict" || result === "taken") this.#conflict(name, t(`app.${result}`, { name }));
+  }
+
+  /** @param {string} name @param {string} why */
+  #conflict(name, why) {
     const dialog = this.#dialog(
       t("save.title"),
-      h("p", {}, t("app.conflict", { name })),
+      h("p", {}, why),
       h(
         "div",
         { class: "dialog-foot" },
@@ -117,6 +121,7 @@ export class Dialogs {
     });
     document.body.append(dialog);
     dialog.showModal();
+    /** @type {HTMLElement | null} */ (dialog.querySelector(".dialog-head ~ * input:not([hidden]), .dialog-foot button"))?.focus();
     return dialog;
   }
 }
