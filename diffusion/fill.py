@@ -45,7 +45,7 @@ def build(part: Part, network_of: Callable[[Shapes], NetworkT]) -> NetworkT:
     try:
         with torch.device("meta"):
             network = network_of(part.shapes)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # torch's own for sizes beyond any memory
         raise BadWeights(part.path, f"{part.title}: {error}") from error
     _check(part, {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
     tensors = {name: tensor.to(part.device, part.dtype) for name, tensor in part.tensors.items()}

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 Shapes = Mapping[str, tuple[int, ...]]
 
+MOST_BLOCKS = 1000
+
 
 def shape_of(shapes: Shapes, key: str, rank: int) -> tuple[int, ...]:
     """The shape of tensor `key`, which must be there with `rank` dimensions, none of them empty."""
@@ -18,6 +20,9 @@ def shape_of(shapes: Shapes, key: str, rank: int) -> tuple[int, ...]:
 
 
 def count(shapes: Shapes, prefix: str) -> int:
-    """How many different indices N there are among keys `prefix` + "N." + rest."""
+    """How many different indices N there are among keys `prefix` + "N." + rest; ValueError for absurdly many."""
     indices = {key[len(prefix) :].partition(".")[0] for key in shapes if key.startswith(prefix)}
-    return sum(index.isdecimal() for index in indices)
+    found = sum(index.isdecimal() for index in indices)
+    if found > MOST_BLOCKS:
+        raise ValueError(f"expected at most {MOST_BLOCKS} of {prefix}N, got {found}")
+    return found

@@ -166,6 +166,13 @@ def test_a_network_with_another_number_of_latent_channels_is_refused(tmp_path: P
         load_unet(tiny.save(tmp_path / "x.safetensors", network), CPU)
 
 
+def test_a_network_of_absurd_depth_is_refused_before_it_is_built(tmp_path: Path) -> None:
+    network = dict(tiny.network_of(tiny.SD3).state_dict())
+    network |= {f"joint_blocks.{n}.x_block.attn.qkv.weight": torch.zeros(1) for n in range(2, 2000)}
+    with pytest.raises(BadWeights, match=r"at most 1000 of joint_blocks\.N, got 2000"):
+        load_mmdit(tiny.save(tmp_path / "x.safetensors", network), CPU)
+
+
 def test_text_encoders_in_files_of_their_own(tmp_path: Path) -> None:
     l_path = tiny.save(tmp_path / "l.safetensors", tiny.clip_of().state_dict())
     g_path = tiny.save(tmp_path / "g.safetensors", tiny.openclip_of(tiny.clip_of("gelu", layers=32)))
