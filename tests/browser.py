@@ -35,11 +35,13 @@ def _playwright_download() -> str | None:
 
 
 def install() -> None:
-    """Install Debian's Chromium as root where apt-get exists, else Playwright's download; failure is the caller's to see."""
+    """Install Debian's Chromium as root where apt-get exists, else Playwright's download. Raises what the tool does."""
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
-        subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"], check=True, env=quiet)
+        subprocess.run(
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"], check=True, env=quiet
+        )
     else:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=True)
 
