@@ -99,9 +99,7 @@ class ClipTower:
     def __call__(self, ids_BL: Tensor) -> Encoded:
         """Rows of the layer the rules name; the vector is the last layer's, at the first end token."""
         model = self.network.text_model
-        ids_BL = ids_BL.to(self.device)
-        positions_1L = torch.arange(ids_BL.shape[1], device=self.device)[None]
-        output = model(ids_BL, position_ids=positions_1L, output_hidden_states=True)
+        output = model(ids_BL.to(self.device), output_hidden_states=True)
         assert output.hidden_states is not None
         hidden_BLD = output.hidden_states[-self.rules.layer]
         if self.rules.final_norm:
@@ -116,7 +114,7 @@ def transformers_layout(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A tower's tensors under the names of transformers, from those of transformers or OpenCLIP.
 
     OpenCLIP fuses query, key and value, and stores its projection transposed. Position ids and the contrastive scale
-    are left out.
+    are left out. ValueError for tensors that are of neither layout.
     """
     if "positional_embedding" in tensors:
         return _from_openclip(tensors)
@@ -147,6 +145,8 @@ def _from_openclip(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if name in embeddings:
             result[embeddings[name]] = tensor
         elif name in ("text_projection", "text_projection.weight"):
+            if tensor.ndim != 2:
+                raise ValueError(f"tensor {name!r}: expected a matrix, got shape {list(tensor.shape)}")
             result["text_projection.weight"] = tensor.T.contiguous()
         elif name != "logit_scale":
             name = name.replace("transformer.resblocks.", "text_model.encoder.layers.")
@@ -154,6 +154,10 @@ def _from_openclip(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 name = name.replace(f".{theirs}.", f".{ours}.")
             layer, fused, kind = name.partition(".attn.in_proj_")
             if fused:
+                if tensor.ndim == 0 or tensor.shape[0] % 3:
+                    raise ValueError(
+                        f"tensor {name!r}: expected rows of query, key and value, got {list(tensor.shape)}"
+                    )
                 for part, rows in zip("qkv", tensor.chunk(3), strict=True):
                     result[f"{layer}.self_attn.{part}_proj.{kind}"] = rows
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from diffusion.fill import Part, build, compute_dtype
 from diffusion.networks.shapes import Shapes
@@ -26,7 +27,10 @@ def build_tower(weights: Weights, slot: TextSlot, device: torch.device) -> TextT
 
 
 def _clip(weights: Weights, title: str, rules: ClipRules, device: torch.device) -> ClipTower:
-    tensors = transformers_layout(weights)
+    try:
+        tensors = transformers_layout(weights)
+    except ValueError as error:
+        raise BadWeights(weights.header.path, f"{title}: {error}") from error
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     heads = _heads(weights)
 
@@ -35,6 +39,9 @@ def _clip(weights: Weights, title: str, rules: ClipRules, device: torch.device) 
 
     dtype = compute_dtype(device, weights.dtypes, torch.float16)
     built = build(Part(weights.header.path, title, tensors, shapes, device, dtype), network)
+    # The one buffer that no checkpoint has.
+    positions_1L = torch.arange(built.params.positions, device=device)[None]
+    built.text_model.embeddings.position_ids = nn.Buffer(positions_1L, persistent=False)
     return ClipTower(built, rules, device)
 
 
@@ -50,6 +57,6 @@ def _heads(weights: Weights) -> int | None:
     stated = weights.header.metadata.get(HEADS)
     if stated is None:
         return None
-    if not stated.isdecimal() or not 0 < int(stated) <= 1024:
-        raise BadWeights(weights.header.path, f"metadata {HEADS}: expected a number of heads, got {stated!r}")
+    if not stated.isdecimal() or len(stated) > 4 or int(stated) < 1:
+        raise BadWeights(weights.header.path, f"metadata {HEADS}: expected a number of heads, got {stated!r:.40}")
     return int(stated)

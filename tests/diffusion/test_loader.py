@@ -74,18 +74,14 @@ def test_the_other_loader_refuses(family: str, path: Path) -> None:
         load(path, CPU)
 
 
-def test_prompts_are_encoded_as_by_the_text_towers_alone(family: str, path: Path, tmp_path: Path) -> None:
+def test_a_prompt_has_the_shape_its_family_gives_it(family: str, path: Path) -> None:
     clip = load_checkpoint(path, CPU).clip
     assert clip is not None
-    if family in ("sd15", "sd2"):
-        conditioning = clip.encode("a (cat:1.3)")
-        assert conditioning.context_BLD.shape == (1, 77, 64)
-        assert conditioning.pooled_BD is None
-    else:
-        conditioning = clip.encode("a (cat:1.3)")
-        assert conditioning.pooled_BD is not None
-        rows, width = (154, 64) if family == "sd3" else (77, 2048)
-        assert conditioning.context_BLD.shape == (1, rows, width)
+    conditioning = clip.encode("a (cat:1.3)")
+    shapes = {"sd15": (77, 64, None), "sd2": (77, 64, None), "sdxl": (77, 2048, 2048), "sd3": (154, 64, 64)}
+    rows, width, pooled = shapes[family]
+    assert conditioning.context_BLD.shape == (1, rows, width)
+    assert (None if conditioning.pooled_BD is None else conditioning.pooled_BD.shape[1]) == pooled
     assert conditioning.context_BLD.dtype == torch.float32
 
 
@@ -125,6 +121,28 @@ def test_scaled_float8_is_computed_in_float32(tmp_path: Path) -> None:
     }
     model = load_mmdit(tiny.save(tmp_path / "x.safetensors", tiny.prefixed(NETWORK, stored)), CPU)
     assert torch.allclose(model.network.state_dict()[name], network[name], rtol=0.07, atol=float(scale) * 2e-3)
+
+
+@pytest.mark.parametrize(
+    ("stored", "family", "computed"),
+    [
+        (torch.float16, "sd3", torch.float16),
+        (torch.bfloat16, "sd15", torch.bfloat16),
+        (torch.float32, "sd15", torch.float16),
+        (torch.float32, "sd3", torch.bfloat16),
+        (torch.float8_e4m3fn, "sd3", torch.bfloat16),
+    ],
+)
+def test_off_the_cpu_the_network_is_in_half_precision(
+    stored: torch.dtype, family: str, computed: torch.dtype, tmp_path: Path
+) -> None:
+    """The meta device stands for a GPU: it has dtypes and shapes, and no numbers."""
+    tensors = {name: tensor.to(stored) for name, tensor in tiny.checkpoint_of(family).items()}
+    checkpoint = load_checkpoint(tiny.save(tmp_path / "x.safetensors", tensors), "meta")
+    assert checkpoint.vae is not None
+    assert (checkpoint.model.dtype, checkpoint.vae.dtype) == (computed, torch.bfloat16)
+    assert {tensor.dtype for tensor in checkpoint.model.network.state_dict().values()} == {computed}
+    assert {tensor.device.type for tensor in checkpoint.model.network.state_dict().values()} == {"meta"}
 
 
 def without(tensors: Mapping[str, Tensor], *names: str) -> dict[str, Tensor]:

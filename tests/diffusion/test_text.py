@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel
 
+from diffusion.text.clip import ClipTower
 from diffusion.text.encode import Encoding, TextTower, clip_chunks, encode_prompt, t5_chunk
 from diffusion.text.join import join_clip
 from diffusion.text.prompt import Segment, parse_prompt
@@ -150,13 +151,37 @@ def test_a_clip_tower_equals_the_formula(tmp_path: Path) -> None:
     assert relative_error(got.pooled_BP, x[[0, 1], [3, 76]] @ tensors["text_projection"]) <= TOLERANCE
 
 
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("transformer.resblocks.0.attn.in_proj_weight", (2, 64)),
+        ("transformer.resblocks.0.attn.in_proj_bias", ()),
+        ("text_projection", (64,)),
+        ("positional_embedding", (77,)),
+        ("token_embedding.weight", (49407, 64)),
+        ("positional_embedding", (2, 64)),
+    ],
+)
+def test_a_tower_that_is_none_is_refused(name: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    tensors = tiny.openclip_of(tiny.clip_of(width=64)) | {name: torch.zeros(shape)}
+    with pytest.raises(BadWeights, match=r"x\.safetensors: tower: "):
+        tower_of(tiny.save(tmp_path / "x.safetensors", tensors), rules_of(layer=1, final_norm=True))
+
+
+def test_no_part_of_a_tower_is_left_without_memory(tmp_path: Path) -> None:
+    path = tiny.save(tmp_path / "x.safetensors", tiny.clip_of(width=64).state_dict())
+    tower = tower_of(path, rules_of(layer=1, final_norm=True))
+    assert isinstance(tower, ClipTower)
+    assert not any(tensor.is_meta for tensor in (*tower.network.parameters(), *tower.network.buffers()))
+
+
 def test_heads_that_are_not_64_wide_are_stated(tmp_path: Path) -> None:
     tensors = tiny.clip_of(width=64).state_dict()
     rules = rules_of(layer=1, final_norm=True)
     four = tiny.save(tmp_path / "4.safetensors", tensors, {HEADS: "4"})
     one = tiny.save(tmp_path / "1.safetensors", tensors)
     assert not torch.allclose(tower_of(four, rules)(IDS).hidden_BLD, tower_of(one, rules)(IDS).hidden_BLD, atol=1e-3)
-    for heads in ("0", "five", "3"):
+    for heads in ("0", "five", "3", "9" * 5000):
         with pytest.raises(BadWeights, match="heads"):
             tower_of(tiny.save(tmp_path / "x.safetensors", tensors, {HEADS: heads}), rules)
 
