@@ -13,8 +13,8 @@ from diffusion.noise import NoiseRule
 from diffusion.samplers import OnStep, Step
 
 
-def _no_report(_step: Step) -> None:
-    pass
+def _unheard(_step: Step) -> None:
+    """What is told of steps where nobody listens."""
 
 
 def sample(
@@ -29,7 +29,7 @@ def sample(
     sampler: str = "euler",
     schedule: str = "normal",
     denoise: float = 1.0,
-    on_step: OnStep = _no_report,
+    on_step: OnStep = _unheard,
     noise_rule: NoiseRule = noise.per_item,
 ) -> Tensor:
     """A clean latent in the autoencoder's own scale, float32, on the CPU.
@@ -40,32 +40,32 @@ def sample(
     """
     follow = samplers.get(sampler)
     sigmas = schedules.sigmas(schedule, model.prediction, steps, denoise)
-    clean = _entering(model, latent_BCHW)
+    latent_BCHW = _fitting(model, latent_BCHW.float())
     if not sigmas:
         return latent_BCHW
-    draws = noise_rule(seed, tuple(clean.shape))
+    clean = latent_BCHW.to(model.device)
+    if latent_BCHW.any():
+        clean = model.latent_format.process_in(clean)
+    prediction, draw = model.prediction, noise_rule(seed, tuple(clean.shape))
+
+    def fresh(number: int) -> Tensor:
+        return draw(number).to(clean.device)
+
     with torch.no_grad():
-        x = model.prediction.noised(clean, draws(0).to(clean.device), sigmas[0])
-        x = follow(
-            classifier_free(model, positive, negative, cfg),
-            x,
-            sigmas,
-            model.prediction.alpha,
-            lambda number: draws(number).to(clean.device),
-            on_step,
-        )
-        return model.latent_format.process_out(model.prediction.finish(x, sigmas[-1])).cpu()
+        guided = classifier_free(model, positive, negative, cfg)
+        x = prediction.noised(clean, fresh(0), sigmas[0])
+        x = follow(guided, x, sigmas, prediction.alpha, fresh, on_step)
+        return model.latent_format.process_out(prediction.finish(x, sigmas[-1])).cpu()
 
 
-def _entering(model: Model, latent_BCHW: Tensor) -> Tensor:
-    """The latent in the model's scale, float32, on the model's device."""
+def _fitting(model: Model, latent_BCHW: Tensor) -> Tensor:
+    """The latent, an empty one with as many channels as the model works on; ValueError for one of another number."""
     channels = model.latent_format.channels
-    latent_BCHW = latent_BCHW.to(model.device, torch.float32)
-    if not latent_BCHW.any():
-        return latent_BCHW.new_zeros(latent_BCHW.shape[0], channels, *latent_BCHW.shape[2:])
-    if latent_BCHW.shape[1] != channels:
+    if latent_BCHW.shape[1] == channels:
+        return latent_BCHW
+    if latent_BCHW.any():
         raise ValueError(
             f"latent: this model works on {channels} channels, got {latent_BCHW.shape[1]}; "
             "encode the picture with the model's own VAE"
         )
-    return model.latent_format.process_in(latent_BCHW)
+    return latent_BCHW.new_zeros(latent_BCHW.shape[0], channels, *latent_BCHW.shape[2:])

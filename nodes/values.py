@@ -99,13 +99,3 @@ def _files_in(value: object) -> Iterator[OutputFile]:
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _files_in(item)
-
-
-def pick_device(asked: str | None) -> str:
-    """Where models run: what was asked for, else the first GPU, else the CPU. ValueError for one that is not there."""
-    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
-    if asked is None:
-        return gpus[0] if gpus else "cpu"
-    if asked not in ("cpu", *gpus):
-        raise ValueError(f"device: expected one of {', '.join(['cpu', *gpus])}, got {asked!r}")
-    return asked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
@@ -68,6 +68,17 @@ def test_estimate_is_that_of_the_prediction(prediction: Prediction) -> None:
     assert call.y is not None
     assert call.y.shape == (2, 2)
     assert torch.allclose(estimate, prediction.denoised(X, call.x * 0.3, 0.5))
+
+
+def test_a_network_in_half_precision_gives_estimates_in_float32() -> None:
+    network = Recorder()
+    model = replace(model_of(network, Flow()), dtype=torch.bfloat16)
+    (estimate,) = denoise(model, X, 0.5, [text(0.25, pooled=True)])
+    (call,) = network.calls
+    assert call.y is not None
+    assert {call.x.dtype, call.context.dtype, call.y.dtype} == {torch.bfloat16}
+    assert call.t.dtype == estimate.dtype == torch.float32
+    assert torch.allclose(estimate, X - 0.5 * 0.25 * X, rtol=0.01)
 
 
 def test_both_prompts_go_through_the_network_as_one_batch() -> None:

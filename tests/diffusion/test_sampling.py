@@ -78,7 +78,8 @@ def test_a_picture_does_not_depend_on_the_batch_it_is_in(model: Model, name: str
 
 
 def test_an_empty_latent_takes_the_number_of_channels_of_the_model() -> None:
-    assert generate(model_of(Pulls(), Flow(), SD3)).shape == (1, 16, 8, 8)
+    for denoise in (0.0, 0.5, 1.0):
+        assert generate(model_of(Pulls(), Flow(), SD3), denoise=denoise).shape == (1, 16, 8, 8)
 
 
 def test_a_latent_of_another_kind_of_model_is_refused() -> None:

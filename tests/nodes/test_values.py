@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from graph.context import OutputFile
 from graph.files import NoFiles
 from nodes.types import Conditioning, Latent
-from nodes.values import NodeTraits, pick_device
+from nodes.values import NodeTraits
 from tests.nodes.studio import Studio, changed
 from tests.nodes.test_workflows import template
 
@@ -112,12 +111,3 @@ def test_equal_values_stop_a_change(studio: Studio) -> None:
     document = template("default", n4_width=64, n4_height=48)
     studio.ran(document)
     assert studio.ran(changed(document, n4_width=70)) == ["EmptyLatent"]
-
-
-def test_device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert [pick_device(asked) for asked in (None, "cpu", "cuda:1")] == ["cuda:0", "cpu", "cuda:1"]
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    assert pick_device(None) == "cpu"
-    with pytest.raises(ValueError, match="expected one of cpu, got 'cuda:0'"):
-        pick_device("cuda:0")
