@@ -81,6 +81,9 @@ effect(() => {
   editor.selectedWire.value;
   view.statusChanged();
 });
+editor.watch((touched, content) => {
+  if (touched === null && content) view.fit();
+});
 effect(() => {
   view.showHint(editor.version.value >= 0 && workspace.loaded.value && editor.document.nodes.size === 0);
 });
@@ -129,4 +132,3 @@ await loadCatalogue().catch((error) => {
   if (!(error instanceof api.ApiError && error.status === 503)) throw error;
 });
 await workspace.start();
-view.fit();

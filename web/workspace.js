@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { BadDocument } from "./core/document.js";
 import { readText } from "./core/png.js";
 import { batch, signal } from "./core/store.js";
-import { t } from "./core/strings.js";
+import { t, templateTitle } from "./core/strings.js";
 
 /** @import {Editor} from "./core/editor.js" */
 /** @import {Runner} from "./runner.js" */
@@ -68,7 +68,7 @@ export class Workspace {
 
   /** @param {string} name */
   async openTemplate(name) {
-    await this.#attempt(name, async () => this.show(await api.template(name), name === "default" ? "" : name));
+    await this.#attempt(name, async () => this.show(await api.template(name), name === "default" ? "" : templateTitle(name)));
   }
 
   /** @param {string} name */

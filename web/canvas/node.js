@@ -1,7 +1,7 @@
 /** One node as ordinary DOM: real inputs, named ports, a status line; its geometry comes from the scene, never measured. */
 
 import { h, icon, setAttributes, setText } from "../dom.js";
-import { colourOf } from "../core/colours.js";
+import { colourOf, isPlain } from "../core/colours.js";
 import { isLink, own } from "../core/document.js";
 import { duration } from "../core/run.js";
 import { t } from "../core/strings.js";
@@ -15,7 +15,6 @@ import { titleOf } from "./painter.js";
 /** @import {Control} from "../widgets/index.js" */
 /** @typedef {{upload: (id: string, input: string, file: File) => void, fileUrl: (name: string) => string}} NodeServices */
 
-const PLAIN = new Set(["int", "float", "str", "bool", "Path", "Any"]);
 /** The engine's reason that needs no saying under a node: its badge says that it ran. */
 const NEVER_RUN = "never run";
 
@@ -84,7 +83,7 @@ export class NodeView {
     const status = statusText(run);
     this.element.setAttribute("aria-label", t("node.group", { title: titleOf(this.#editor, this.id), status: failing ? t("status.failed") : status }));
     setText(this.#badge, run && run.state !== "queued" && !failing ? status : "");
-    const why = run && !failing ? run.reason : "";
+    const why = run && !failing ? run.reason.replaceAll("->", "→") : "";
     setText(this.#status, run && run.state !== "queued" && run.state !== "cached" && why !== NEVER_RUN ? why : "");
     this.#status.title = why;
     this.#badge.title = why ? t("status.why", { status, reason: why }) : "";
@@ -168,7 +167,7 @@ export class NodeView {
   #port(side, name, type) {
     const label = side === "input" ? t("node.input", { name, type }) : t("node.output", { name, type });
     const port = h("button", { type: "button", class: `port ${side}`, tabindex: -1, "aria-label": label, title: label, "data-port": name, "data-side": side, "data-type": type });
-    port.classList.toggle("plain", PLAIN.has(type));
+    port.classList.toggle("plain", isPlain(type));
     const { dark, light } = colourOf(type);
     port.style.setProperty("--port", `light-dark(${light}, ${dark})`);
     this.#ports.set(`${side}\0${name}`, port);

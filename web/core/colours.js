@@ -7,23 +7,26 @@
 
 /** @type {Readonly<Record<string, Shade>>} */
 export const TYPE_COLOURS = {
-  Model: { dark: "#c79bf2", light: "#8a3fc7" },
-  CLIP: { dark: "#f2e36b", light: "#a38a00" },
-  VAE: { dark: "#e2603f", light: "#b5371a" },
-  Conditioning: { dark: "#f0a63a", light: "#c47a00" },
-  Latent: { dark: "#16a37c", light: "#00795a" },
-  Image: { dark: "#63c0f2", light: "#2492d1" },
-  Mask: { dark: "#dcdce4", light: "#5d5d6b" },
+  Model: { dark: "#a97cff", light: "#64447c" },
+  CLIP: { dark: "#fac92e", light: "#a1870d" },
+  VAE: { dark: "#a5604d", light: "#d27457" },
+  Conditioning: { dark: "#e8620a", light: "#78370b" },
+  Latent: { dark: "#62df96", light: "#225a52" },
+  Image: { dark: "#2f8dc2", light: "#0992cf" },
+  Mask: { dark: "#f4f4f8", light: "#859794" },
 };
 
 /** @type {Shade} */
 const PLAIN = { dark: "#8f8fa3", light: "#76768a" };
-const PLAIN_TYPES = new Set(["int", "float", "str", "bool", "Any", "files", "Path"]);
+const PLAIN_TYPES = new Set(["int", "float", "str", "bool", "Any", "Path", "list[OutputFile]"]);
+
+/** Whether a port carries a plain value: a number, a text, a file. @param {string} type */
+export const isPlain = (type) => PLAIN_TYPES.has(type);
 
 /** @param {string} type @returns {Shade} */
 export function colourOf(type) {
   if (Object.hasOwn(TYPE_COLOURS, type)) return TYPE_COLOURS[type];
-  if (PLAIN_TYPES.has(type)) return PLAIN;
+  if (isPlain(type)) return PLAIN;
   let hash = 0;
   for (const letter of type) hash = (hash * 31 + letter.charCodeAt(0)) % 9973;
   const shades = Object.values(TYPE_COLOURS);

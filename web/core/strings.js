@@ -107,6 +107,9 @@ const ENGLISH = {
   "open.title": "Open a workflow",
   "open.saved": "Saved workflows",
   "open.templates": "Templates",
+  "template.default": "Text to image",
+  "template.image-to-image": "Image to image",
+  "template.merge": "Merge two models",
   "open.none": "Nothing saved yet.",
   "open.file": "Choose a file…",
   "open.close": "Close",
@@ -139,6 +142,9 @@ const ENGLISH = {
 };
 
 /** @typedef {keyof typeof ENGLISH} StringKey */
+
+/** What a template is called: its own name when it is none of ours. @param {string} name */
+export const templateTitle = (name) => (Object.hasOwn(ENGLISH, `template.${name}`) ? t(/** @type {StringKey} */ (`template.${name}`)) : name);
 
 /**
  * @param {StringKey} key

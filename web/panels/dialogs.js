@@ -3,7 +3,7 @@
 import * as api from "../api.js";
 import { keyLabel } from "../actions.js";
 import { button, h } from "../dom.js";
-import { t } from "../core/strings.js";
+import { t, templateTitle } from "../core/strings.js";
 
 /** @import {Action} from "../actions.js" */
 /** @import {Workspace} from "../workspace.js" */
@@ -35,20 +35,20 @@ export class Dialogs {
       dialog.close();
       if (file) void this.#workspace.openFile(file);
     });
-    const choice = (/** @type {string} */ name, /** @type {string} */ note, /** @type {(name: string) => Promise<void>} */ take) => {
-      const item = h("button", { type: "button", class: "choice-item" }, h("span", {}, name), h("small", {}, note));
+    const choice = (/** @type {string} */ title, /** @type {string} */ note, /** @type {() => Promise<void>} */ take) => {
+      const item = h("button", { type: "button", class: "choice-item" }, h("span", {}, title), h("small", {}, note));
       item.addEventListener("click", () => {
         dialog.close();
-        void take(name);
+        void take();
       });
       return item;
     };
     try {
       const [mine, given] = await Promise.all([api.workflows(), api.templates()]);
       const when = (/** @type {number} */ seconds) => new Date(seconds * 1000).toLocaleString();
-      saved.replaceChildren(...mine.map((each) => choice(each.name, when(each.modified), (name) => this.#workspace.openSaved(name))));
+      saved.replaceChildren(...mine.map((each) => choice(each.name, when(each.modified), () => this.#workspace.openSaved(each.name))));
       if (mine.length === 0) saved.append(h("p", { class: "quiet" }, t("open.none")));
-      templates.replaceChildren(...given.map((name) => choice(name, "", (each) => this.#workspace.openTemplate(each))));
+      templates.replaceChildren(...given.map((name) => choice(templateTitle(name), "", () => this.#workspace.openTemplate(name))));
     } catch (error) {
       if (!(error instanceof api.ApiError)) throw error;
       saved.replaceChildren(h("p", { class: "quiet" }, error.message));

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { deflateSync } from "node:zlib";
+
+import { readText } from "../../web/core/png.js";
+import { duration, fraction, IDLE, isActive, reduce } from "../../web/core/run.js";
+
+const EVENTS = [
+  { n: 1, type: "state", state: "running" },
+  { n: 2, type: "queued", node: "2", reason: "input seed changed 6 -> 7" },
+  { n: 3, type: "cached", node: "1", reason: "same inputs" },
+  { n: 4, type: "started", node: "2", reason: "input seed changed 6 -> 7" },
+  { n: 5, type: "progress", node: "2", step: 3, total: 4 },
+];
+
+test("events fold into the state of each node", () => {
+  const { run, touched } = reduce({ ...IDLE, job: "j", state: "queued" }, EVENTS);
+  assert.equal(run.state, "running");
+  assert.equal(run.active, "2");
+  assert.deepEqual(run.nodes.get("1"), { state: "cached", reason: "same inputs" });
+  assert.deepEqual(run.nodes.get("2"), { state: "running", reason: "input seed changed 6 -> 7", step: 3, total: 4 });
+  assert.deepEqual([...touched].sort(), ["1", "2"]);
+  assert.equal(fraction(run), (1 + 0.75) / 2);
+  const done = reduce(run, [{ n: 6, type: "finished", node: "2", ms: 1234 }, { n: 7, type: "state", state: "done" }]).run;
+  assert.deepEqual(done.nodes.get("2"), { state: "ran", reason: "input seed changed 6 -> 7", ms: 1234 });
+  assert.equal(done.active, null);
+  assert.equal(isActive(done), false);
+});
+
+test("events seen before change nothing, so that a replay is harmless", () => {
+  const { run } = reduce(IDLE, EVENTS);
+  const again = reduce(run, EVENTS);
+  assert.deepEqual(again.run, run);
+  assert.equal(again.touched.size, 0);
+});
+
+test("a failure belongs to its node and port; what was waiting waits no more", () => {
+  const { run } = reduce(IDLE, [
+    ...EVENTS,
+    { n: 6, type: "queued", node: "3", reason: "" },
+    { n: 7, type: "failed", node: "2", error: { code: "node_failed", message: "out of memory", port: "latent" } },
+    { n: 8, type: "skipped", node: "4", reason: "KSampler failed" },
+    { n: 9, type: "state", state: "failed", error: { code: "node_failed", message: "out of memory", node: "2" } },
+  ]);
+  assert.equal(run.nodes.get("2")?.error?.port, "latent");
+  assert.equal(run.nodes.get("2")?.error?.node, "2");
+  assert.equal(run.nodes.get("4")?.state, "skipped");
+  assert.equal(run.nodes.has("3"), false);
+  assert.equal(run.error?.message, "out of memory");
+});
+
+test("a job that starts over forgets its earlier attempt", () => {
+  const { run } = reduce(IDLE, [...EVENTS, { n: 6, type: "state", state: "running" }]);
+  assert.equal(run.nodes.size, 0);
+});
+
+test("durations read like a person says them", () => {
+  assert.deepEqual([0.4, 12, 999, 1234, 61_000].map(duration), ["0 ms", "12 ms", "999 ms", "1.2 s", "1 min 1 s"]);
+});
+
+/** @param {string} kind @param {Uint8Array} data */
+function chunk(kind, data) {
+  const bytes = new Uint8Array(12 + data.length);
+  new DataView(bytes.buffer).setUint32(0, data.length);
+  bytes.set(new TextEncoder().encode(kind), 4);
+  bytes.set(data, 8);
+  return bytes;
+}
+
+/** @param {...Uint8Array} parts */
+const png = (...parts) => Uint8Array.from([137, 80, 78, 71, 13, 10, 26, 10, ...parts.flatMap((part) => [...part])]);
+const bytes = (/** @type {string} */ text) => new TextEncoder().encode(text);
+
+test("text chunks of a picture are read, plain and compressed", async () => {
+  const packed = deflateSync('{"name": "鸮"}');
+  const file = png(
+    chunk("IHDR", new Uint8Array(13)),
+    chunk("tEXt", bytes("plain\0hello")),
+    chunk("iTXt", bytes("workflow\0\0\0\0\0{\"name\": \"鸮\"}")),
+    chunk("iTXt", Uint8Array.from([...bytes("packed\0"), 1, 0, 0, 0, ...packed])),
+    chunk("zTXt", Uint8Array.from([...bytes("z\0"), 0, ...deflateSync("deep")])),
+    chunk("IEND", new Uint8Array()),
+  );
+  const texts = await readText(file);
+  assert.deepEqual([...(texts ?? [])], [["plain", "hello"], ["workflow", '{"name": "鸮"}'], ["packed", '{"name": "鸮"}'], ["z", "deep"]]);
+});
+
+test("a file that is no picture, is cut short, or lies about its length is no harm", async () => {
+  assert.equal(await readText(bytes('{"nodes": {}}')), null);
+  assert.equal((await readText(png(chunk("tEXt", bytes("workflow\0x")).subarray(0, 14))))?.size, 0);
+  const lying = chunk("tEXt", bytes("workflow\0x"));
+  new DataView(lying.buffer).setUint32(0, 0xffffffff);
+  assert.equal((await readText(png(lying)))?.size, 0);
+});
