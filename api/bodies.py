@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from aiohttp import web
 
 from api.problems import Refused
 from graph.problems import InvalidGraph
 from graph.workflow import parse_json as parse_strictly
+from graph.workflow import parse_members as parse_each
+
+T = TypeVar("T")
 
 READ_TIMEOUT_S = 60.0
 PARSED_ON_LOOP = 1 << 18
@@ -36,27 +39,23 @@ async def read_body(request: web.Request, limit: int) -> bytes:
 
 
 async def parse_json(body: bytes) -> object:
-    """The body as JSON; 400 says what is not JSON, nests too deep, repeats a key or is a number JSON does not have.
-
-    A large body is parsed in a thread, so that other requests are answered meanwhile.
-    """
-    try:
-        return parse_strictly(body) if len(body) < PARSED_ON_LOOP else await asyncio.to_thread(parse_strictly, body)
-    except InvalidGraph as error:
-        raise Refused(400, "bad_json", str(error), hint="Send one JSON document in UTF-8.") from error
+    """The body as JSON; 400 says what is not JSON, repeats a key or is a number JSON does not have."""
+    return await _parse(parse_strictly, body)
 
 
-async def read_members(request: web.Request, limit: int, allowed: tuple[str, ...]) -> Mapping[str, object]:
-    """The body as a JSON object with no members but `allowed`; 400 otherwise."""
-    body = await parse_json(await read_body(request, limit))
-    if not isinstance(body, dict):
-        raise Refused(400, "bad_request", f"Expected a JSON object, got {type(body).__name__}.")
-    members = cast("dict[str, object]", body)
+async def parse_members(body: bytes, allowed: tuple[str, ...]) -> Mapping[str, tuple[object, str]]:
+    """The body as a JSON object with no members but `allowed`, each as value and as text; 400 otherwise."""
+    members = await _parse(parse_each, body)
     unknown = sorted(members.keys() - set(allowed))
     if unknown:
-        raise Refused(
-            400,
-            "unknown_member",
-            f"Expected only {', '.join(allowed)} in the request, got {', '.join(unknown)!r:.200}.",
-        )
+        expected = f"Expected {'only ' + ', '.join(allowed) if allowed else 'no members'} in the request"
+        raise Refused(400, "unknown_member", f"{expected}, got {', '.join(unknown)!r:.200}.")
     return members
+
+
+async def _parse(parse: Callable[[bytes], T], body: bytes) -> T:
+    """Parse a large body in a thread, so that other requests are answered meanwhile."""
+    try:
+        return parse(body) if len(body) < PARSED_ON_LOOP else await asyncio.to_thread(parse, body)
+    except InvalidGraph as error:
+        raise Refused(400, "bad_json", str(error), hint="Send one JSON document in UTF-8.") from error

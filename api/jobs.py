@@ -10,7 +10,7 @@ from typing import TypeGuard, cast
 
 from aiohttp import web
 
-from api.bodies import read_members
+from api.bodies import parse_members, read_body
 from api.files import file_url
 from api.problems import Refused, invalid_graph
 from api.services import Services
@@ -30,9 +30,9 @@ async def submit(request: web.Request, services: Services) -> web.StreamResponse
     key = request.headers.get("Idempotency-Key")
     if key is not None and not _KEY.fullmatch(key):
         raise Refused(400, "bad_key", "Expected 1 to 200 visible ASCII characters in Idempotency-Key.")
-    workflow, targets = await _request(request)
+    workflow, text, targets = await _request(request)
     try:
-        id = await services.jobs.submit(workflow, targets, key=key)
+        id = await services.jobs.submit(workflow, targets, text=text, key=key)
     except InvalidGraph as error:
         raise invalid_graph(error) from error
     except KeyReused as error:
@@ -46,7 +46,7 @@ async def submit(request: web.Request, services: Services) -> web.StreamResponse
 
 async def explain(request: web.Request, services: Services) -> web.StreamResponse:
     """What a job would run and what it would take from the cache, node by node, with the reason; runs nothing."""
-    workflow, targets = await _request(request)
+    workflow, _, targets = await _request(request)
     try:
         nodes = await services.jobs.explain(workflow, targets)
     except InvalidGraph as error:
@@ -89,7 +89,7 @@ async def cancel(request: web.Request, services: Services) -> web.StreamResponse
     """Cancel a job: a queued one at once, a running one as soon as its node lets go; a finished one stays as it is."""
     id = request.match_info["id"]
     if request.body_exists:
-        await read_members(request, MAX_NOTHING, ())
+        await parse_members(await read_body(request, MAX_NOTHING), ())
     try:
         state = await services.jobs.cancel(id)
     except UnknownJob as error:
@@ -111,20 +111,21 @@ def unknown(error: UnknownJob) -> Refused:
     return Refused(404, "unknown_job", f"There is no job {error.id!r:.100}.", hint="GET /api/v1/jobs lists the jobs.")
 
 
-async def _request(request: web.Request) -> tuple[object, Sequence[str] | None]:
-    """The workflow and the targets (None: every sink) of a request body."""
-    members = await read_members(request, MAX_REQUEST, ("workflow", "targets"))
-    if not isinstance(members.get("workflow"), dict):
+async def _request(request: web.Request) -> tuple[object, str, Sequence[str] | None]:
+    """The workflow of a request body, its text, and the targets (None: every sink)."""
+    members = await parse_members(await read_body(request, MAX_REQUEST), ("workflow", "targets"))
+    workflow, text = members.get("workflow", (None, ""))
+    targets, _ = members.get("targets", (None, ""))
+    if not isinstance(workflow, dict):
         raise Refused(
             400,
             "bad_request",
-            f"Expected 'workflow' to be an object, got {type(members.get('workflow')).__name__}.",
+            f"Expected 'workflow' to be an object, got {type(workflow).__name__}.",
             hint='Send {"workflow": {"version": 1, "nodes": {...}}, "targets": ["id", ...]}; targets may be left out.',
         )
-    targets = members.get("targets")
     if targets is not None and not _is_texts(targets):
         raise Refused(400, "bad_request", "Expected 'targets' to be a list of node ids.")
-    return members["workflow"], targets
+    return cast("object", workflow), text, targets
 
 
 async def _until_ended(services: Services, id: str, seconds: int) -> None:

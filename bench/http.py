@@ -1,6 +1,6 @@
 """What the server costs around the work: start, idle memory, and chains of trivial nodes through HTTP.
 
-`python bench/http.py [--repeat N]` starts `server.py serve` on a free port with a data folder of its own, and measures
+`python -m bench.http [--repeat N]` starts `server.py serve` on a free port with a data folder of its own, and measures
 from the outside, as a client does: a job takes from its POST until its terminal state is seen, once on the WebSocket
 with every event received, once by `GET` with `Prefer: wait`. Best of N repeats; cold runs use values never seen before.
 """

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, cast
 
 from graph.problems import Code, InvalidGraph, Problem, nearest, shown
 
 VERSION: Final = 1
+_SPACE: Final = re.compile(r"[ \t\n\r]*")
 Migration = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 MIGRATIONS: Final[Sequence[Migration]] = ()
 """The step at index i turns a document of version i + 1 into one of version i + 2."""
@@ -46,29 +49,15 @@ def parse(data: bytes, limits: Limits = Limits()) -> Workflow:
 
 def parse_json(data: bytes, limits: Limits = Limits()) -> object:
     """The value of a JSON text, or InvalidGraph: strict JSON, with no duplicate keys, no NaN or infinity, no number
-    of more than `limits.digits` digits, nested no deeper than `limits.depth`."""
-    if len(data) > limits.bytes:
-        _refuse("too_large", "the document", f"at most {limits.bytes} bytes", f"{len(data)} bytes")
+    of more than `limits.digits` digits. How deep it may nest is for `load` to say."""
+    with _refusing(data, limits):
+        return _decoder(limits).decode(data.decode("utf-8"))
 
-    def integer(text: str) -> int:
-        if len(text) > limits.digits:
-            raise ValueError(f"a number of {len(text)} digits; at most {limits.digits} are accepted")
-        return int(text)
 
-    try:
-        document = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            parse_int=integer,
-        )
-    except RecursionError:
-        _refuse("too_large", "the document", f"nesting of at most {limits.depth} levels", "far deeper nesting")
-    except ValueError as error:
-        _refuse("bad_document", "the document", "JSON", str(error))
-    _check_depth(document, limits.depth)
-    return document
+def parse_members(data: bytes, limits: Limits = Limits()) -> dict[str, tuple[object, str]]:
+    """The members of a JSON object, each with the text it was written as, or InvalidGraph; strict as above."""
+    with _refusing(data, limits):
+        return dict(_members_of(data.decode("utf-8"), _decoder(limits)))
 
 
 def load(document: object, limits: Limits = Limits()) -> Workflow:
@@ -109,13 +98,71 @@ def _check_depth(document: object, limit: int) -> None:
         level = [member for item in level for member in _members(item) if type(member) is dict or type(member) is list]
         if not level:
             return
-    _refuse("too_large", "the document", f"nesting of at most {limit} levels", "deeper nesting")
+    _refuse("bad_document", "the document", f"nesting of at most {limit} levels", "deeper nesting")
 
 
 def _members(item: object) -> Iterable[object]:
     if type(item) is dict:
         return cast("dict[str, object]", item).values()
     return cast("list[object]", item) if type(item) is list else ()
+
+
+@contextmanager
+def _refusing(data: bytes, limits: Limits) -> Generator[None]:
+    """Turn what goes wrong while `data` is parsed into InvalidGraph."""
+    if len(data) > limits.bytes:
+        _refuse("too_large", "the document", f"at most {limits.bytes} bytes", f"{len(data)} bytes")
+    try:
+        yield
+    except RecursionError:
+        _refuse("bad_document", "the document", f"nesting of at most {limits.depth} levels", "far deeper nesting")
+    except ValueError as error:
+        _refuse("bad_document", "the document", "JSON", str(error))
+
+
+def _decoder(limits: Limits) -> json.JSONDecoder:
+    def integer(text: str) -> int:
+        if len(text) > limits.digits:
+            raise ValueError(f"a number of {len(text)} digits; at most {limits.digits} are accepted")
+        return int(text)
+
+    return json.JSONDecoder(
+        object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite, parse_int=integer
+    )
+
+
+def _members_of(text: str, decoder: json.JSONDecoder) -> Iterator[tuple[str, tuple[object, str]]]:
+    """Decode an object member by member, so that the text of each is known."""
+    seen: set[str] = set()
+    at = _expect(text, 0, "{")
+    closed = text[at : at + 1] == "}"
+    while not closed:
+        key, at = decoder.raw_decode(text, at)
+        if not isinstance(key, str) or key in seen:
+            raise ValueError(f"the key {shown(key)}, where a key is a text that comes once in an object")
+        seen.add(key)
+        start = _expect(text, at, ":")
+        value, at = decoder.raw_decode(text, start)
+        yield key, (value, text[start:at])
+        at = _space(text, at)
+        closed = text[at : at + 1] == "}"
+        if not closed:
+            at = _expect(text, at, ",")
+    if _space(text, at + 1) != len(text):
+        raise ValueError(f"more after the end of the object, at character {at + 1}")
+
+
+def _expect(text: str, at: int, mark: str) -> int:
+    """Where the first token after `mark` begins; ValueError when another character comes first."""
+    at = _space(text, at)
+    if text[at : at + 1] != mark:
+        raise ValueError(f"{shown(text[at : at + 1])} instead of {mark!r} at character {at}")
+    return _space(text, at + 1)
+
+
+def _space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

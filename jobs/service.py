@@ -48,10 +48,17 @@ class Jobs:
         return self._dispatcher.worker_state
 
     async def submit(
-        self, workflow: object, targets: Sequence[str] | None = None, *, client: str = "", key: str | None = None
+        self,
+        workflow: object,
+        targets: Sequence[str] | None = None,
+        *,
+        text: str | None = None,
+        client: str = "",
+        key: str | None = None,
     ) -> str:
         """Validate, record and queue; the id.
 
+        `text` is the workflow as JSON text, for a caller that has it at hand.
         `key` is an idempotency key: the same request with it within 24 hours gives the same id and no second job.
         Raises InvalidGraph with every problem, KeyReused, WorkerUnavailable (nothing to validate with yet).
         """
@@ -61,7 +68,7 @@ class Jobs:
                 id=secrets.token_hex(8),
                 client=client,
                 key=key,
-                workflow=compact(workflow),
+                workflow=compact(workflow) if text is None else text,
                 targets=None if targets is None else compact(targets),
                 created=now_ms(),
             )
