@@ -96,6 +96,8 @@ class FileStore:
             root.mkdir(parents=True, exist_ok=True)
             self._roots[folder] = (root,)
         self._hashes = hashes
+        self._check_weights = check_weights
+        self._sound: dict[Path, tuple[int, int, int]] = {}
 
     def names(self, folder: str) -> Sequence[str]:
         """Names of the files there now, sorted; of the models folders only weights that can be loaded."""
@@ -113,11 +115,13 @@ class FileStore:
         return {folder: self.names(folder) for folder in MODEL_FOLDERS}
 
     def path(self, folder: str, name: str) -> Path:
-        """Where the file lies. Raises BadName or NoSuchFile."""
+        """Where the file lies. Raises BadName or NoSuchFile, and ValueError for weights that are none."""
         parts = parts_of(name)
         for root in self._roots_of(folder):
             found = _resolve(root, parts)
             if found is not None:
+                if folder in MODEL_FOLDERS:
+                    self._check(found)
                 return found
         raise NoSuchFile(f"there is no file {name!r} in {folder!r}")
 
@@ -153,6 +157,14 @@ class FileStore:
     def receive(self) -> Incoming:
         """A file on its way into "input"; it is not there before `keep`."""
         return Incoming(self.root("input"))
+
+    def _check(self, path: Path) -> None:
+        """Check weights that are unknown or changed since they were found sound."""
+        status = path.stat()
+        identity = (status.st_size, status.st_mtime_ns, status.st_ino)
+        if self._check_weights is not None and self._sound.get(path) != identity:
+            self._check_weights(path)
+            self._sound[path] = identity
 
     def _roots_of(self, folder: str) -> tuple[Path, ...]:
         try:

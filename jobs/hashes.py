@@ -19,13 +19,11 @@ class Hashes:
     def __init__(self, memory: Path) -> None:
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int, int, int, int], str] = {}
-        self._memory = sqlite3.connect(memory, isolation_level=None, timeout=10, check_same_thread=False)
-        self._memory.execute("PRAGMA journal_mode=WAL")
-        self._memory.execute("PRAGMA synchronous=NORMAL")
-        self._memory.execute(
-            "CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime INTEGER NOT NULL,"
-            " ctime INTEGER NOT NULL, inode INTEGER NOT NULL, hash TEXT NOT NULL)"
-        )
+        try:
+            self._memory = _open(memory)
+        except sqlite3.DatabaseError:
+            memory.unlink()
+            self._memory = _open(memory)
 
     def of(self, path: Path) -> str:
         """BLAKE2b-160 of the content, in hex. OSError when it cannot be read."""
@@ -57,6 +55,18 @@ class Hashes:
     def _remember(self, identity: tuple[str, int, int, int, int], digest: str) -> None:
         self._known[identity] = digest
         self._memory.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?, ?)", (*identity, digest))
+
+
+def _open(memory: Path) -> sqlite3.Connection:
+    """Raises sqlite3.DatabaseError when the file is damaged: it holds nothing that cannot be found again."""
+    connection = sqlite3.connect(memory, isolation_level=None, timeout=10, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime INTEGER NOT NULL,"
+        " ctime INTEGER NOT NULL, inode INTEGER NOT NULL, hash TEXT NOT NULL)"
+    )
+    return connection
 
 
 def _identity(path: Path, stat: os.stat_result) -> tuple[str, int, int, int, int]:

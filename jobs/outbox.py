@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from graph.events import Event, Preview, Progress, Started
 from jobs.protocol import Message, encode
@@ -16,6 +16,9 @@ from jobs.summary import Summary
 FULL = 256
 LINGER_S = 0.012
 """A batch leaves when it is full, this long after its first event, or when the job ends."""
+
+
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class Outbox:
@@ -63,7 +66,7 @@ class Outbox:
     def end(self, state: str, error: Mapping[str, Any] | None) -> None:
         """What is pending and the end of the job, in one write."""
         with self._lock:
-            body = json.dumps(self._summary.nodes, separators=(",", ":")).encode()
+            body = _JSON(self._summary.nodes).encode()
             facts = {"state": state, "error": error, "outputs": self._outputs, "last": self._next - 1}
             self._write(*self._batch(), Message({"op": "done", **self._head, **facts}, body))
 
@@ -72,10 +75,11 @@ class Outbox:
         with self._lock:
             self._write(message)
 
-    def _numbered(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def _numbered(self, fields: dict[str, Any]) -> dict[str, Any]:
         number = self._next
         self._next += 1
-        return {"n": number, "job": self._job, "t": _now_ms(), **fields}
+        fields["n"], fields["job"], fields["t"] = number, self._job, _now_ms()
+        return fields
 
     def _note(self, event: Mapping[str, Any]) -> None:
         self._summary.fold(event)
@@ -85,7 +89,7 @@ class Outbox:
             self.error = event["error"]
 
     def _send_preview(self, node: str, event: Mapping[str, Any]) -> None:
-        body = json.dumps([event], separators=(",", ":")).encode()
+        body = _JSON([event]).encode()
         self._write(*self._batch(), Message({"op": "preview", **self._head, "last": event["n"], "node": node}, body))
 
     def _batch(self) -> list[Message]:
@@ -94,7 +98,7 @@ class Outbox:
         if not pending:
             return []
         head = {"op": "events", **self._head, "first": pending[0]["n"], "last": pending[-1]["n"]}
-        return [Message(head, json.dumps(pending, separators=(",", ":")).encode())]
+        return [Message(head, _JSON(pending).encode())]
 
     def _flush(self) -> None:
         self._write(*self._batch())

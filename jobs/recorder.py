@@ -5,7 +5,6 @@ A shared mapping of a small file costs a microsecond a write and, unlike an even
 
 from __future__ import annotations
 
-import json
 import mmap
 import struct
 from pathlib import Path
@@ -22,10 +21,8 @@ class Recorder:
             self._map = mmap.mmap(file.fileno(), _SIZE)
 
     def note(self, job: str, node: str) -> None:
-        data = json.dumps([job, node]).encode()[: _SIZE - _LENGTH.size]
-        self._map[: _LENGTH.size] = _LENGTH.pack(0)
-        self._map[_LENGTH.size : _LENGTH.size + len(data)] = data
-        self._map[: _LENGTH.size] = _LENGTH.pack(len(data))
+        data = f"{job}\n{node}".encode("utf-8", "surrogatepass")[: _SIZE - _LENGTH.size]
+        self._map[: _LENGTH.size + len(data)] = _LENGTH.pack(len(data)) + data
 
     def close(self) -> None:
         self._map.close()
@@ -37,13 +34,8 @@ def prepare(path: Path) -> None:
 
 
 def last_node(path: Path, job: str) -> str | None:
-    """The last node started in `job`, or None when none was (or the writer died in the middle of a note)."""
+    """The last node started in `job`; None when none was."""
     data = path.read_bytes()
     (length,) = _LENGTH.unpack_from(data)
-    if length == 0:
-        return None
-    try:
-        noted_job, node = json.loads(data[_LENGTH.size : _LENGTH.size + length])
-    except ValueError:
-        return None
+    noted_job, _, node = data[_LENGTH.size : _LENGTH.size + length].decode("utf-8", "replace").partition("\n")
     return node if noted_job == job else None

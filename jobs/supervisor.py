@@ -102,29 +102,40 @@ class Supervisor:
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _one_life(self, listener: Listener) -> Loss:
+        loop = asyncio.get_running_loop()
         recorder.prepare(self._record)
         self._doom = None
         pipe = asyncio.subprocess.PIPE
         try:
-            self._process = process = await asyncio.create_subprocess_exec(
-                *self._argv, stdin=pipe, stdout=pipe, stderr=pipe, env=self._env, start_new_session=True, limit=1 << 20
+            transport, protocol = await loop.subprocess_exec(
+                lambda: _Streams(loop),
+                *self._argv,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                env=self._env,
+                start_new_session=True,
             )
         except OSError as error:
             return Loss(f"the worker could not be started: {error}", ())
+        self._process = process = asyncio.subprocess.Process(transport, protocol, loop)
         assert process.stdout is not None
         assert process.stderr is not None
         tail: deque[str] = deque(maxlen=STDERR_LINES)
         errors = asyncio.create_task(self._follow(process.stderr, tail), name="worker stderr")
-        reaper = asyncio.create_task(_reap(process), name="worker end")
+        reaper = asyncio.create_task(_reap(process, protocol.exited), name="worker end")
         await self._hear(process.stdout, listener)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), STOP_GRACE_S)
-        code = process.returncode
-        await reaper if code is not None else _kill_group(process)
-        await process.wait()
-        await errors
+            await asyncio.wait_for(protocol.exited.wait(), STOP_GRACE_S)
+        cause = self._doom or _cause(process.returncode)
+        if process.returncode is None:
+            _kill_group(process)
+        await reaper
+        await asyncio.wait([errors], timeout=STOP_GRACE_S)
+        errors.cancel()
+        transport.close()
         self._process = None
-        return Loss(self._doom or _cause(code), tuple(tail))
+        return Loss(cause, tuple(tail))
 
     async def _hear(self, stdout: asyncio.StreamReader, listener: Listener) -> None:
         """Pass messages on until the worker closes its end; kill it if it speaks nonsense."""
@@ -160,9 +171,21 @@ class Supervisor:
             tail.append(rest.decode(errors="replace"))
 
 
-async def _reap(process: asyncio.subprocess.Process) -> None:
+class _Streams(asyncio.subprocess.SubprocessStreamProtocol):
+    """Tells when the process has exited; `Process.wait` waits until its pipes are closed as well."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=1 << 20, loop=loop)
+        self.exited = asyncio.Event()
+
+    def process_exited(self) -> None:
+        super().process_exited()
+        self.exited.set()
+
+
+async def _reap(process: asyncio.subprocess.Process, exited: asyncio.Event) -> None:
     """Once the worker has ended, end what it started too: a child may hold its pipes open."""
-    await process.wait()
+    await exited.wait()
     await asyncio.sleep(REAP_S)
     _kill_group(process)
 

@@ -40,9 +40,9 @@ class Bench:
         """All events of a job to its end."""
         return [event async for text in await self.jobs.subscribe(id, after) for event in json.loads(text)]
 
-    async def until(self, id: str, type: str) -> dict[str, Any]:
-        """The first event of a type."""
-        async for text in await self.jobs.subscribe(id):
+    async def until(self, id: str, type: str, after: int = 0) -> dict[str, Any]:
+        """The first event of a type above the number `after`."""
+        async for text in await self.jobs.subscribe(id, after):
             for event in json.loads(text):
                 if event["type"] == type:
                     return event

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -85,11 +87,10 @@ def end(
         case "spin":
             ctypes.PyDLL(None).sleep(60)
         case _:
-            for descriptor in range(3, 64):
-                try:
-                    os.write(descriptor, b"\xff" * 64)
-                except OSError:
-                    continue
+            for descriptor in map(int, os.listdir("/proc/self/fd")):
+                with contextlib.suppress(OSError):
+                    if descriptor > 2 and stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                        os.write(descriptor, b"\xff" * 64)
     time.sleep(60)
     return value
 

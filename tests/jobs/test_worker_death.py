@@ -1,0 +1,120 @@
+"""A worker that dies, hangs or speaks nonsense costs the job it was on, says why, and is replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from jobs import dispatcher
+from jobs.job import WorkerUnavailable
+from tests.jobs.conftest import Bench, document, running
+from tests.jobs.test_service import SUM
+
+
+def ending(how: str) -> dict:
+    return {"1": ("Number", {"value": 4}), "2": ("End", {"value": "@1", "how": how}), "3": ("Show", {"value": "@2"})}
+
+
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        ("exit", "ended with exit code 7"),
+        ("fork", "ended with exit code 3"),
+        ("segfault", "killed by SIGSEGV"),
+        ("kill", "killed by SIGKILL"),
+        ("close", "closed its pipe"),
+        ("garbage", "broken message"),
+    ],
+)
+def test_only_the_running_job_fails_and_the_cause_is_named(bench, how: str, cause: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        victim = await bench.jobs.submit(document(ending(how)))
+        following = await bench.jobs.submit(document(SUM))
+        events = await bench.events(victim)
+        job = await bench.jobs.get(victim)
+        assert job.state == "failed"
+        assert job.error is not None
+        assert cause in str(job.error["message"])
+        assert "node 2" in str(job.error["message"])
+        assert (job.error["code"], job.error["node"]) == ("worker_lost", "2")
+        assert [event["type"] for event in events[-2:]] == ["failed", "state"]
+        nodes = await bench.nodes(victim)
+        assert nodes["2"]["state"] == "failed"
+        await bench.events(following)
+        assert (await bench.jobs.get(following)).state == "done"
+
+    bench(scenario)
+
+
+def test_a_worker_killed_from_outside_is_replaced(bench) -> None:
+    async def scenario(bench: Bench) -> None:
+        long = {"1": ("Number", {}), "2": ("Steps", {"value": "@1", "count": 3000}), "3": ("Show", {"value": "@2"})}
+        id = await bench.jobs.submit(document(long))
+        await bench.until(id, "progress")
+        pid = worker_pid(bench)
+        os.kill(pid, signal.SIGKILL)
+        await bench.events(id)
+        job = await bench.jobs.get(id)
+        assert job.error is not None
+        assert job.error["message"] == "the worker was killed by SIGKILL while running node 2"
+        assert (await bench.jobs.get(await bench.run(SUM))).state == "done"
+        assert worker_pid(bench) != pid
+
+    bench(scenario)
+
+
+def test_an_idle_worker_that_dies_costs_no_job(bench) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.run(SUM)
+        os.kill(worker_pid(bench), signal.SIGKILL)
+        assert (await bench.jobs.get(await bench.run(SUM))).state == "done"
+
+    bench(scenario)
+
+
+def test_a_node_that_holds_the_interpreter_is_cancelled_by_force(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher, "CANCEL_GRACE_S", 0.2)
+
+    async def scenario(bench: Bench) -> None:
+        id = await bench.jobs.submit(document(ending("spin")))
+        await asyncio.sleep(0.5)
+        assert await bench.jobs.cancel(id) == "running"
+        assert (await bench.events(id))[-1]["state"] == "cancelled"
+        assert (await bench.jobs.get(await bench.run(SUM))).state == "done"
+
+    bench(scenario)
+
+
+def test_the_last_lines_of_its_stderr_are_kept(bench) -> None:
+    async def scenario(bench: Bench) -> None:
+        chain = {"0": ("Number", {}), "1": ("Chat", {"value": "@0"}), "2": ("End", {"value": "@1", "how": "exit"})}
+        id = await bench.run({**chain, "3": ("Show", {"value": "@2"})})
+        error = (await bench.jobs.get(id)).error
+        assert error is not None
+        assert "to standard error" in error["stderr"]
+
+    bench(scenario)
+
+
+def test_a_worker_that_cannot_start_is_said_to_be_unavailable(tmp_path: Path) -> None:
+    entry = tmp_path / "broken.py"
+    entry.write_text("raise SystemExit('no nodes today')")
+
+    async def scenario() -> None:
+        async with running(tmp_path / "data", entry) as bench:
+            with pytest.raises(WorkerUnavailable, match="exit code 1.*no nodes today"):
+                await bench.jobs.submit(document(SUM))
+
+    asyncio.run(scenario())
+
+
+def worker_pid(bench: Bench) -> int:
+    """The process the supervisor of the bench has started last."""
+    children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    pids = [int(pid) for task in children for pid in task.read_text().split()]
+    (pid,) = [pid for pid in pids if b"worker_entry" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return pid
