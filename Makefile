@@ -18,7 +18,7 @@ check:
 	$(BIN)/basedpyright --warnings
 	$(BIN)/lint-imports
 	npx --no-install tsc --project tsconfig.json
-	node --test web/core
+	node --test tests/web/*.test.js
 	$(BIN)/python -m tests.browser
 	$(BIN)/python -m pytest
 

@@ -100,6 +100,8 @@ SCHEMAS: Mapping[str, Schema] = {
     "StoredFile": record(
         {"name": TEXT, "url": TEXT, "media_type": TEXT, "width": COUNT, "height": COUNT, "size": COUNT}
     ),
-    "Health": record({"status": one_of("ok"), "worker": one_of("starting", "ready"), "version": TEXT}),
+    "Health": record(
+        {"status": one_of("ok"), "worker": one_of("starting", "ready"), "catalogue": TEXT, "version": TEXT}
+    ),
     "OpenAPI": record({"openapi": TEXT, "info": {"type": "object"}, "paths": {"type": "object"}}),
 }

@@ -42,7 +42,7 @@ const get = async (path) => (await call(path)).json();
 const post = (path, body, headers = {}) =>
   call(path, { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
 
-/** @type {() => Promise<{status: string, worker: string}>} */
+/** @type {() => Promise<{worker: string, catalogue: string}>} */
 export const health = () => get("/health");
 
 /** @type {() => Promise<{version: string, nodes: Readonly<Record<string, NodeSpec>>}>} */

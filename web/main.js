@@ -128,7 +128,5 @@ api.followAll(
     });
   },
 );
-await loadCatalogue().catch((error) => {
-  if (!(error instanceof api.ApiError && error.status === 503)) throw error;
-});
+if ((await api.health()).catalogue !== "") await loadCatalogue();
 await workspace.start();

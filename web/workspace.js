@@ -8,6 +8,7 @@ import { t, templateTitle } from "./core/strings.js";
 
 /** @import {Editor} from "./core/editor.js" */
 /** @import {Runner} from "./runner.js" */
+/** @typedef {{document: unknown, name: string, savedName: string, revision: string | null, dirty: boolean, job: string | null}} Draft */
 /** @typedef {"saved" | "conflict" | "taken" | "failed"} SaveResult */
 
 const DRAFT = "weft.draft";
@@ -41,12 +42,27 @@ export class Workspace {
 
   /** Put the draft back, or the default template when there is none. */
   async start() {
-    const draft = readDraft();
-    if (draft) {
+    if (this.#restoreDraft()) return;
+    await this.openTemplate("default");
+    if (!this.loaded.value) this.empty();
+  }
+
+  /** @returns {boolean} whether there was one */
+  #restoreDraft() {
+    const text = localStorage.getItem(DRAFT);
+    if (text === null) return false;
+    try {
+      /** @type {Draft} */
+      const draft = JSON.parse(text);
       this.show(draft.document, draft.savedName, draft.revision, draft.dirty);
       this.name.value = draft.name;
       if (draft.job) this.#runner.follow(draft.job);
-    } else this.show(await api.template("default"), "");
+    } catch (error) {
+      if (!(error instanceof BadDocument || error instanceof SyntaxError)) throw error;
+      this.#notify(t("app.draftLost", { why: error.message }));
+      return false;
+    }
+    return true;
   }
 
   /** @param {unknown} document @param {string} name @param {string | null} revision */
@@ -145,14 +161,13 @@ export class Workspace {
   #keep() {
     const { job } = this.#runner.run.peek();
     const draft = { document: this.#editor.document, name: this.name.peek(), savedName: this.#saved.name, revision: this.#saved.revision, dirty: this.dirty.peek(), job };
-    localStorage.setItem(DRAFT, JSON.stringify(draft));
+    try {
+      localStorage.setItem(DRAFT, JSON.stringify(draft));
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error;
+      this.#notify(t("app.draftNotKept"));
+    }
   }
-}
-
-/** @returns {{document: unknown, name: string, savedName: string, revision: string | null, dirty: boolean, job: string | null} | null} */
-function readDraft() {
-  const text = localStorage.getItem(DRAFT);
-  return text === null ? null : JSON.parse(text);
 }
 
 /** The workflow in a file. Throws BadDocument when it holds none. @param {File} file @returns {Promise<unknown>} */

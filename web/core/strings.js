@@ -11,6 +11,8 @@ const ENGLISH = {
   "app.notUsable": "{name} is neither a workflow (JSON) nor a picture made here (PNG).",
   "app.conflict": "{name} was changed elsewhere since you opened it.",
   "app.taken": "There already is a workflow called {name}.",
+  "app.draftLost": "The workflow you had open could not be read again: {why}",
+  "app.draftNotKept": "This workflow is too large for the browser to keep over a reload. Save it instead.",
   "app.serverGone": "The server does not answer. Your work is kept here; trying again…",
   "app.serverBack": "Connected again.",
   "action.new": "New workflow",
