@@ -8,6 +8,7 @@ from graph.node import node as node
 from graph.widgets import Choice as Choice
 from graph.widgets import InputFile as InputFile
 from graph.widgets import ModelFile as ModelFile
+from graph.widgets import OutputName as OutputName
 from graph.widgets import Seed as Seed
 from graph.widgets import Slider as Slider
 from graph.widgets import Text as Text

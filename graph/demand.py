@@ -57,6 +57,7 @@ class Demand:
         self._because: dict[int, str] = {}
         self._root: dict[int, int] = {}
         self._failed: dict[Key, int] = {}
+        self._holder: dict[Key, int] = {}
         self._announcing = False
         self._steps: list[tuple[Callable[[int], None], int]] = []
 
@@ -66,7 +67,7 @@ class Demand:
         if not all(self._held(i) for i in plan.targets):
             self.values.clear()
             self._count_readers()
-            self._steps += [(self._want, i) for i in plan.targets]
+            self._steps += [(self._want, i) for i in reversed(plan.targets)]
             self._take_steps()
         for i, state in enumerate(self._state):
             if state in (State.IDLE, State.DONE):
@@ -111,12 +112,12 @@ class Demand:
         self._emit(Finished(self._plan.ids[i], seconds * 1000, self._files(i, outputs)))
         followers = self._followers.pop(i, ())
         del self._leader[record.key]
-        self._arrive(i, outputs, record)
         for follower in followers:
             self._cache.link(self._plan.keys[follower], record)
             reason = f"same as {self._label(i)} in this run"
             self._emit(Cached(self._plan.ids[follower], reason, self._files(follower, outputs)))
             self._arrive(follower, outputs, record)
+        self._arrive(i, outputs, record)
         self._take_steps()
 
     def failed(self, i: int, error: NodeError) -> None:
@@ -127,11 +128,11 @@ class Demand:
         self._take_steps()
 
     def cancel(self, running: int | None = None) -> None:
-        """Skip all that has not begun, and `running`, which stopped itself."""
-        self.cancelled = True
-        for i, state in enumerate(self._state):
-            if i == running or State.IDLE < state < State.RUNNING:
-                self._skip(i)
+        """Skip all that waits to run, and `running`, which stopped itself."""
+        lost = [i for i, state in enumerate(self._state) if i == running or State.IDLE < state < State.RUNNING]
+        self.cancelled = self.cancelled or bool(lost)
+        for i in lost:
+            self._skip(i)
         self._take_steps()
 
     def _take_steps(self) -> None:
@@ -175,12 +176,14 @@ class Demand:
         self._state[i] = state
         self._waiting[i] = len(parents)
         if parents:
-            self._steps += [(demand, parent) for parent in parents]
+            self._steps += [(demand, parent) for parent in reversed(parents)]
         else:
             then(i)
 
     def _decide(self, i: int) -> None:
         """The fingerprints of all that node i reads are known: is its result?"""
+        if self._state[i] is not State.ASKING:
+            return
         arrived = self._plan.arrived(i)
         assert arrived is not None
         key = self._value_key[i] = value_key(self._plan.identity[i], arrived)
@@ -209,31 +212,47 @@ class Demand:
         self._lead_or_follow(i, record.key)
 
     def _held(self, i: int) -> bool:
+        """Take node i's value from the cache, or from a twin that this run holds."""
         record = self._plan.records[i]
-        outputs = self._cache.get(record) if record is not None else None
+        if record is None:
+            return False
+        outputs = self.values.get(self._holder.get(record.key, i)) or self._cache.get(record)
         if outputs is not None:
             self.values[i] = outputs
         return outputs is not None
 
     def _lead_or_follow(self, i: int, key: Key) -> None:
-        """Node i has to run, unless another of the same key does, or has failed and would fail again."""
+        """Node i has to run, unless another of the same key does, or has failed and would fail again. The leader is
+        the earlier of two, lest it wait for its own follower."""
         if key in self._failed:
             self._root[i] = self._failed[key]
             self._skip(i)
-        elif (leader := self._leader.setdefault(key, i)) == i:
+            return
+        leader = self._leader.setdefault(key, i)
+        if i < leader and self._state[leader] is State.GATHERING:
+            self._leader[key] = i
+            self._followers[i] = self._followers.pop(leader, [])
+            self._follow(leader, i)
+            leader = i
+        if leader == i:
             self._gather(i)
         else:
-            self._state[i] = State.FOLLOWING
-            self._followers.setdefault(leader, []).append(i)
+            self._follow(i, leader)
+
+    def _follow(self, i: int, leader: int) -> None:
+        self._state[i] = State.FOLLOWING
+        self._followers.setdefault(leader, []).append(i)
 
     def _set_ready(self, i: int) -> None:
-        self._state[i] = State.READY
-        heappush(self._ready[self._plan.nodes[i].spec.resource], i)
+        if self._state[i] is State.GATHERING:
+            self._state[i] = State.READY
+            heappush(self._ready[self._plan.nodes[i].spec.resource], i)
 
     def _arrive(self, i: int, outputs: Outputs, record: Record) -> None:
         if self._plan.records[i] is None:
             self._set_record(i, record)
         self.values[i] = outputs
+        self._holder[record.key] = i
         self._set_value(i)
 
     def _set_record(self, i: int, record: Record) -> None:
@@ -247,7 +266,7 @@ class Demand:
         self._release(i)
 
     def _tell(self, i: int, waiting: State, then: Callable[[int], None]) -> None:
-        for child in self._children[i]:
+        for child in reversed(self._children[i]):
             if self._state[child] is waiting:
                 self._waiting[child] -= 1
                 if not self._waiting[child]:

@@ -61,6 +61,8 @@ def run(
     cache.history.remember(made)
     state = "cancelled" if demand.cancelled else "failed" if demand.error else "done"
     outputs = {made.ids[i]: demand.values[i] for i in made.targets if i in demand.values}
+    if state == "done" and len(outputs) < len(made.targets):
+        raise RuntimeError(f"the run ended without {[made.ids[i] for i in made.targets if i not in demand.values]}")
     return Outcome(state, outputs, demand.error)
 
 

@@ -10,12 +10,16 @@ from typing import Protocol
 class Files(Protocol):
     """`folder` is one of the models folders ("checkpoints", "vae", ...) or "input", the folder of uploads."""
 
+    def check_name(self, name: str) -> None:
+        """ValueError for a name that no file can have in any folder; "/" divides folders."""
+        ...
+
     def names(self, folder: str) -> Sequence[str]:
         """Names of the files there now, relative to the folder."""
         ...
 
     def path(self, folder: str, name: str) -> Path:
-        """Where the file lies; ValueError when the name leaves the folder or there is no such file."""
+        """Where the file lies; ValueError when the name leaves the folder, there is no such file, or it is unsound."""
         ...
 
     def fingerprint(self, folder: str, name: str) -> str:
@@ -25,6 +29,9 @@ class Files(Protocol):
 
 class NoFiles:
     """Files for graphs that name none."""
+
+    def check_name(self, name: str) -> None:
+        """Any name will do, as nothing is written."""
 
     def names(self, folder: str) -> Sequence[str]:
         return ()

@@ -54,21 +54,22 @@ class Builder:
     def __init__(self, registry: Mapping[str, NodeSpec], files: Files, limits: Limits = Limits()) -> None:  # noqa: B008
         self._binder = Binder(registry, files, limits)
         self._bound: dict[bytes, Node] = {}
-        self._nodes: Mapping[NodeId, Node] = {}
-        self._graph = Graph({})
+        self._last: tuple[Mapping[NodeId, Node], Graph] = {}, Graph({})
 
     def build(self, workflow: Workflow, targets: Sequence[NodeId] | None = None) -> Graph:
         problems = Problems()
         nodes = self._bind(workflow.nodes, problems)
         problems.extend(_target_problems(workflow.nodes, nodes, targets))
-        if not problems and nodes == self._nodes:
-            return self._graph
+        last_nodes, last_graph = self._last
+        if not problems and nodes == last_nodes:
+            return last_graph
         for id, node in nodes.items():
             _check_links(id, node, nodes, workflow.nodes, problems)
         ordered = _ordered(nodes, problems)
         if not problems:
-            self._nodes, self._graph = nodes, Graph(ordered)
-            return self._graph
+            graph = Graph(ordered)
+            self._last = nodes, graph
+            return graph
         wanted = _upstream(nodes, targets if targets is not None else _sinks(nodes))
         told = [problem for problem in problems if problem.code != "missing_input" or problem.node in wanted]
         if told:

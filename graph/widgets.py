@@ -112,7 +112,10 @@ class _File(Widget):
     def check(self, value: object, files: Files) -> None:
         if not isinstance(value, str):
             raise ValueError(f"the name of a file in {self.folder_name()!r}")
-        files.path(self.folder_name(), value)
+        try:
+            files.path(self.folder_name(), value)
+        except ValueError as error:
+            raise ValueError(f"a file in {self.folder_name()!r} ({error})") from error
 
     def fingerprint(self, value: object, files: Files) -> object:
         return files.fingerprint(self.folder_name(), str(value))
@@ -157,6 +160,19 @@ class InputFile(_File):
 
 
 @dataclass(frozen=True)
+class OutputName(Widget):
+    """How the names of the files a sink writes begin; "/" puts them in folders."""
+
+    def check(self, value: object, files: Files) -> None:
+        if not isinstance(value, str):
+            raise ValueError("the beginning of a file name")
+        try:
+            files.check_name(value)
+        except ValueError as error:
+            raise ValueError(f"the beginning of a file name ({error})") from error
+
+
+@dataclass(frozen=True)
 class ForeignWidget(Widget):
     """A widget this process has no class for, as its JSON: it accepts any constant, whoever runs the node checks it."""
 
@@ -182,5 +198,7 @@ def widget_from_json(json: Mapping[str, Any]) -> Widget:
             return ModelFile(folder)
         case {"kind": "InputFile", "media": str(media)}:
             return InputFile(media)
+        case {"kind": "OutputName"}:
+            return OutputName()
         case _:
             return ForeignWidget(json)
