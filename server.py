@@ -134,12 +134,13 @@ def pack_folders(options: argparse.Namespace) -> list[Path]:
 
 
 def file_store(options: argparse.Namespace, data: Path, output: Path | None = None) -> FileStore:
+    from diffusion.header import read_header
     from jobs.files import FileStore
     from jobs.hashes import Hashes
 
     roots = [*folders("--models", options.models), HERE / "models", HERE / "models" / "demo"]
     fixed = {"web": HERE / "web", "templates": HERE / "web" / "templates"}
-    return FileStore(roots, data, Hashes(data / "hashes.db"), fixed, output)
+    return FileStore(roots, data, Hashes(data / "hashes.db"), fixed, output, read_header)
 
 
 def stored_catalogue(options: argparse.Namespace, data: Path, files: FileStore) -> Catalogue:

@@ -8,7 +8,7 @@ from api.services import Services
 
 
 async def health(_request: web.Request, services: Services) -> web.StreamResponse:
-    """The server answers; `worker` is "starting" until it can run jobs, `catalogue` is "" until /nodes has an answer."""
+    """The server answers; `worker` is "starting" until it can run jobs, `catalogue` "" until /nodes has an answer."""
     jobs = services.jobs
     members = {"worker": jobs.worker_state, "catalogue": jobs.catalogue.version, "version": services.config.version}
     return web.json_response({"status": "ok", **members})

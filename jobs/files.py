@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -77,7 +77,8 @@ def _broken_rule(part: str) -> str | None:
 class FileStore:
     """The models folders under each of `models` (the first root that has a name wins), under `data` the folders
     "input" (uploads), "output" and "temp" (results) and "workflows" (saved documents), and the folders `fixed` by name,
-    which come with the program and are only read. `output` puts results elsewhere."""
+    which come with the program and are only read. `output` puts results elsewhere. `check_weights` raises ValueError
+    for a file of the models folders that is not what it must be."""
 
     def __init__(
         self,
@@ -86,6 +87,7 @@ class FileStore:
         hashes: Hashes,
         fixed: Mapping[str, Path] | None = None,
         output: Path | None = None,
+        check_weights: Callable[[Path], object] | None = None,
     ) -> None:
         self._roots: dict[str, tuple[Path, ...]] = {
             folder: tuple(root / folder for root in models) for folder in MODEL_FOLDERS
@@ -98,6 +100,10 @@ class FileStore:
         self._hashes = hashes
         self._check_weights = check_weights
         self._sound: dict[Path, tuple[int, int, int]] = {}
+
+    def check_name(self, name: str) -> None:
+        """Raises BadName for what can name no file of any folder."""
+        parts_of(name)
 
     def names(self, folder: str) -> Sequence[str]:
         """Names of the files there now, sorted; of the models folders only weights that can be loaded."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from graph import NO_CONTEXT, Context, InputFile, OutputFile, Text, node
+from graph import NO_CONTEXT, Context, InputFile, OutputFile, OutputName, node
 from nodes.pictures import decode, encode_png
 from nodes.types import Image, Mask
 
@@ -26,7 +26,9 @@ def load_image(image: Annotated[Path, InputFile("image")]) -> Picture:
 
 
 @node("SaveImage", category="image", title="Save image", sink=True, resource="io")
-def save_image(image: Image, prefix: Annotated[str, Text()] = "weft", ctx: Context = NO_CONTEXT) -> list[OutputFile]:
+def save_image(
+    image: Image, prefix: Annotated[str, OutputName()] = "weft", ctx: Context = NO_CONTEXT
+) -> list[OutputFile]:
     """Save pictures as PNG files that carry this workflow: drop one on the page to get it back.
 
     image: from VAE decode; each picture of a batch is a file of its own. prefix: how their names begin; `cats/weft`

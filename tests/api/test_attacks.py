@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -75,6 +76,12 @@ def many_targets() -> bytes:
 def image_job(name: object) -> bytes:
     picture = {"type": "test.Picture", "inputs": {"image": name}}
     return job_of({"1": picture, "2": {"type": "test.Show", "inputs": {"value": {"node": "1", "output": "str"}}}})
+
+
+def prefix_job(prefix: object) -> bytes:
+    document = workflow("attack")
+    document["nodes"]["2"]["inputs"]["prefix"] = prefix
+    return json.dumps({"workflow": document}).encode()
 
 
 def with_value(text: bytes) -> bytes:
@@ -150,6 +157,10 @@ PATHS = [
         for index, name in enumerate(
             ("/etc/hostname", "C:\\x", "\\\\host\\share\\x", "file:///x", "~user/x", "none.png", "", 7, None, {}, ["a"])
         )
+    ),
+    *(
+        post(f"C04-{index}", 422, prefix_job(prefix))
+        for index, prefix in enumerate(("../../x", "/abs/x", "a/../../x", "C:\\x", "a\0b", "x/", "CON", "x" * 300, 3))
     ),
     *(
         upload(f"C07-{index}", 400, name, png())
@@ -263,6 +274,36 @@ def test_a_request_no_client_library_would_send_is_400(world: World, request_lin
     answer = world.send_raw("\r\n".join([*lines, "", "zz\r\nnot a chunk"]).encode())
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 ")), answer[:200]
     assert world.ask("GET", f"{API}/health").status == 200
+
+
+SOUND = b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}'
+WEIGHTS = {
+    "D10-length": struct.pack("<Q", 2**63) + SOUND,
+    "D10-truncated": struct.pack("<Q", len(SOUND)) + SOUND[:20],
+    "D10-past-the-end": struct.pack("<Q", len(SOUND)) + SOUND,
+    "D10-no-json": struct.pack("<Q", 8) + b"not json",
+    "D10-size": struct.pack("<Q", len(SOUND)) + SOUND.replace(b"[1]", b"[2]") + bytes(4),
+    "D10-empty": b"",
+    "E01-pickle": b"\x80\x04\x95\x1f\x00\x00\x00cposix\nsystem\n.",
+    "E01-zip": b"PK\x03\x04" + bytes(64),
+    "E01-7z": b"7z\xbc\xaf\x27\x1c" + bytes(64),
+}
+
+
+@pytest.mark.parametrize("case", WEIGHTS)
+@pytest.mark.parametrize("ending", ["safetensors", "SAFETENSORS"])
+def test_weights_that_lie_are_refused_before_anything_runs(world: World, case: str, ending: str) -> None:
+    folder = world.folder / "models" / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{case}.{ending}").write_bytes(WEIGHTS[case])
+    before = world.state()
+    nodes = {
+        "1": {"type": "test.Weights", "inputs": {"checkpoint": f"{case}.{ending}"}},
+        "2": {"type": "test.Show", "inputs": {"value": {"node": "1", "output": "str"}}},
+    }
+    answer = world.ask("POST", JOBS, job_of(nodes), JSON)
+    assert (answer.status, answer.json["node"], answer.json["port"]) == (422, "1", "checkpoint")
+    assert world.state() == before
 
 
 def test_a_chunked_body_is_counted_as_it_comes(world: World) -> None:

@@ -18,7 +18,8 @@ from aiohttp import web
 
 from api.app import build_app, login_path
 from api.config import Config
-from graph import Choice, InputFile, OutputFile, Slider, node
+from diffusion.header import read_header
+from graph import Choice, InputFile, ModelFile, OutputFile, OutputName, Slider, node
 from graph.node import spec_of
 from graph.registry import Registry
 from jobs.catalogue import Catalogue
@@ -45,6 +46,12 @@ def picture(image: Annotated[Path, InputFile("image")]) -> str:
     return image.name
 
 
+@node("test.Weights", category="test")
+def weights(checkpoint: Annotated[Path, ModelFile("checkpoints")]) -> str:
+    """The name of a checkpoint."""
+    return checkpoint.name
+
+
 @node("test.Number", category="test")
 def number(value: Annotated[float, Slider(0, 100)] = 1.0) -> float:
     """A number."""
@@ -52,12 +59,12 @@ def number(value: Annotated[float, Slider(0, 100)] = 1.0) -> float:
 
 
 @node("test.Show", category="test", sink=True)
-def show(value: str) -> list[OutputFile]:
+def show(value: str, prefix: Annotated[str, OutputName()] = "weft") -> list[OutputFile]:
     """Shows a text; the scripted worker holds jobs whose text is "hold" until they are cancelled."""
-    raise AssertionError(value)
+    raise AssertionError(value, prefix)
 
 
-REGISTRY = Registry(spec_of(each) for each in (words, picture, number, show))
+REGISTRY = Registry(spec_of(each) for each in (words, picture, weights, number, show))
 
 
 class ScriptedWorker:
@@ -169,7 +176,8 @@ class World:
         (page / "templates" / "default.json").write_text(json.dumps(workflow("a red apple")))
         hashes = Hashes(self.folder / "hashes.sqlite")
         fixed = {"web": page, "templates": page / "templates"}
-        self.files = FileStore([self.folder / "models"], self.folder / "data", hashes, fixed)
+        models, data = self.folder / "models", self.folder / "data"
+        self.files = FileStore([models], data, hashes, fixed, check_weights=read_header)
         catalogue = Catalogue(self.folder / "catalogue.json", [], self.files)
         database = Database(self.folder / "jobs.sqlite", MIGRATIONS)
         self.jobs = Jobs(database, catalogue, self.worker)  # pyright: ignore[reportArgumentType]

@@ -13,7 +13,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from diffusion.weights import LONGEST_HEADER, MOST_TENSORS, BadWeights, Weights, read_header
+from diffusion.header import LONGEST_HEADER, MOST_TENSORS, BadWeights, read_header
+from diffusion.weights import Weights
 
 
 def entry(dtype: str = "F32", shape: Any = (2,), offsets: Any = (0, 8)) -> dict[str, Any]:
