@@ -14,7 +14,7 @@ from threading import RLock
 from typing import Any, Protocol
 
 from graph.keys import Key, Record, fingerprint
-from graph.plan import History
+from graph.plan import History, Plan
 from graph.values import Traits
 
 Outputs = Mapping[str, Any]
@@ -118,11 +118,14 @@ class Cache:
         """The record of a value key."""
         return self._by_value.get(key)
 
-    def link(self, structural: Key, record: Record) -> None:
-        """Find `record` under one more structural key."""
+    def remember(self, plan: Plan) -> None:
+        """What is known at the end of a run: why nodes may differ from it, and results found by value, which are from
+        now on found by structure too."""
         with self._lock:
-            self._by_structure[structural] = record
-            _forget(self._by_structure, self._remembered)
+            for i in plan.by_value:
+                if (record := plan.records[i]) is not None:
+                    self._link(plan.keys[i], record)
+            self.history.remember(plan)
 
     def holds(self, record: Record) -> bool:
         return any(tier.hit(record.key) for tier in self._tiers)
@@ -147,9 +150,13 @@ class Cache:
         with self._lock:
             self._by_value[key] = record
             _forget(self._by_value, self._remembered)
-            self.link(structural, record)
+            self._link(structural, record)
             self._store(key, result)
         return record
+
+    def _link(self, structural: Key, record: Record) -> None:
+        self._by_structure[structural] = record
+        _forget(self._by_structure, self._remembered)
 
     def _store(self, key: Key, result: Result) -> None:
         falling: Sequence[tuple[Key, Result]] = ((key, result),)

@@ -2,8 +2,9 @@
 
 A node is wanted in two degrees. Its *record* (the fingerprints of what it makes) is enough for a reader to find that
 its own result is known; its *value* is needed only by a reader that runs. So a node runs when neither of its keys is
-known, or when its value is wanted and no longer held. A node is settled once it will not read its parents again; a
-value is let go when all readers of it are settled. Every step is taken from a list, so depth costs no stack.
+known, or when its value is wanted and no longer held. Of nodes with one value key the earliest leads and the others
+follow it. A node is settled once it will not read its parents again; a value is let go when all readers of it are
+settled. Every step is taken from a list, so depth costs no stack.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ class State(IntEnum):
 
 
 class Demand:
+    """The executor calls `start` first, then `next_ready` for each place it has, and for each node so given exactly
+    one of `finished`, `failed` and `cancel`."""
+
     def __init__(self, plan: Plan, cache: Cache, emit: Callable[[Event], None]) -> None:
         count = len(plan.ids)
         self.values: dict[int, Outputs] = {}
@@ -54,10 +58,11 @@ class Demand:
         self._value_key: dict[int, Key] = {}
         self._leader: dict[Key, int] = {}
         self._followers: dict[int, list[int]] = {}
-        self._because: dict[int, str] = {}
-        self._root: dict[int, int] = {}
-        self._failed: dict[Key, int] = {}
         self._holder: dict[Key, int] = {}
+        self._failed: dict[Key, int] = {}
+        self._root: dict[int, int] = {}
+        """of a node that cannot run, the one whose failure is the cause"""
+        self._because: dict[int, str] = {}
         self._announcing = False
         self._steps: list[tuple[Callable[[int], None], int]] = []
 
@@ -106,6 +111,7 @@ class Demand:
         return False
 
     def value_key(self, i: int) -> Key:
+        """Of a node that has to run."""
         return self._value_key[i]
 
     def finished(self, i: int, outputs: Outputs, record: Record, seconds: float) -> None:
@@ -113,7 +119,7 @@ class Demand:
         followers = self._followers.pop(i, ())
         del self._leader[record.key]
         for follower in followers:
-            self._cache.link(self._plan.keys[follower], record)
+            self._plan.by_value.add(follower)
             reason = f"same as {self._label(i)} in this run"
             self._emit(Cached(self._plan.ids[follower], reason, self._files(follower, outputs)))
             self._arrive(follower, outputs, record)
@@ -193,7 +199,6 @@ class Demand:
             return
         self._state[i] = State.IDLE
         self._plan.by_value.add(i)
-        self._cache.link(self._plan.keys[i], record)
         self._set_record(i, record)
         if self._wanted[i]:
             self._fetch(i)

@@ -58,7 +58,7 @@ def run(
     made = plan(graph, targets, cache, files)
     demand = Demand(made, cache, emit)
     _Run(made, demand, cache, emit, files, context, cancelled, {"gpu": 1, "cpu": 1, "io": 1, **(limits or {})}).run()
-    cache.history.remember(made)
+    cache.remember(made)
     state = "cancelled" if demand.cancelled else "failed" if demand.error else "done"
     outputs = {made.ids[i]: demand.values[i] for i in made.targets if i in demand.values}
     if state == "done" and len(outputs) < len(made.targets):
