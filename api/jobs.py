@@ -15,12 +15,14 @@ from api.files import file_url
 from api.problems import Refused, invalid_graph
 from api.services import Services
 from graph.problems import InvalidGraph
-from jobs.job import STATES, TERMINAL, Job, KeyReused, State, UnknownJob, WorkerUnavailable
+from jobs.job import STATES, Job, KeyReused, State, UnknownJob, WorkerUnavailable
 
 MAX_REQUEST = 32 << 20
 MAX_NOTHING = 64
 MAX_PAGE = 500
 MAX_WAIT_S = 60
+LAST = 2**53
+"""Above the number of any event."""
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _WAIT = re.compile(r"\bwait=([0-9]{1,4})\b")
 
@@ -61,10 +63,9 @@ async def get(request: web.Request, services: Services) -> web.StreamResponse:
     id = request.match_info["id"]
     wait = _WAIT.search(request.headers.get("Prefer", ""))
     try:
-        job = await services.jobs.get(id)
-        if wait is not None and job.state not in TERMINAL:
+        if wait is not None:
             await _until_ended(services, id, min(int(wait[1]), MAX_WAIT_S))
-            job = await services.jobs.get(id)
+        job = await services.jobs.get(id)
     except UnknownJob as error:
         raise unknown(error) from error
     return web.Response(text=_job_text(job), content_type="application/json")
@@ -131,7 +132,7 @@ async def _request(request: web.Request) -> tuple[object, str, Sequence[str] | N
 async def _until_ended(services: Services, id: str, seconds: int) -> None:
     try:
         async with asyncio.timeout(seconds):
-            async for _ in await services.jobs.subscribe(id):
+            async for _ in await services.jobs.subscribe(id, after=LAST):
                 pass
     except TimeoutError:
         return

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 Schema = Mapping[str, object]
 
-TEXT: Schema = {"type": "string"}
-COUNT: Schema = {"type": "integer", "minimum": 0}
-ANYTHING: Schema = {}
+TEXT: Mapping[str, object] = {"type": "string"}
+COUNT: Mapping[str, object] = {"type": "integer", "minimum": 0}
+ANYTHING: Mapping[str, object] = {}
 
 
 def ref(name: str) -> Schema:
@@ -38,7 +38,10 @@ def record(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None
 
 
 JOB_STATE = one_of("queued", "running", "done", "failed", "cancelled")
-ERROR: Schema = {"type": ["object", "null"], "properties": {"code": TEXT, "message": TEXT, "node": {}, "port": {}}}
+ERROR: Mapping[str, object] = {
+    "type": ["object", "null"],
+    "properties": {"code": TEXT, "message": TEXT, "node": {}, "port": {}},
+}
 
 SCHEMAS: Mapping[str, Schema] = {
     "Problem": record(
