@@ -30,14 +30,17 @@ class DatabaseClosed(RuntimeError):
 def connect(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     """Open `path` durably (WAL, FULL) and bring its schema up to `migrations`, one transaction a step."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=10)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
-        connection.execute(f"PRAGMA {pragma}")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(migrations):
+    try:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > len(migrations):
+            raise DatabaseTooNew(path, version, len(migrations))
+        for step in range(version, len(migrations)):
+            connection.executescript(f"BEGIN IMMEDIATE;{migrations[step]};PRAGMA user_version={step + 1};COMMIT;")
+    except BaseException:
         connection.close()
-        raise DatabaseTooNew(path, version, len(migrations))
-    for step in range(version, len(migrations)):
-        connection.executescript(f"BEGIN IMMEDIATE;{migrations[step]};PRAGMA user_version={step + 1};COMMIT;")
+        raise
     return connection
 
 

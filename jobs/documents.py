@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Final, cast
 
 from graph.problems import InvalidGraph
 from graph.workflow import Workflow, load, parse
@@ -63,17 +63,22 @@ def _value(text: str) -> object:
 
 def _carried(data: bytes) -> bytes:
     """The text chunk "workflow" of a PNG file, UTF-8."""
-    for kind, content in _chunks(data):
+    for kind, content in list(_chunks(data)):
         keyword, _, rest = content.partition(b"\0")
-        if kind not in (b"tEXt", b"zTXt", b"iTXt") or keyword != KEYWORD:
-            continue
-        if kind == b"tEXt":
-            return rest.decode("latin-1").encode()
-        if kind == b"zTXt":
-            return _inflated(rest[1:]).decode("latin-1").encode()
-        compressed, text = rest[0], rest[2:].split(b"\0", 2)[2]
-        return _inflated(text) if compressed else text
+        if kind in _TEXTS and keyword == KEYWORD:
+            try:
+                return _TEXTS[kind](rest)
+            except (zlib.error, IndexError) as error:
+                raise BadDocument(
+                    f"the picture is damaged: its text chunk 'workflow' cannot be read: {error}"
+                ) from error
     raise BadDocument("the picture carries no workflow: it has no text chunk 'workflow'")
+
+
+def _international(rest: bytes) -> bytes:
+    """What follows the keyword of iTXt: a flag, a method, language, translated keyword, text (PNG 1.2, 4.2.3.3)."""
+    text = rest[2:].split(b"\0", 2)[2]
+    return _inflated(text) if rest[0] else text
 
 
 def _inflated(data: bytes) -> bytes:
@@ -82,6 +87,13 @@ def _inflated(data: bytes) -> bytes:
     if unpacker.unconsumed_tail:
         raise BadDocument(f"the workflow in the picture is over {MAX_TEXT} bytes")
     return text
+
+
+_TEXTS: Final[Mapping[bytes, Callable[[bytes], bytes]]] = {
+    b"tEXt": lambda rest: rest.decode("latin-1").encode(),
+    b"zTXt": lambda rest: _inflated(rest[1:]).decode("latin-1").encode(),
+    b"iTXt": _international,
+}
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

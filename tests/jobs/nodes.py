@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Annotated
 
 from graph import NO_CONTEXT, Choice, Context, InputFile, OutputFile, node
@@ -87,7 +88,7 @@ def end(
         case "spin":
             ctypes.PyDLL(None).sleep(60)
         case _:
-            for descriptor in map(int, os.listdir("/proc/self/fd")):
+            for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
                 with contextlib.suppress(OSError):
                     if descriptor > 2 and stat.S_ISFIFO(os.fstat(descriptor).st_mode):
                         os.write(descriptor, b"\xff" * 64)
@@ -110,4 +111,4 @@ def threads() -> int:
 @node("Read", category="test")
 def read(file: Annotated[str, InputFile("text")]) -> int:
     """Length of an uploaded text."""
-    return len(open(file).read())  # noqa: PTH123
+    return len(Path(file).read_text())

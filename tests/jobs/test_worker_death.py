@@ -106,7 +106,7 @@ def test_a_worker_that_cannot_start_is_said_to_be_unavailable(tmp_path: Path) ->
 
     async def scenario() -> None:
         async with running(tmp_path / "data", entry) as bench:
-            with pytest.raises(WorkerUnavailable, match="exit code 1.*no nodes today"):
+            with pytest.raises(WorkerUnavailable, match=r"exit code 1.*no nodes today"):
                 await bench.jobs.submit(document(SUM))
 
     asyncio.run(scenario())
