@@ -111,6 +111,10 @@ class Folder:
     def names(self, folder: str) -> Sequence[str]:
         return sorted(path.name for path in self.root.iterdir())
 
+    def check_name(self, name: str) -> None:
+        if ".." in name:
+            raise ValueError("no dots")
+
     def path(self, folder: str, name: str) -> Path:
         if name not in self.names(folder):
             raise ValueError(f"a file in {folder!r}")

@@ -526,3 +526,59 @@ def test_a_node_never_waits_for_its_own_reader() -> None:
     for _ in range(2):
         assert lab.run(nodes).outputs == {"out": {"int": 0}}
         assert lab.of(Finished) == ["zero", "first", "out"]
+
+
+def forgetful(fails_from: int) -> Lab:
+    """A lab that keeps no values, with a node that gives 1 until it is called for the nth time."""
+    calls: list[int] = []
+
+    def flaky() -> int:
+        calls.append(1)
+        if len(calls) >= fails_from:
+            raise OSError("gone")
+        return 1
+
+    return Lab(spec("Flaky", flaky), budget=0)
+
+
+def test_what_cannot_be_made_again_fails_those_that_need_it_later_too() -> None:
+    def nodes(a: int) -> dict[str, Any]:
+        return document(
+            p=entry("Flaky"),
+            r=entry("Add", a=("p", "int"), b=a),
+            q=entry("Number", value=a),
+            later=entry("Add", a=("p", "int"), b=("q", "int")),
+            x=entry("Show", value=("r", "int")),
+            y=entry("Show", value=("later", "int")),
+        )
+
+    lab = forgetful(fails_from=2)
+    assert lab.run(nodes(1)).state == "done"
+    assert lab.ran(nodes(5)) == ["p", "q"]
+    assert lab.reasons(Skipped) == dict.fromkeys(("r", "x", "later", "y"), "p Flaky failed")
+
+
+def test_a_follower_takes_the_place_of_a_leader_that_cannot_run() -> None:
+    """Both parities read the value 1; only one of its makers can make it again."""
+    nodes = document(
+        p=entry("Flaky"),
+        one=entry("Parity", value=("p", "int")),
+        n=entry("Number", value=1),
+        two=entry("Parity", value=("n", "int")),
+        x=entry("Add", a=("one", "int"), b=10),
+        y=entry("Add", a=("two", "int"), b=20),
+        end=entry("Show", value=("x", "int")),
+        other=entry("Show", value=("y", "int")),
+    )
+    lab = forgetful(fails_from=2)
+    lab.run(nodes)
+    outcome = lab.run(nodes)
+    assert outcome.state == "failed"
+    assert outcome.outputs == {"other": {"int": 21}}
+    assert lab.of(Finished) == ["n", "two", "y", "other"]
+
+
+def test_targets_must_be_of_the_graph() -> None:
+    lab = Lab()
+    with pytest.raises(ValueError, match="targets must be nodes of the graph"):
+        run(lab.graph(diamond()), ["elsewhere"], lab.cache, lab.events.append, files=lab.files)

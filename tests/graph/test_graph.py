@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from graph import Choice, InputFile, Seed, Slider, Text, Toggle
+from graph import Choice, InputFile, OutputName, Seed, Slider, Text, Toggle
 from graph.graph import Builder, build
 from graph.node import REQUIRED, Port
 from graph.problems import InvalidGraph, Problem
@@ -106,6 +106,7 @@ WIDGETS: dict[str, Any] = {
     "seed": Annotated[int, Seed()],
     "mode": Annotated[str, Choice(["euler", "ddim"])],
     "way": Literal["up", "down"],
+    "prefix": Annotated[str, OutputName()],
 }
 
 
@@ -118,11 +119,12 @@ def widgets() -> Lab:
         seed: int = 0,
         mode: str = "euler",
         way: str = "up",
+        prefix: str = "weft",
     ) -> int:
         return 1
 
     fn.__annotations__ = {**WIDGETS, "return": int}
-    return Lab(spec("W", fn, sink=True))
+    return Lab(spec("W", fn, sink=True), files=Folder(Path()))
 
 
 @pytest.mark.parametrize(
@@ -149,6 +151,7 @@ def widgets() -> Lab:
         ("seed", -1, "bad_value", "a whole number from 0 to 2**64 - 1"),
         ("mode", "euler_a", "bad_value", "one of euler, ddim"),
         ("way", "left", "bad_value", "one of up, down"),
+        ("prefix", "../up", "bad_value", "the beginning of a file name (no dots)"),
     ],
 )
 def test_a_constant_must_suit_its_port(name: str, value: Any, code: str, expected: str) -> None:

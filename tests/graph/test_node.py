@@ -12,7 +12,7 @@ import pytest
 from graph import NO_CONTEXT, Choice, Context, InputFile, ModelFile, OutputFile, Seed, Slider, Text, Toggle, node
 from graph.node import REQUIRED, NodeSpec, Port, collect, spec_of
 from graph.registry import DuplicateNode, Registry
-from graph.widgets import ForeignWidget, Widget, widget_from_json
+from graph.widgets import ForeignWidget, OutputName, Widget, widget_from_json
 from tests.graph import lab as lab_module
 from tests.graph.lab import LAB, Folder
 
@@ -161,6 +161,7 @@ def test_a_registry_survives_json() -> None:
         Choice(["a", "b"]),
         ModelFile("vae"),
         InputFile("video"),
+        OutputName(),
         ForeignWidget({"kind": "Curve", "points": 3}),
     ],
 )

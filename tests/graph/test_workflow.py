@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from graph.problems import InvalidGraph, Problem
-from graph.workflow import Limits, load, parse
+from graph.workflow import Limits, load, parse, parse_members
 from tests.graph.lab import document, entry
 
 
@@ -93,3 +95,53 @@ def test_documents_are_migrated_step_by_step(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("graph.workflow.MIGRATIONS", steps)
     assert load({"version": 1, "graph": {"a": {}}}).nodes == {"a": {}}
     assert load({"version": 2, "nodes": {"b": {}}}).to_json()["version"] == 3
+
+
+def test_members_keep_the_text_they_were_written_as() -> None:
+    written = b' { "workflow" : {"version":1, "nodes": { }} ,"targets":["a", "b"]}\n'
+    assert parse_members(written) == {
+        "workflow": ({"version": 1, "nodes": {}}, '{"version":1, "nodes": { }}'),
+        "targets": (["a", "b"], '["a", "b"]'),
+    }
+    assert parse_members(b"{}") == {}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "",
+        "[]",
+        "{",
+        '{"a"}',
+        '{"a": }',
+        '{"a": 1',
+        '{"a": 1,}',
+        '{"a": 1 "b": 2}',
+        '{"a": 1} more',
+        '{"a": 1, "a": 2}',
+        "{1: 2}",
+        '{"a": NaN}',
+        '{"a": {"b": 1, "b": 2}}',
+        '{"a": ' + "[" * 200_000,
+    ],
+)
+def test_members_of_what_is_no_object_are_refused(broken: str) -> None:
+    with pytest.raises(InvalidGraph):
+        parse_members(broken.encode())
+
+
+@given(st.text(alphabet='{}[]":, 1a\\"', max_size=30))
+def test_members_are_those_json_has(text: str) -> None:
+    try:
+        expected = json.loads(
+            text, object_pairs_hook=lambda pairs: dict(pairs) if len(dict(pairs)) == len(pairs) else 1 / 0
+        )
+    except (ValueError, ZeroDivisionError):
+        expected = None
+    try:
+        found = parse_members(text.encode())
+    except InvalidGraph:
+        assert not isinstance(expected, dict)
+    else:
+        assert {name: value for name, (value, _) in found.items()} == expected
+        assert all(json.loads(written) == value for value, written in found.values())
