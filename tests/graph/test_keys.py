@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.graph import Graph, build
@@ -140,6 +140,7 @@ def tagged(value: Any) -> Any:
     return (type(value).__name__, value, math.copysign(1, value) if isinstance(value, float) else 0)
 
 
+@settings(deadline=None)
 @given(PLAIN, PLAIN)
 def test_plain_data_is_encoded_apart_exactly_when_it_differs(a: Any, b: Any) -> None:
     assert (encode(a) == encode(b)) == (tagged(a) == tagged(b))

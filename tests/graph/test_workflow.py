@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.problems import InvalidGraph, Problem
@@ -130,6 +130,7 @@ def test_members_of_what_is_no_object_are_refused(broken: str) -> None:
         parse_members(broken.encode())
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='{}[]":, 1a\\"', max_size=30))
 def test_members_are_those_json_has(text: str) -> None:
     try:
