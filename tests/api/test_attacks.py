@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 import struct
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
-import aiohttp
 import pytest
 
 from api.media import MAX_METADATA
@@ -400,14 +403,26 @@ def test_d06_slow_clients_hold_up_nobody(world: World) -> None:
     assert asyncio.run(crowd()) < 5
 
 
-def test_d07_a_reader_that_never_reads_is_no_burden(world: World) -> None:
-    """Its socket is opened and left; the server goes on giving everybody else their events."""
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of this process from /proc")
+def test_d07_a_reader_that_never_reads_costs_one_preview_and_holds_up_nobody(world: World) -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    async def neglect() -> None:
-        url = f"http://{world.authority}{API}/events"
-        async with aiohttp.ClientSession() as session, session.ws_connect(url, autoping=False):
-            for index in range(20):
-                await asyncio.to_thread(world.run, workflow(f"busy {index}"))
+    id = world.hold()
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", world.port))
+        handshake = f"GET {API}/events?job={id} HTTP/1.1\r\nHost: {world.authority}\r\nUpgrade: websocket\r\n"
+        keys = "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        deaf.sendall((handshake + keys).encode())
+        assert deaf.recv(12) == b"HTTP/1.1 101"
+        before = resident()
+        world.call(world.worker.flood(previews=2000, size=1 << 16))
+        assert world.ask("POST", f"{API}/jobs/{id}/cancel").status == 202
+        assert world.ask("GET", f"{API}/jobs/{id}", headers={"Prefer": "wait=20"}).json["state"] == "cancelled"
+        assert resident() - before < 64 << 20
 
-    asyncio.run(neglect())
-    assert world.ask("GET", f"{API}/health").status == 200
+
+def test_c01_a_path_of_many_slashes_names_nothing(world: World) -> None:
+    for path in ("//evil.example/", "//etc/passwd", "/api/v1//jobs", f"{JOBS}/", "/%2f", "/web/./main.js", "/."):
+        assert world.ask("GET", path).status == 404

@@ -8,11 +8,12 @@ import json
 import socket
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from aiohttp import web
 
@@ -32,6 +33,7 @@ from jobs.service import Jobs
 from jobs.supervisor import Listener
 
 API = "/api/v1"
+T = TypeVar("T")
 
 
 @node("test.Words", category="test")
@@ -107,14 +109,24 @@ class ScriptedWorker:
     def last_node(self, job: str) -> str | None:
         return None
 
+    async def flood(self, previews: int, size: int) -> None:
+        """Send previews of `size` bytes of one node of the job that is held."""
+        head = self._head
+        for number in range(head["first"], head["first"] + previews):
+            event = {"n": number, "job": head["job"], "t": 0, "type": "preview", "node": "1", "data": "x" * size}
+            message = {"op": "preview", "job": head["job"], "attempt": head["attempt"], "last": number, "node": "1"}
+            await self._listener.worker_said(Message(message, json.dumps([event]).encode()))
+        self._head = {**head, "first": head["first"] + previews}
+
     async def _run(self, head: Mapping[str, Any], workflow: Mapping[str, Any]) -> None:
-        job, number = head["job"], head["first"]
+        job, self._head = head["job"], head
         self.ran.append(job)
         state = "done"
         if "hold" in json.dumps(workflow):
             self._held[job] = asyncio.Event()
             await self._held[job].wait()
             state = "cancelled"
+        number = self._head["first"]
         events: list[dict[str, Any]] = []
         for id in workflow["nodes"]:
             events.append({"type": "started", "node": id, "reason": "never run"})
@@ -244,6 +256,18 @@ class World:
         assert self.ask("GET", f"{API}/jobs/{id}", headers={"Prefer": "wait=20"}).json["state"] == "done"
         return id
 
+    def hold(self) -> str:
+        """Submit a workflow that runs until it is cancelled; the id, once it runs."""
+        id = self.send_json("POST", f"{API}/jobs", {"workflow": workflow("hold")}).json["id"]
+        deadline = time.monotonic() + 20
+        while id not in self.worker.ran and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return id
+
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the server's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
     def state(self) -> dict[str, object]:
         """Everything that a refused request must leave as it was: all files but SQLite's, all jobs, all that ran."""
         files = {
@@ -251,8 +275,7 @@ class World:
             for path in sorted(self.folder.rglob("*"))
             if path.is_file() and ".sqlite" not in path.name
         }
-        jobs = asyncio.run_coroutine_threadsafe(self.jobs.page(), self._loop).result(20)
-        return {"files": files, "jobs": jobs, "ran": list(self.worker.ran)}
+        return {"files": files, "jobs": self.call(self.jobs.page()), "ran": list(self.worker.ran)}
 
 
 def workflow(text: object, **nodes: object) -> dict[str, Any]:
