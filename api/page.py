@@ -89,12 +89,12 @@ async def _serve(request: web.Request, services: Services, name: str) -> web.Str
     zipped = suffix in COMPRESSED and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
     tag = f"{tag}-gzip" if zipped else tag
     headers: dict[str, str] = {hdrs.ETAG: f'"{tag}"', hdrs.VARY: hdrs.ACCEPT_ENCODING, hdrs.CACHE_CONTROL: "no-cache"}
+    if suffix == ".html":  # on a 304 too: its headers replace those of the copy the browser kept
+        headers["Content-Security-Policy"] = PAGE_POLICY
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if tag in {each.value for each in request.if_none_match or ()}:
         return web.Response(status=304, headers=headers)
     headers[hdrs.CONTENT_TYPE] = content_type
-    if suffix == ".html":
-        headers["Content-Security-Policy"] = PAGE_POLICY
-        headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if zipped:
         headers[hdrs.CONTENT_ENCODING] = "gzip"
         body = await asyncio.to_thread(gzip.compress, body, 6, mtime=0)
