@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ipaddress
 import json
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from jobs.exits import Exit, Failure
+from jobs.home import open_home
 
 if TYPE_CHECKING:
     import asyncio
+    import socket
 
     from graph.events import Event
     from graph.workflow import Workflow
@@ -32,10 +32,9 @@ if TYPE_CHECKING:
 
 VERSION = "0.1.0"
 HERE = Path(__file__).resolve().parent
-PORT = 8188
-PORTS_TRIED = 100
-SHORTEST_TOKEN = 16
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+T = TypeVar("T")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     command = commands.add_parser("serve", parents=[places, token], help="start the studio (the default)")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    command.add_argument("--port", type=int, help=f"0 for any (default: {PORT}, or the next free one)")
+    command.add_argument("--port", type=int, help="0 for any (default: 8188, or the next free one)")
     command.add_argument("--no-open", action="store_true", help="do not open a browser")
     command = commands.add_parser("run", parents=[places, document, report], help="run a workflow without a server")
     command.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: output under --data)")
@@ -106,20 +105,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 # The parts
-
-
-def data_folder(options: argparse.Namespace) -> Path:
-    from jobs.home import default_home
-
-    folder: Path = options.data or default_home(sys.platform, os.environ, Path.home())
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise Failure(Exit.CANNOT_WRITE, f"cannot write to the data folder {folder}: {error.strerror}") from error
-    return folder.resolve()
 
 
 def folders(option: str, given: Sequence[Path]) -> list[Path]:
@@ -201,7 +186,8 @@ def serve(options: argparse.Namespace) -> int:
     import asyncio
     import logging
 
-    from jobs.home import HomeLock, HomeTaken
+    from jobs.home import HomeLock
+    from jobs.listen import SHORTEST_TOKEN, is_loopback, listen, read_token
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     token = None if options.token_file is None else read_token(options.token_file)
@@ -211,11 +197,8 @@ def serve(options: argparse.Namespace) -> int:
             f"--host {options.host} lets other machines in, so --token-file FILE is needed: "
             f"a file with a secret of at least {SHORTEST_TOKEN} characters",
         )
-    data = data_folder(options)
-    try:
-        lock = HomeLock(data)
-    except HomeTaken as error:
-        raise Failure(Exit.UNAVAILABLE, str(error)) from error
+    data = open_home(options.data)
+    lock = HomeLock(data)
     with contextlib.closing(listen(options.host, options.port)) as listener:
         return asyncio.run(serve_until_told(options, data, listener, token, lock))
 
@@ -224,36 +207,35 @@ async def serve_until_told(
     options: argparse.Namespace, data: Path, listener: socket.socket, token: str | None, lock: HomeLock
 ) -> int:
     import asyncio
+    import webbrowser
 
     from aiohttp import web
 
     from api.app import build_app, login_path
     from api.config import Config
-    from jobs.database import Database, DatabaseTooNew
-    from jobs.files import remove_parts
+    from jobs.database import Database
+    from jobs.files import remove_leftovers
+    from jobs.listen import shown_host
     from jobs.rows import MIGRATIONS
     from jobs.service import Jobs
     from jobs.supervisor import Supervisor
 
     files = file_store(options, data)
-    remove_parts(data)
     supervisor = Supervisor(worker_command(options, data), data / "worker.record", sys.stderr.buffer.write)
     jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), stored_catalogue(options, data, files), supervisor)
     app = build_app(Config(options.host, VERSION, token), jobs, files)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     on_signals(told)
-    try:
-        await jobs.start()
-    except DatabaseTooNew as error:
-        raise Failure(Exit.BAD_DATA, str(error)) from error
+    await jobs.start()
     await runner.setup()
     await web.SockSite(runner, listener).start()
     url = f"http://{shown_host(options.host)}:{listener.getsockname()[1]}"
     lock.tell(url)
     print(f"Weft is at {url}{login_path(app)}", flush=True)
+    in_background(remove_leftovers, data)
     if not options.no_open:
-        open_browser(url + login_path(app))
+        in_background(webbrowser.open, url + login_path(app))
     number = await told
     await jobs.stop()
     await runner.cleanup()
@@ -266,64 +248,6 @@ def worker_command(options: argparse.Namespace, data: Path) -> list[str]:
     for option, values in (("--models", options.models), ("--custom-nodes", options.custom_nodes)):
         command += [part for value in values for part in (option, str(value))]
     return command + (["--device", options.device] if options.device else [])
-
-
-def read_token(path: Path) -> str:
-    try:
-        token = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(Exit.BAD_CONFIGURATION, f"--token-file {path}: {error}") from error
-    if len(token) < SHORTEST_TOKEN:
-        raise Failure(
-            Exit.BAD_CONFIGURATION,
-            f"--token-file {path}: expected at least {SHORTEST_TOKEN} characters, got {len(token)}; "
-            "`python -c 'import secrets; print(secrets.token_urlsafe(32))'` makes one",
-        )
-    return token
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def listen(host: str, port: int | None) -> socket.socket:
-    """A listening socket on `port`; without one on PORT or, and it is said, the next free one."""
-    if port is not None:
-        return listen_on(host, port)
-    for candidate in range(PORT, PORT + PORTS_TRIED):
-        with contextlib.suppress(Failure):
-            listener = listen_on(host, candidate)
-            if candidate != PORT:
-                print(f"Port {PORT} is taken; using {candidate}.", file=sys.stderr)
-            return listener
-    return listen_on(host, PORT)
-
-
-def listen_on(host: str, port: int) -> socket.socket:
-    try:
-        resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, OverflowError) as error:
-        raise Failure(Exit.BAD_CONFIGURATION, f"cannot listen on {host} port {port}: {error}") from error
-    family, kind, protocol, _, address = resolved[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        if os.name == "posix":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(256)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise Failure(Exit.UNAVAILABLE, f"cannot listen on {host} port {port}: {error}") from error
-    return listener
-
-
-def shown_host(host: str) -> str:
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - shown, not bound
-        return socket.gethostname()
-    return f"[{host}]" if ":" in host else host
 
 
 def on_signals(told: asyncio.Future[int]) -> None:
@@ -342,17 +266,15 @@ def on_signals(told: asyncio.Future[int]) -> None:
             signal.signal(number, lambda number, _: loop.call_soon_threadsafe(handle, number))
 
 
-def open_browser(url: str) -> None:
-    import webbrowser
-
-    threading.Thread(target=webbrowser.open, args=(url,), name="browser", daemon=True).start()
+def in_background(work: Callable[[T], object], argument: T) -> None:
+    threading.Thread(target=work, args=(argument,), name=work.__name__, daemon=True).start()
 
 
 def worker(options: argparse.Namespace) -> int:
     """The hidden command that `serve` starts as its worker."""
     from jobs import worker
 
-    data = data_folder(options)
+    data = open_home(options.data)
     files = file_store(options, data)
     worker.main(lambda: compose(options, files), warm, options.recorder)
     return Exit.DONE
@@ -370,17 +292,17 @@ def run(options: argparse.Namespace) -> int:
     """Run a workflow in this process: progress on standard error, paths of the results on standard output."""
     from jobs import report
     from jobs.console import Console
-    from jobs.local import run_here
+    from jobs.local import refuse_invalid, run_here
     from jobs.summary import Summary
 
-    data = data_folder(options)
+    data = open_home(options.data)
     workflow = read_document(options)
     output = data / "output" if options.out is None else options.out.resolve()
     try:
         files = file_store(options, data, output)
     except OSError as error:
         raise Failure(Exit.CANNOT_WRITE, f"--out {output}: {error.strerror}") from error
-    check(options, data, files, workflow)
+    refuse_invalid(known_catalogue(options, data, files), workflow, options.file)
     engine = compose(options, files)
     summary = Summary()
     console = Console.on(sys.stderr, os.environ, titles(workflow))
@@ -406,7 +328,7 @@ def validate(options: argparse.Namespace) -> int:
     from jobs import report
     from jobs.exits import problems_exit
 
-    data = data_folder(options)
+    data = open_home(options.data)
     workflow = read_document(options)
     catalogue = known_catalogue(options, data, file_store(options, data))
     try:
@@ -422,16 +344,19 @@ def explain(options: argparse.Namespace) -> int:
     """Say what would run and what is cached: by the server of the data folder, which has the cache, if one runs."""
     from jobs import report
     from jobs.home import server_of
+    from jobs.listen import read_token
+    from jobs.local import refuse_invalid
+    from jobs.remote import explain_there
 
-    data = data_folder(options)
+    data = open_home(options.data)
     workflow = read_document(options)
     url = server_of(data)
     if url is None:
         files = file_store(options, data)
-        check(options, data, files, workflow)
+        refuse_invalid(known_catalogue(options, data, files), workflow, options.file)
         plan = compose(options, files).explain(workflow, None)
     else:
-        plan = ask_server(url, workflow, options)
+        plan = explain_there(url, workflow, options.token_file and read_token(options.token_file))
     print(json.dumps({"nodes": plan}, indent=1) if options.json else report.plan_text(plan, titles(workflow)))
     return Exit.DONE
 
@@ -439,7 +364,7 @@ def explain(options: argparse.Namespace) -> int:
 def nodes(options: argparse.Namespace) -> int:
     from jobs import report
 
-    data = data_folder(options)
+    data = open_home(options.data)
     catalogue = known_catalogue(options, data, file_store(options, data))
     print(json.dumps(catalogue.to_json(), indent=1) if options.json else report.nodes_text(catalogue.registry))
     return Exit.DONE
@@ -448,22 +373,15 @@ def nodes(options: argparse.Namespace) -> int:
 def models(options: argparse.Namespace) -> int:
     from jobs import report
 
-    found = file_store(options, data_folder(options)).models()
+    found = file_store(options, open_home(options.data)).models()
     print(json.dumps(found, indent=1) if options.json else report.models_text(found))
     return Exit.DONE
 
 
 def read_document(options: argparse.Namespace) -> Workflow:
-    from jobs.documents import BadAssignment, BadDocument, assign, read_workflow
+    from jobs.documents import assign, read_workflow
 
-    try:
-        return assign(read_workflow(options.file, sys.stdin.buffer), options.set)
-    except BadAssignment as error:
-        raise Failure(Exit.USAGE, str(error)) from error
-    except BadDocument as error:
-        raise Failure(Exit.BAD_DATA, str(error)) from error
-    except OSError as error:
-        raise Failure(Exit.BAD_DATA, f"{options.file}: {error.strerror}") from error
+    return assign(read_workflow(options.file, sys.stdin.buffer), options.set)
 
 
 def titles(workflow: Workflow) -> dict[str, str]:
@@ -476,39 +394,6 @@ def known_catalogue(options: argparse.Namespace, data: Path, files: FileStore) -
     if not catalogue.known:
         catalogue.update(json.dumps(compose(options, files).catalogue()).encode())
     return catalogue
-
-
-def check(options: argparse.Namespace, data: Path, files: FileStore, workflow: Workflow) -> None:
-    """Fail with everything that is wrong with a workflow, before anything slow is imported."""
-    from graph.problems import InvalidGraph
-    from jobs import report
-    from jobs.exits import problems_exit
-
-    catalogue = known_catalogue(options, data, files)
-    try:
-        catalogue.builder.build(workflow)
-    except InvalidGraph as error:
-        code = problems_exit(error.problems, workflow, catalogue.registry)
-        raise Failure(code, f"{options.file} cannot run:\n{report.problems_text(error.problems)}") from error
-
-
-def ask_server(url: str, workflow: Workflow, options: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    import urllib.error
-    import urllib.request
-
-    headers = {"Content-Type": "application/json"}
-    if options.token_file is not None:
-        headers["Authorization"] = f"Bearer {read_token(options.token_file)}"
-    body = json.dumps({"workflow": workflow.document}).encode()
-    request = urllib.request.Request(f"{url}/api/v1/jobs/explain", body, headers)  # noqa: S310 - url is our own
-    try:
-        with urllib.request.urlopen(request, timeout=90) as answer:  # noqa: S310
-            return json.load(answer)["nodes"]
-    except urllib.error.HTTPError as error:
-        code = Exit.INVALID if error.code == 422 else Exit.NO_SERVER
-        raise Failure(code, f"{url} refused: {error.read().decode(errors='replace')}") from error
-    except OSError as error:
-        raise Failure(Exit.NO_SERVER, f"cannot reach the server at {url}: {error}") from error
 
 
 if __name__ == "__main__":

@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jobs.exits import Exit, Failure
+
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 
-class DatabaseTooNew(RuntimeError):
+class DatabaseTooNew(Failure):
     def __init__(self, path: Path, found: int, known: int) -> None:
         super().__init__(
+            Exit.BAD_DATA,
             f"{path} has schema version {found}, this program knows up to {known}: "
-            "it was written by a later version; run that version or choose another --data"
+            "it was written by a later version; run that version or choose another --data",
         )
 
 

@@ -10,7 +10,6 @@ import json
 import logging
 import secrets
 import sqlite3
-import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,16 +22,14 @@ from jobs.database import Database
 from jobs.feed import Feeds
 from jobs.job import WorkerState, WorkerUnavailable
 from jobs.protocol import Message
-from jobs.rows import Batch, Ending, Lease, NewJob
+from jobs.recovery import lost, recover, requeue_or_fail
+from jobs.rows import Batch, Ending, Lease, NewJob, compact, now_ms
 from jobs.summary import NodeState
 from jobs.supervisor import Loss, Supervisor
 
 T = TypeVar("T")
 log = logging.getLogger("weft.jobs")
 
-MAX_LOST = 2
-RESTART_GAP = 1_000_000
-"""Previews are numbered but not stored: after a restart, numbers go on this far above the last stored one."""
 CANCEL_GRACE_S = 2.0
 RETRY_S = 1.0
 INBOX = 64
@@ -292,8 +289,14 @@ class Dispatcher:
             nodes = compact(summary.interrupted("cancelled"))
             return [self._end_step(run, [], Ending("cancelled", "cancelled", nodes, cause=loss.cause), None)]
         if node is None:
-            return [self._requeue_step(run, _lost(loss, None, "{}"))]
-        ending = _lost(loss, node, compact(summary.interrupted(loss.cause) | _failed(node, loss)))
+            return [self._requeue_step(run, lost(loss.cause, "before any node started", loss.stderr))]
+        ending = lost(
+            loss.cause,
+            f"while running node {node}",
+            loss.stderr,
+            node=node,
+            nodes=compact(summary.interrupted(loss.cause) | _failed(node, loss)),
+        )
         event = {"n": run.last + 1, "job": run.lease.job, "t": now_ms(), "type": "failed", "node": node}
         body = compact([{**event, "error": ending.error}])
         run.last += 1
@@ -320,7 +323,7 @@ class Dispatcher:
 
     def _requeue_step(self, run: _Run, ending: Ending) -> _Step:
         """Put the job back; one that lost MAX_LOST workers before any node ran is failed instead."""
-        work = partial(_requeue_or_fail, job=run.lease.job, attempt=run.lease.attempt, ending=ending, last=run.last)
+        work = partial(requeue_or_fail, job=run.lease.job, attempt=run.lease.attempt, ending=ending, last=run.last)
         return _Step(work, lambda event: self._ended(run, event, None))
 
     def _ended(self, run: _Run, event: Batch | None, following: Lease | None) -> None:
@@ -346,49 +349,9 @@ class Dispatcher:
         return task
 
 
-def recover(db: sqlite3.Connection) -> list[Batch]:
-    """Requeue the jobs that were running when an earlier server died, or fail those it happened to MAX_LOST times."""
-    cause = "the server went away while the job was running"
-    lost = Loss(cause, ())
-    events: list[Batch | None] = []
-    for job, attempt in rows.running(db):
-        last = rows.last_event(db, job) + RESTART_GAP
-        events.append(_requeue_or_fail(db, job, attempt, _lost(lost, None, "{}"), last))
-    return [event for event in events if event is not None]
-
-
-def _requeue_or_fail(db: sqlite3.Connection, job: str, attempt: int, ending: Ending, last: int) -> Batch | None:
-    now = now_ms()
-    if ending.outcome == "lost" and rows.times_lost(db, job) + 1 >= MAX_LOST:
-        return rows.finish(db, job, attempt, ending, last, now)
-    return rows.requeue(db, job, attempt, ending, last, now)
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def compact(value: object) -> str:
-    """JSON text without spaces; ValueError for NaN and infinities, which JSON does not have."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
-
-
 def _insert(db: sqlite3.Connection, job: NewJob, worker: str | None) -> tuple[str, Batch | None, Lease | None]:
     id, event = rows.insert(db, job)
     return id, event, None if worker is None else rows.claim(db, worker, now_ms())
-
-
-def _lost(loss: Loss, node: str | None, nodes: str) -> Ending:
-    where = "before any node started" if node is None else f"while running node {node}"
-    error: dict[str, object] = {
-        "code": "worker_lost",
-        "type": "WorkerLost",
-        "message": f"{loss.cause} {where}",
-        "node": node,
-        "port": None,
-        "stderr": list(loss.stderr),
-    }
-    return Ending("failed", "lost", nodes, error=error, cause=loss.cause)
 
 
 def _failed(node: str, loss: Loss) -> dict[str, NodeState]:

@@ -11,27 +11,36 @@ from typing import Any, BinaryIO, Final, cast
 
 from graph.problems import InvalidGraph
 from graph.workflow import Workflow, load, parse
+from jobs.exits import Exit, Failure
 
 PNG = b"\x89PNG\r\n\x1a\n"
 KEYWORD = b"workflow"
 MAX_TEXT = 64 << 20
 
 
-class BadDocument(ValueError):
+class BadDocument(Failure):
     """The file is not a workflow and carries none."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(Exit.BAD_DATA, message)
 
-class BadAssignment(ValueError):
+
+class BadAssignment(Failure):
     """A `--set` that cannot be carried out."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Exit.USAGE, message)
 
 
 def read_workflow(source: str, stdin: BinaryIO) -> Workflow:
-    """The workflow in the file `source` ("-" is `stdin`). Raises OSError and BadDocument."""
-    data = stdin.read() if source == "-" else Path(source).read_bytes()
+    """The workflow in the file `source` ("-" is `stdin`). Raises BadDocument."""
     try:
+        data = stdin.read() if source == "-" else Path(source).read_bytes()
         return parse(_carried(data) if data.startswith(PNG) else data)
     except InvalidGraph as error:
         raise BadDocument(f"{source}: {error}") from error
+    except OSError as error:
+        raise BadDocument(f"{source}: {error.strerror}") from error
 
 
 def assign(workflow: Workflow, assignments: Sequence[str]) -> Workflow:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -279,10 +280,20 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def remove_parts(folder: Path) -> None:
-    """Delete what an earlier process left half written."""
-    for part in folder.rglob(f".*{PART}"):
-        part.unlink(missing_ok=True)
+def remove_leftovers(data: Path) -> None:
+    """Delete what earlier processes left half written an hour ago, and temporary results older than a day."""
+    now = time.time()
+    for folder in WRITTEN_FOLDERS:
+        for path in (data / folder).rglob(f".*{PART}"):
+            _remove_older(path, now - 3600)
+    for path in (data / "temp").rglob("*"):
+        _remove_older(path, now - 24 * 3600)
+
+
+def _remove_older(path: Path, moment: float) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if path.is_file() and path.stat().st_mtime < moment:
+            path.unlink()
 
 
 def _walk(root: Path) -> Iterator[str]:

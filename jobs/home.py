@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jobs.exits import Exit, Failure
+
 LOCK = "server.lock"
 
 
-class HomeTaken(RuntimeError):
+class HomeTaken(Failure):
     """Another server holds the folder; `holder` is what it wrote about itself."""
 
     def __init__(self, folder: Path, holder: Mapping[str, Any]) -> None:
         who = f"the server at {holder['url']} (process {holder['pid']})" if "url" in holder else "another server"
-        super().__init__(f"{folder} is in use by {who}; stop it, or give this one another folder with --data")
+        super().__init__(
+            Exit.UNAVAILABLE,
+            f"{folder} is in use by {who}; stop it, or give this one another folder with --data",
+        )
         self.holder = holder
 
 
@@ -30,6 +36,19 @@ def default_home(platform: str, environ: Mapping[str, str], user_home: Path) -> 
         return user_home / "Library" / "Application Support" / "weft"
     data = environ.get("XDG_DATA_HOME", "")
     return (Path(data) if Path(data).is_absolute() else user_home / ".local" / "share") / "weft"
+
+
+def open_home(chosen: Path | None) -> Path:
+    """The folder, there and writable; Failure when it cannot be."""
+    folder = chosen or default_home(sys.platform, os.environ, Path.home())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise Failure(Exit.CANNOT_WRITE, f"cannot write to the data folder {folder}: {error.strerror}") from error
+    return folder.resolve()
 
 
 class HomeLock:

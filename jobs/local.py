@@ -11,9 +11,12 @@ from types import FrameType
 
 from graph.events import Event
 from graph.executor import Outcome
+from graph.problems import InvalidGraph
 from graph.workflow import Workflow
+from jobs.catalogue import Catalogue
 from jobs.engine import Engine
-from jobs.exits import Exit
+from jobs.exits import Exit, Failure, problems_exit
+from jobs.report import problems_text
 
 GRACE_S = 5.0
 """How long after a time limit or a second signal a node has to come back before the process ends without it."""
@@ -66,6 +69,15 @@ def run_here(
     if outcome.state == "cancelled" and stop.code is not None:
         return outcome, stop.code
     return outcome, outcome_exit(outcome)
+
+
+def refuse_invalid(catalogue: Catalogue, workflow: Workflow, name: str) -> None:
+    """Failure with everything that is wrong with a workflow, if anything is."""
+    try:
+        catalogue.builder.build(workflow)
+    except InvalidGraph as error:
+        code = problems_exit(error.problems, workflow, catalogue.registry)
+        raise Failure(code, f"{name} cannot run:\n{problems_text(error.problems)}") from error
 
 
 def outcome_exit(outcome: Outcome) -> Exit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -117,12 +118,22 @@ class Ending:
     cause: str | None = None
 
 
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def compact(value: object) -> str:
+    """JSON text without spaces; ValueError for NaN and infinities, which JSON does not have."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
 def transition(job: str, n: int, state: State, now: int, error: Mapping[str, object] | None = None) -> Batch:
     """The event that tells the job is now in `state`."""
     event: dict[str, object] = {"n": n, "job": job, "t": now, "type": "state", "state": state}
     if error is not None:
         event["error"] = error
-    return Batch(job, n, n, json.dumps([event], separators=(",", ":")), state)
+    return Batch(job, n, n, compact([event]), state)
 
 
 def insert(db: sqlite3.Connection, job: NewJob) -> tuple[str, Batch | None]:
@@ -172,7 +183,7 @@ def finish(db: sqlite3.Connection, job: str, attempt: int, ending: Ending, last:
 
     None, and nothing written, when the attempt no longer holds the lease.
     """
-    error = None if ending.error is None else json.dumps(ending.error)
+    error = None if ending.error is None else compact(ending.error)
     ended = db.execute(
         "UPDATE jobs SET state = ?, finished = ?, error = ?, nodes = ?"
         " WHERE id = ? AND state = 'running' AND attempt = ?",

@@ -15,10 +15,10 @@ from graph.workflow import load
 from jobs import rows
 from jobs.catalogue import Catalogue
 from jobs.database import Database
-from jobs.dispatcher import Dispatcher, compact, now_ms
+from jobs.dispatcher import Dispatcher
 from jobs.feed import Feed, Feeds, clip
 from jobs.job import Job, Page, State, UnknownJob, WorkerState, WorkerUnavailable
-from jobs.rows import Batch, NewJob
+from jobs.rows import Batch, NewJob, compact, now_ms
 from jobs.supervisor import Supervisor
 
 EXPLAIN_LIMIT_S = 60.0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.files import PART, BadName, FileStore, NoSuchFile, parts_of, publish, remove_parts, replace_file
+from jobs.files import PART, BadName, FileStore, NoSuchFile, parts_of, publish, remove_leftovers, replace_file
 from jobs.hashes import Hashes
 
 BAD = [
@@ -143,11 +144,22 @@ def test_a_discarded_upload_leaves_nothing(store: FileStore) -> None:
     assert list(store.root("input").iterdir()) == []
 
 
-def test_what_was_left_half_written_is_removed(tmp_path: Path) -> None:
-    (tmp_path / f".0123{PART}").write_text("half")
-    (tmp_path / "kept.png").write_text("whole")
-    remove_parts(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["kept.png"]
+def test_leftovers_are_removed_and_nothing_else(store: FileStore, tmp_path: Path) -> None:
+    hour, day = 3600, 24 * 3600
+    ages = {
+        f"output/.half{PART}": 2 * hour,
+        f"output/.now{PART}": 0,
+        "output/old.png": 90 * day,
+        "temp/old.png": 2 * day,
+        "temp/new.png": 2 * hour,
+    }
+    for name, age in ages.items():
+        path = tmp_path / "data" / name
+        path.write_text("x")
+        os.utime(path, (time.time() - age,) * 2)
+    remove_leftovers(tmp_path / "data")
+    left = {name for name in ages if (tmp_path / "data" / name).exists()}
+    assert left == {f"output/.now{PART}", "output/old.png", "temp/new.png"}
 
 
 def test_publishing_takes_no_name_that_is_taken(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from graph.context import OutputFile
 from jobs import rows
 from jobs.database import DatabaseTooNew, connect
-from jobs.dispatcher import MAX_LOST, RESTART_GAP, recover
+from jobs.recovery import MAX_LOST, RESTART_GAP, recover
 from jobs.rows import Batch, Ending, NewJob
 
 
