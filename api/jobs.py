@@ -79,7 +79,7 @@ async def list_jobs(request: web.Request, services: Services) -> web.StreamRespo
     try:
         limit = int(request.query.get("limit", "50"))
         page = await services.jobs.page(state, max(1, min(limit, MAX_PAGE)), request.query.get("cursor"))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise Refused(
             400, "bad_query", "Expected limit to be a whole number and cursor to be the 'next' of a page."
         ) from error

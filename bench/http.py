@@ -43,8 +43,8 @@ class Figure:
 
     def line(self) -> str:
         verdict = "ok" if self.value <= self.target else "OVER"
-        measured = f"{self.name:<54} {self.value:>9.1f} {self.unit:<3}"
-        return f"{measured} target <= {self.target:>6.1f}  {verdict:<5} {self.comfyui}"
+        measured = f"{self.name:<54} {self.value:>8.2f} {self.unit:<2}"
+        return f"{measured} target <= {self.target:>5.1f}  {verdict:<5} {self.comfyui}"
 
 
 class Server:

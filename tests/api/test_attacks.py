@@ -426,3 +426,30 @@ def test_d07_a_reader_that_never_reads_costs_one_preview_and_holds_up_nobody(wor
 def test_c01_a_path_of_many_slashes_names_nothing(world: World) -> None:
     for path in ("//evil.example/", "//etc/passwd", "/api/v1//jobs", f"{JOBS}/", "/%2f", "/web/./main.js", "/."):
         assert world.ask("GET", path).status == 404
+
+
+NASTY = (
+    "%00",
+    "%ff%fe",
+    "%ed%a0%80",
+    "-1",
+    "9" * 30,
+    "1e9",
+    "%0d%0aX:%20y",
+    "x" * 5000,
+    "%22",
+    "..",
+    "null",
+    "%F0%9F%8D%8E",
+)
+
+
+@pytest.mark.parametrize("value", NASTY, ids=range(len(NASTY)))
+def test_no_value_in_a_path_or_query_is_a_fault_of_the_server(world: World, value: str) -> None:
+    before = world.state()
+    for route in ROUTES:
+        path = route.template.replace("{id}", value).replace("{name}", value).replace("{path}", value)
+        query = "&".join(f"{each.name}={value}" for each in route.parameters if each.where == "query")
+        answer = world.ask(route.method, f"{path}?{query}", b"[]" if route.body else None, JSON if route.body else {})
+        assert answer.status < 500, (route.path, answer.body)
+    assert world.state() == before

@@ -12,6 +12,8 @@ def test_f04_the_page_allows_no_inline_script_and_no_frame(world: World) -> None
     assert "unsafe" not in policy
     assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy.split("; "))
     assert "require-trusted-types-for 'script'" in policy
+    again = world.ask("GET", "/", headers={"If-None-Match": page.headers["ETag"]})
+    assert (again.status, again.headers["Content-Security-Policy"]) == (304, policy)
 
 
 def test_a_module_is_sent_small_and_only_once(world: World) -> None:
