@@ -26,7 +26,12 @@ from jobs.outbox import Outbox
 from jobs.protocol import Message, read
 from jobs.recorder import Recorder
 
+if sys.platform == "linux":
+    import fcntl
+
 PR_SET_PDEATHSIG = 1
+PIPE_BYTES = 1 << 20
+"""A batch of events fits the pipe whole, so that the server hears it, and records it, at once."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,8 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    if sys.platform == "linux":
+        fcntl.fcntl(frames, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return os.fdopen(commands, "rb"), os.fdopen(frames, "wb")
 
 
