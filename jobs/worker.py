@@ -6,6 +6,7 @@ away first: a node that prints writes to standard error, a node that reads gets 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -25,9 +26,6 @@ from jobs.engine import Engine
 from jobs.outbox import Outbox
 from jobs.protocol import Message, read
 from jobs.recorder import Recorder
-
-if sys.platform == "linux":
-    import fcntl
 
 PR_SET_PDEATHSIG = 1
 PIPE_BYTES = 1 << 20
@@ -128,9 +126,17 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    if sys.platform == "linux":
-        fcntl.fcntl(frames, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    _widen(frames)
     return os.fdopen(commands, "rb"), os.fdopen(frames, "wb")
+
+
+def _widen(pipe: int) -> None:
+    """On Linux, give the pipe PIPE_BYTES; where the system has no more to give, it works as it is."""
+    if sys.platform == "linux":
+        import fcntl  # noqa: PLC0415 - there is none on Windows
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _die_with_parent() -> None:
