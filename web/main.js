@@ -94,7 +94,7 @@ listenToKeys(actions, (event) => {
   }
   const onPage = event.target === document.body || (event.target instanceof Element && view.element.contains(event.target));
   const plain = !event.ctrlKey && !event.metaKey && event.key !== "?";
-  if (plain && !onPage) return true;
+  if (plain && (!onPage || event.target instanceof HTMLInputElement)) return true;
   return event.key === "Tab" && (event.shiftKey || !view.pointing);
 });
 listenToClipboard(editor, () => view.toWorld(pointerOrCentre()), notify, (file) => void workspace.openFile(file));

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { deflateSync } from "node:zlib";
 
 import { readText } from "../../web/core/png.js";
-import { duration, fraction, IDLE, isActive, reduce } from "../../web/core/run.js";
+import { duration, fraction, IDLE, isActive, reduce, sentence } from "../../web/core/run.js";
 
 const EVENTS = [
   { n: 1, type: "state", state: "running" },
@@ -52,6 +52,13 @@ test("a failure belongs to its node and port; what was waiting waits no more", (
 test("a job that starts over forgets its earlier attempt", () => {
   const { run } = reduce(IDLE, [...EVENTS, { n: 6, type: "state", state: "running" }]);
   assert.equal(run.nodes.size, 0);
+});
+
+test("a message beside its node does not name the node again", () => {
+  const problem = (/** @type {string} */ message) => ({ code: "x", node: "5", port: "latent", message });
+  assert.equal(sentence(problem("node 5 KSampler: input latent is missing"), "KSampler"), "Input latent is missing");
+  assert.equal(sentence(problem("node 5: there is no node type"), "KSampler"), "There is no node type");
+  assert.equal(sentence(problem("out of memory: 5 GB"), "KSampler"), "Out of memory: 5 GB");
 });
 
 test("durations read like a person says them", () => {

@@ -310,6 +310,108 @@ def test_copy_paste_duplicate_and_delete(studio: Studio) -> None:
     expect(studio.node("8")).to_have_count(0)
 
 
+def test_rename_by_double_click_and_undo(studio: Studio) -> None:
+    title = studio.node("5").locator(".node-title")
+    title.dblclick()
+    studio.page.keyboard.type("Painter")
+    studio.page.keyboard.press("Enter")
+    expect(title).to_have_text("Painter")
+    studio.button("Undo").click()
+    expect(title).to_have_text("KSampler")
+
+
+def test_select_by_box_and_move_with_the_keys(studio: Studio) -> None:
+    page = studio.page
+    box = studio.node("6").bounding_box()
+    assert box is not None
+    page.keyboard.down("Shift")
+    page.mouse.move(box["x"] - 20, box["y"] - 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 100, page.viewport_size["height"] - 60, steps=4)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    for id in ("6", "7"):
+        expect(studio.node(id)).to_have_attribute("aria-selected", "true")
+    expect(studio.node("5")).to_have_attribute("aria-selected", "false")
+    before = studio.document()["view"]["nodes"]["7"]
+    page.keyboard.press("ArrowDown")
+    after = studio.document()["view"]["nodes"]["7"]
+    assert after == {**before, "y": before["y"] + 8}
+
+
+def test_links_can_be_selected_deleted_and_moved(studio: Studio) -> None:
+    page = studio.page
+    start, end = studio.port("6", "output", "image").bounding_box(), studio.port("7", "input", "image").bounding_box()
+    assert start is not None
+    assert end is not None
+    page.mouse.click((start["x"] + end["x"]) / 2 + 12, (start["y"] + end["y"]) / 2 + 12)
+    page.keyboard.press("Delete")
+    expect(studio.port("7", "input", "image")).not_to_have_class(LINKED)
+    studio.button("Undo").click()
+    expect(studio.port("7", "input", "image")).to_have_class(LINKED)
+    studio.drag_to(studio.port("5", "input", "positive"), studio.port("5", "input", "negative"))
+    inputs = studio.document()["nodes"]["5"]["inputs"]
+    assert inputs["negative"] == {"node": "2", "output": "conditioning"}
+    assert "positive" not in inputs
+    studio.button("Undo").click()
+    assert studio.document()["nodes"]["5"]["inputs"]["positive"] == {"node": "2", "output": "conditioning"}
+
+
+def test_zoom_to_the_cursor_pan_and_show_everything(studio: Studio) -> None:
+    page = studio.page
+    first = studio.node("5").bounding_box()
+    assert first is not None
+    page.mouse.move(first["x"], first["y"])
+    page.mouse.wheel(0, -200)
+    expect(studio.node("5")).not_to_have_css("width", "0px")
+    page.wait_for_function(
+        "width => document.querySelector('[data-node=\"5\"]').getBoundingClientRect().width > width", arg=first["width"]
+    )
+    zoomed = studio.node("5").bounding_box()
+    assert zoomed is not None
+    assert abs(zoomed["x"] - first["x"]) < 2
+    assert abs(zoomed["y"] - first["y"]) < 2
+    page.mouse.move(100, 700)
+    page.mouse.down()
+    page.mouse.move(40, 640, steps=3)
+    page.mouse.up()
+    page.wait_for_function(
+        "x => document.querySelector('[data-node=\"5\"]').getBoundingClientRect().x < x - 50", arg=zoomed["x"]
+    )
+    studio.button("Show everything").click()
+    page.wait_for_function(
+        "x => Math.abs(document.querySelector('[data-node=\"5\"]').getBoundingClientRect().x - x) < 1", arg=first["x"]
+    )
+
+
+def test_values_by_slider_keys_and_limits(studio: Studio) -> None:
+    sampler = studio.node("5")
+    slider = sampler.get_by_role("slider", name="steps")
+    slider.focus()
+    slider.press("ArrowRight")
+    expect(sampler.get_by_label("steps", exact=True)).to_have_value("29")
+    box = sampler.get_by_label("denoise", exact=True)
+    box.fill("7")
+    box.press("Tab")
+    expect(box).to_have_value("1")
+    sampler.get_by_label("sampler", exact=True).select_option("dpmpp_2m")
+    assert studio.document()["nodes"]["5"]["inputs"]["sampler"] == "dpmpp_2m"
+    assert studio.document()["nodes"]["5"]["inputs"]["steps"] == 29
+
+
+def test_a_prompt_box_grows_with_its_node(studio: Studio) -> None:
+    prompt = studio.node("2").get_by_role("textbox", name="text")
+    before = prompt.bounding_box()
+    assert before is not None
+    grip = studio.node("2").locator("[data-grip]").bounding_box()
+    assert grip is not None
+    studio.drag(studio.node("2").locator("[data-grip]"), grip["x"] + 60, grip["y"] + 90)
+    after = prompt.bounding_box()
+    assert after is not None
+    assert after["height"] > before["height"] + 50
+    assert after["width"] > before["width"] + 30
+
+
 def test_names_from_strangers_are_text(studio: Studio) -> None:
     """Titles, kinds, ports, values and file names that look like markup or code are shown, never run."""
     workflow = {

@@ -98,7 +98,8 @@ export class Input {
       editor.unlink(port.node, port.port);
       return panTool(view, at, () => {});
     }
-    if (port) return linkTool(view, editor, port, (from, where) => this.#ask({ at: where, from }));
+    // Asked after this pointer is up, which would count as a press outside the box.
+    if (port) return linkTool(view, editor, port, (from, where) => void setTimeout(() => this.#ask({ at: where, from })));
     if (id !== null && target.closest("[data-grip]")) return resizeTool(view, editor, id, at);
     if (id !== null) return this.#nodeTool(id, at, add);
     if (add) return boxTool(view, editor, at, event.shiftKey);
@@ -184,9 +185,9 @@ export class Input {
     else this.#view.setCamera(cameras.pan(this.#view.camera, -event.deltaX, -event.deltaY));
   }
 
-  /** @param {MouseEvent} event */
+  /** Captured pointers send their clicks to the view, so what lies under the point is looked up. @param {MouseEvent} event */
   #doubleClick(event) {
-    const target = /** @type {Element} */ (event.target);
+    const target = document.elementFromPoint(event.clientX, event.clientY) ?? this.#view.element;
     const id = target.closest("[data-node]")?.getAttribute("data-node");
     if (id && target.closest(".node-head")) this.#view.nodeView(id)?.editTitle();
     const at = this.#view.pointOf(event);

@@ -3,7 +3,7 @@
 import { h, icon, setAttributes, setText } from "../dom.js";
 import { colourOf, isPlain } from "../core/colours.js";
 import { isLink, own } from "../core/document.js";
-import { duration } from "../core/run.js";
+import { duration, sentence } from "../core/run.js";
 import { t } from "../core/strings.js";
 import { createControl } from "../widgets/index.js";
 import { titleOf } from "./painter.js";
@@ -34,6 +34,8 @@ export class NodeView {
   #controls = new Map();
   /** @type {Map<string, HTMLElement>} "side\0name" -> port */
   #ports = new Map();
+  /** What `showRun` showed last. @type {[NodeRun | undefined, readonly Problem[] | null, string]} */
+  #shown = [undefined, null, ""];
   /** What the body was built for. */
   #built = "";
   /** @type {NodeSpec | null} */
@@ -78,10 +80,14 @@ export class NodeView {
 
   /** @param {NodeRun | undefined} run @param {readonly Problem[]} problems */
   showRun(run, problems) {
+    const title = titleOf(this.#editor, this.id);
+    const [shownRun, shownProblems, shownTitle] = this.#shown;
+    if (run === shownRun && problems === shownProblems && title === shownTitle) return;
+    this.#shown = [run, problems, title];
     const failing = problems.length > 0;
     setAttributes(this.element, { "data-state": failing ? "failed" : (run?.state ?? null) });
     const status = statusText(run);
-    this.element.setAttribute("aria-label", t("node.group", { title: titleOf(this.#editor, this.id), status: failing ? t("status.failed") : status }));
+    this.element.setAttribute("aria-label", t("node.group", { title, status: failing ? t("status.failed") : status }));
     setText(this.#badge, run && run.state !== "queued" && !failing ? status : "");
     const why = run && !failing ? run.reason.replaceAll("->", "→") : "";
     setText(this.#status, run && run.state !== "queued" && run.state !== "cached" && why !== NEVER_RUN ? why : "");
@@ -215,7 +221,7 @@ export class NodeView {
     this.#problems.dataset.text = text;
     this.#problems.replaceChildren(
       ...problems.map((problem) =>
-        h("div", { class: "node-problem", role: "alert", title: problem.hint ?? "" }, icon("alert"), h("span", {}, problem.message)),
+        h("div", { class: "node-problem", role: "alert", title: problem.hint ?? "" }, icon("alert"), h("span", {}, sentence(problem, this.#spec?.title ?? ""))),
       ),
     );
   }

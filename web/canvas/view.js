@@ -22,6 +22,8 @@ const READABLE = 0.45;
 /** Milliseconds of a frame that building DOM nodes may take while something moves. */
 const SLICE = 6;
 const MARGIN = 160;
+/** @type {readonly Problem[]} */
+const NO_PROBLEMS = [];
 
 export class View {
   element = h("div", { class: "canvas", tabindex: 0, role: "region", "aria-label": t("canvas.label") });
@@ -115,9 +117,10 @@ export class View {
     requestAnimationFrame(() => this.#mounted.get(id)?.element.focus({ preventScroll: true }));
   }
 
-  /** Whether the pointer is over the graph and the keyboard is not inside a node. */
+  /** Whether the pointer is over the graph and the keyboard is not moving about in it. */
   get pointing() {
     const active = document.activeElement;
+    if (active?.matches(":focus-visible")) return false;
     return this.element.matches(":hover") && (active === document.body || active === this.element || active?.classList.contains("node") === true);
   }
 
@@ -165,7 +168,7 @@ export class View {
     const selection = this.#editor.selection.peek();
     for (const [id, node] of this.#mounted) {
       node.select(selection.has(id));
-      node.showRun(run.nodes.get(id), problems.get(id) ?? []);
+      node.showRun(run.nodes.get(id), problems.get(id) ?? NO_PROBLEMS);
     }
     this.invalidate();
   }
@@ -243,8 +246,7 @@ export class View {
       if (!wanted.has(id) && !node.element.contains(document.activeElement)) this.#unmount(id);
     }
     const until = performance.now() + (this.#mounted.size === 0 ? 5 * SLICE : SLICE);
-    for (const id of wanted) {
-      if (this.#mounted.has(id)) continue;
+    for (const id of this.#inReadingOrder(wanted)) {
       if (performance.now() > until) {
         this.invalidate();
         return;
@@ -252,12 +254,18 @@ export class View {
       const { run, problems } = this.#status();
       const node = new NodeView(id, this.#editor, this.#services);
       node.select(this.#editor.selection.peek().has(id));
-      node.showRun(run.nodes.get(id), problems.get(id) ?? []);
+      node.showRun(run.nodes.get(id), problems.get(id) ?? NO_PROBLEMS);
       if (this.#refusalOf) node.light(this.#refusalOf);
       this.#mounted.set(id, node);
       this.#mountedIds.add(id);
       this.#nodes.append(node.element);
     }
+  }
+
+  /** Nodes still without DOM, left to right and top to bottom: the order in which Tab will visit them. @param {Set<string>} ids */
+  #inReadingOrder(ids) {
+    const place = (/** @type {string} */ id) => /** @type {Box} */ (this.#editor.scene.nodes.box(id));
+    return [...ids].filter((id) => !this.#mounted.has(id)).sort((a, b) => place(a).x - place(b).x || place(a).y - place(b).y);
   }
 
   /** @param {string} id */

@@ -99,6 +99,17 @@ export function problem(error, node) {
   return { ...error, code: error?.code ?? "error", node: error?.node ?? node, port: error?.port ?? null, message: error?.message ?? "" };
 }
 
+/**
+ * A problem's message where its node is plain to see: without the words that name the node.
+ * @param {Problem} problem
+ * @param {string} kind  the title of the node's definition
+ */
+export function sentence(problem, kind) {
+  const named = [`node ${problem.node} ${kind}: `, `node ${problem.node}: `].find((prefix) => problem.message.startsWith(prefix));
+  const text = problem.message.slice(named?.length ?? 0);
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
 /** How far a run is, in 0..1: nodes that are through, and the running node's own steps. @param {Run} run */
 export function fraction(run) {
   if (run.nodes.size === 0) return 0;

@@ -114,11 +114,8 @@ export class Dialogs {
   /** @param {string} title @param {...Node} content */
   #dialog(title, ...content) {
     const close = button({ label: t("open.close"), icon: "close", class: "button" }, () => dialog.close());
-    const dialog = h("dialog", { class: "dialog", "aria-label": title }, h("div", { class: "dialog-head" }, h("h2", {}, title), close), ...content);
+    const dialog = h("dialog", { class: "dialog", closedby: "any", "aria-label": title }, h("div", { class: "dialog-head" }, h("h2", {}, title), close), ...content);
     dialog.addEventListener("close", () => dialog.remove());
-    dialog.addEventListener("pointerdown", (event) => {
-      if (event.target === dialog) dialog.close();
-    });
     document.body.append(dialog);
     dialog.showModal();
     /** @type {HTMLElement | null} */ (dialog.querySelector(".dialog-head ~ * input:not([hidden]), .dialog-foot button"))?.focus();

@@ -1,6 +1,7 @@
 /** What is wrong with the workflow, as a list; each entry leads to its node. Absent when nothing is wrong. */
 
 import { h, icon, setText } from "../dom.js";
+import { sentence } from "../core/run.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { titleOf } from "../canvas/painter.js";
@@ -22,7 +23,7 @@ export function problemsPanel(editor, runner, show) {
   const entry = (problem) => {
     const known = problem.node !== null && editor.document.nodes.has(problem.node);
     const where = known ? [titleOf(editor, problem.node ?? ""), problem.port].filter(Boolean).join(" · ") : "";
-    const text = h("span", {}, where ? h("strong", {}, where) : null, h("span", {}, problem.message), problem.hint ? h("small", {}, problem.hint) : null);
+    const text = h("span", {}, where ? h("strong", {}, where) : null, h("span", {}, known ? sentence(problem, editor.scene.spec(problem.node ?? "").title) : problem.message), problem.hint ? h("small", {}, problem.hint) : null);
     if (!known) return h("li", {}, h("div", { class: "problem-item" }, icon("alert"), text));
     const item = h("button", { type: "button", class: "problem-item", title: t("problem.show") }, icon("alert"), text);
     item.addEventListener("click", () => show(problem.node ?? ""));

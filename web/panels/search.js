@@ -12,7 +12,7 @@ import { t } from "../core/strings.js";
 const SHOWN = 60;
 
 export class NodeSearch {
-  element = h("dialog", { class: "search", "aria-label": t("search.title") });
+  element = h("dialog", { class: "search", closedby: "any", "aria-label": t("search.title") });
   #box = h("input", { class: "search-box", type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "search-list", "aria-autocomplete": "list", spellcheck: "false", "aria-label": t("search.placeholder"), placeholder: t("search.placeholder") });
   #scope = h("div", { class: "search-scope", hidden: true });
   #list = h("div", { class: "search-list", id: "search-list", role: "listbox", "aria-label": t("search.title") });
@@ -31,9 +31,6 @@ export class NodeSearch {
     this.element.append(this.#box, this.#scope, this.#list);
     this.#box.addEventListener("input", () => this.#search());
     this.#box.addEventListener("keydown", (event) => this.#key(event));
-    this.element.addEventListener("pointerdown", (event) => {
-      if (event.target === this.element) this.element.close();
-    });
   }
 
   /**

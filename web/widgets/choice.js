@@ -10,10 +10,16 @@ export function choiceControl(field) {
   const box = h("select", { class: "field choice", "aria-label": field.label });
   /** @type {readonly (string | number)[]} */
   let values = [];
+  /** @type {readonly (string | number)[]} */
+  let offered = [];
+  /** @type {unknown} */
+  let shown = box;
 
   /** @param {unknown} value */
   const show = (value) => {
     const options = field.options();
+    if (options === offered && value === shown) return;
+    [offered, shown] = [options, value];
     const known = options.some((option) => option === value);
     values = known || value === undefined ? options : [/** @type {string} */ (value), ...options];
     box.replaceChildren(
