@@ -13,7 +13,8 @@ from itertools import count, islice
 from threading import RLock
 from typing import Any, Protocol
 
-from graph.keys import Key, Record, fingerprint
+from graph.flights import Flights
+from graph.keys import Fingerprint, Key, Record, fingerprint
 from graph.plan import History, Plan
 from graph.values import Traits
 
@@ -105,7 +106,7 @@ class Cache:
     """Results over `tiers`, fastest first. Remembers at most `remembered` records, forgetting the oldest."""
 
     def __init__(self, tiers: Sequence[Tier], traits: Traits, remembered: int = 100_000) -> None:
-        self.history = History()
+        self.history, self.flights = History(), Flights()
         self._tiers, self._traits, self._remembered = tiers, traits, remembered
         self._by_structure: dict[Key, Record] = {}
         self._by_value: dict[Key, Record] = {}
@@ -123,7 +124,7 @@ class Cache:
         now on found by structure too."""
         with self._lock:
             for i in plan.by_value:
-                if (record := plan.records[i]) is not None:
+                if (record := plan.records[i]) is not None and i not in plan.transient:
                     self._link(plan.keys[i], record)
             self.history.remember(plan)
 
@@ -142,15 +143,33 @@ class Cache:
                 return None
         return result.outputs if all(map(self._traits.valid, result.outputs.values())) else None
 
-    def put(self, structural: Key, key: Key, outputs: Outputs, seconds: float) -> Record:
-        traits = self._traits
-        prints = {name: fingerprint(key, name, traits.fingerprint(value)) for name, value in outputs.items()}
-        result = Result(outputs, sum(map(traits.size, outputs.values())), seconds)
-        record = Record(key, prints, seconds)
+    def describe(
+        self, key: Key, outputs: Outputs, seconds: float, forwarded: Mapping[str, Fingerprint] | None = None
+    ) -> Record:
+        """The record of outputs, which are not kept; of `forwarded` ones the fingerprint is known."""
+        known, traits = forwarded or {}, self._traits
+        prints = {
+            name: known.get(name) or fingerprint(key, name, traits.fingerprint(value))
+            for name, value in outputs.items()
+        }
+        return Record(key, prints, seconds)
+
+    def put(
+        self,
+        structural: Key | None,
+        key: Key,
+        outputs: Outputs,
+        seconds: float,
+        forwarded: Mapping[str, Fingerprint] | None = None,
+    ) -> Record:
+        """Keep outputs by their value key, and by `structural` where what made them always makes the same."""
+        record = self.describe(key, outputs, seconds, forwarded)
+        result = Result(outputs, sum(map(self._traits.size, outputs.values())), seconds)
         with self._lock:
             self._by_value[key] = record
             _forget(self._by_value, self._remembered)
-            self._link(structural, record)
+            if structural is not None:
+                self._link(structural, record)
             self._store(key, result)
         return record
 

@@ -38,6 +38,7 @@ class Plan:
     records: list[Record | None]
     by_value: set[int]
     targets: Sequence[int]
+    transient: frozenset[int]
 
     def arrived(self, i: int) -> list[Fingerprint] | None:
         """Fingerprints of what node i reads; None while one is not known."""
@@ -62,7 +63,7 @@ def plan(graph: Graph, targets: Iterable[NodeId] | None, memory: Memory, files: 
     keys = structural_keys(ids, nodes, identity)
     parents = [[(position[source], output) for source, output in node.links.values()] for node in nodes]
     records = [memory.find(key) for key in keys]
-    made = Plan(graph, position, ids, nodes, identity, keys, parents, records, set(), [position[id] for id in wanted])
+    made = Plan(graph, position, ids, nodes, identity, keys, parents, records, set(), [position[id] for id in wanted], frozenset())
     if None in records:
         _find_by_value(made, memory)
     return made
