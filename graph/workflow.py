@@ -49,20 +49,23 @@ def parse(data: bytes, limits: Limits = Limits()) -> Workflow:
 
 def parse_json(data: bytes, limits: Limits = Limits()) -> object:
     """The value of a JSON text, or InvalidGraph: strict JSON, with no duplicate keys, no NaN or infinity, no number
-    of more than `limits.digits` digits. How deep it may nest is for `load` to say."""
+    of more than `limits.digits` digits, nested no deeper than `limits.depth`."""
     with _refusing(data, limits):
-        return _decoder(limits).decode(data.decode("utf-8"))
+        value = _decoder(limits).decode(data.decode("utf-8"))
+    _check_depth(value, limits.depth)
+    return value
 
 
 def parse_members(data: bytes, limits: Limits = Limits()) -> dict[str, tuple[object, str]]:
     """The members of a JSON object, each with the text it was written as, or InvalidGraph; strict as above."""
     with _refusing(data, limits):
-        return dict(_members_of(data.decode("utf-8"), _decoder(limits)))
+        members = dict(_members_of(data.decode("utf-8"), _decoder(limits)))
+    _check_depth([value for value, _ in members.values()], limits.depth + 1)
+    return members
 
 
 def load(document: object, limits: Limits = Limits()) -> Workflow:
     """The workflow in parsed JSON, brought to the current version, or InvalidGraph."""
-    _check_depth(document, limits.depth)
     if not isinstance(document, dict):
         _refuse("bad_document", "the document", "an object with version and nodes", shown(document))
     document = _migrated(cast("dict[str, Any]", document))
