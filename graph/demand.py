@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import IntEnum
+from functools import partial
 from heapq import heappop, heappush
 
 from graph import reasons
 from graph.cache import Cache, Outputs
 from graph.context import OutputFile
 from graph.events import Cached, Event, Failed, Finished, NodeError, Queued, Skipped, Started
+from graph.flights import Landed
 from graph.keys import Key, Record, value_key
 from graph.node import Resource
 from graph.plan import Plan
@@ -31,23 +33,34 @@ class State(IntEnum):
     """waits for another node of the same value key"""
     GATHERING = 3
     """has to run, waits for values of its parents"""
-    READY = 4
-    RUNNING = 5
-    DONE = 6
-    DEAD = 7
+    AWAY = 4
+    """waits for another run on the same cache that computes the same"""
+    READY = 5
+    RUNNING = 6
+    DONE = 7
+    DEAD = 8
     """failed, skipped or cancelled"""
 
 
 class Demand:
     """The executor calls `start` first, then `next_ready` for each place it has, and for each node so given exactly
-    one of `finished`, `failed` and `cancel`."""
+    one of `finished`, `failed` and `cancel`.
 
-    def __init__(self, plan: Plan, cache: Cache, emit: Callable[[Event], None]) -> None:
+    A node that another run on the cache computes at that moment is `away`; that run's thread calls `told`, and who
+    holds the lock of this one then calls `landed`. What is computed here is told by `take_landings`, of which the
+    executor must tell the cache without holding its lock."""
+
+    def __init__(
+        self, plan: Plan, cache: Cache, emit: Callable[[Event], None], told: Callable[[int, Landed | None], None]
+    ) -> None:
         count = len(plan.ids)
         self.values: dict[int, Outputs] = {}
         self.error: NodeError | None = None
         self.cancelled = False
-        self._plan, self._cache, self._emit = plan, cache, emit
+        self.away: set[int] = set()
+        self._plan, self._cache, self._emit, self._told = plan, cache, emit, told
+        self._flying: dict[int, Key] = {}
+        self.landings: list[tuple[Key, Landed | None]] = []
         self._ready: dict[Resource, list[int]] = {"gpu": [], "cpu": [], "io": []}
         self._state = [State.IDLE] * count
         self._wanted = bytearray(count)
@@ -91,18 +104,67 @@ class Demand:
 
     def next_ready(self, free: Mapping[Resource, int]) -> int | None:
         """The first node in order that is ready and has a free place in its class; taken off, and announced started."""
+        while (i := self._pop_ready(free)) is not None:
+            if self._take_off(i):
+                self._state[i] = State.RUNNING
+                self._emit(Started(self._plan.ids[i], self._why(i)))
+                break
+        return i
+
+    def _pop_ready(self, free: Mapping[Resource, int]) -> int | None:
         best: list[int] | None = None
         for resource, heap in self._ready.items():
             while heap and self._state[heap[0]] is not State.READY:
                 heappop(heap)
             if heap and free[resource] > 0 and (best is None or heap[0] < best[0]):
                 best = heap
-        if best is None:
-            return None
-        i = heappop(best)
-        self._state[i] = State.RUNNING
-        self._emit(Started(self._plan.ids[i], self._why(i)))
-        return i
+        return None if best is None else heappop(best)
+
+    def _take_off(self, i: int) -> bool:
+        """Whether node i is to be run here and now; else another run does, or just did."""
+        if self._plan.nodes[i].spec.volatile:
+            return True
+        key = self._value_key[i]
+        self._state[i] = State.AWAY
+        if not self._cache.flights.join(key, partial(self._told, i)):
+            self.away.add(i)
+            return False
+        self._flying[i] = key
+        record = self._cache.known(key)
+        outputs = self._cache.get(record) if record is not None and self._cache.holds(record) else None
+        if record is None or outputs is None:
+            return True
+        self._share(i, outputs, record)
+        return False
+
+    def landed(self, i: int, landed: Landed | None) -> None:
+        """Another run is done with what node i waits for, or has given it up."""
+        if self._state[i] is not State.AWAY:
+            return
+        self.away.discard(i)
+        if landed is None:
+            self._state[i] = State.GATHERING
+            self._set_ready(i)
+        else:
+            self._share(i, *landed)
+
+    def _share(self, i: int, outputs: Outputs, record: Record) -> None:
+        self._plan.by_value.add(i)
+        self._emit(Cached(self._plan.ids[i], reasons.SHARED, self._files(i, outputs)))
+        self._complete(i, outputs, record)
+
+    def take_landings(self) -> list[tuple[Key, Landed | None]]:
+        taken, self.landings = self.landings, []
+        return taken
+
+    def _land(self, i: int, landed: Landed | None) -> None:
+        if (key := self._flying.pop(i, None)) is not None:
+            self.landings.append((key, landed))
+
+    def give_up(self) -> None:
+        """The run is over: what it left unfinished is not computed here any more."""
+        for i in list(self._flying):
+            self._land(i, None)
 
     def any_ready(self, free: Mapping[Resource, int]) -> bool:
         for resource, heap in self._ready.items():  # noqa: SIM110 - a generator here is felt in long chains
@@ -116,6 +178,10 @@ class Demand:
 
     def finished(self, i: int, outputs: Outputs, record: Record, seconds: float) -> None:
         self._emit(Finished(self._plan.ids[i], seconds * 1000, self._files(i, outputs)))
+        self._complete(i, outputs, record)
+
+    def _complete(self, i: int, outputs: Outputs, record: Record) -> None:
+        self._land(i, (outputs, record))
         followers = self._followers.pop(i, ())
         del self._leader[record.key]
         for follower in followers:
@@ -309,6 +375,8 @@ class Demand:
 
     def _die(self, i: int) -> None:
         """Node i makes nothing in this run; what waits for it cannot run either."""
+        self._land(i, None)
+        self.away.discard(i)
         key = self._value_key.get(i, b"")
         leader = self._leader.get(key)
         if leader == i:

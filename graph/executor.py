@@ -18,11 +18,15 @@ from graph.context import NO_CONTEXT, Cancelled, Context
 from graph.demand import Demand
 from graph.events import Event, NodeError, Preview, Progress
 from graph.files import Files
+from graph.flights import Landed
 from graph.graph import Graph, NodeId
+from graph.keys import Record
 from graph.node import Resource
 from graph.plan import Plan, plan
 
 _LONGEST_TRACEBACK = 20_000
+_POLL_S = 0.05
+"""How soon a run that only waits for another one finds that it was cancelled."""
 
 
 Limits = Mapping[Resource, int]
@@ -56,8 +60,8 @@ def run(
     resource class run at a time; one, where it does not say.
     """
     made = plan(graph, targets, cache, files)
-    demand = Demand(made, cache, emit)
-    _Run(made, demand, cache, emit, files, context, cancelled, {"gpu": 1, "cpu": 1, "io": 1, **(limits or {})}).run()
+    free: dict[Resource, int] = {"gpu": 1, "cpu": 1, "io": 1, **(limits or {})}
+    demand = _Run(made, cache, emit, files, context, cancelled, free).run()
     cache.remember(made)
     state = "cancelled" if demand.cancelled else "failed" if demand.error else "done"
     outputs = {made.ids[i]: demand.values[i] for i in made.targets if i in demand.values}
@@ -69,7 +73,6 @@ def run(
 @dataclass
 class _Run:
     plan: Plan
-    demand: Demand
     cache: Cache
     emit: Callable[[Event], None]
     files: Files
@@ -83,15 +86,36 @@ class _Run:
         self.most_helpers = sum(self.free.values()) - 1
         self.running = self.waiting = 0
         self.crash: BaseException | None = None
+        self.demand = Demand(self.plan, self.cache, self.emit, self._told)
 
-    def run(self) -> None:
-        with self.turn:
-            self.demand.start()
-        self._work()
-        for helper in self.helpers:
-            helper.join()
+    def run(self) -> Demand:
+        try:
+            with self.turn:
+                self.demand.start()
+            self._work()
+            for helper in self.helpers:
+                helper.join()
+        finally:
+            with self.turn:
+                self.demand.give_up()
+            self._land()
         if self.crash is not None:
             raise self.crash
+        return self.demand
+
+    def _told(self, i: int, landed: Landed | None) -> None:
+        """Called by a thread of another run, which holds no lock."""
+        with self.turn:
+            self.demand.landed(i, landed)
+            self.turn.notify_all()
+        self._land()
+
+    def _land(self) -> None:
+        """Tell other runs; never while holding the lock of this one."""
+        with self.turn:
+            landings = self.demand.take_landings()
+        for key, landed in landings:
+            self.cache.flights.land(key, landed)
 
     def _work(self) -> None:
         try:
@@ -104,24 +128,32 @@ class _Run:
 
     def _next(self) -> int | None:
         """A node to run; None when nothing is left to run."""
-        with self.turn:
-            while self.crash is None:
+        while True:
+            with self.turn:
+                if self.crash is not None:
+                    return None
                 if not self.demand.cancelled and self.cancelled():
                     self.demand.cancel()
                 i = self.demand.next_ready(self.free)
                 if i is not None:
-                    self.free[self.plan.nodes[i].spec.resource] -= 1
-                    self.running += 1
-                    if self.demand.any_ready(self.free):
-                        self._call_helper()
-                    return i
-                if not self.running:
-                    self.turn.notify_all()
-                    break
-                self.waiting += 1
-                self.turn.wait()
-                self.waiting -= 1
-        return None
+                    self._occupy(i)
+                elif not self.demand.landings:
+                    if not self.running and not self.demand.away:
+                        self.turn.notify_all()
+                        return None
+                    self.waiting += 1
+                    self.turn.wait(_POLL_S if self.demand.away else None)
+                    self.waiting -= 1
+            if self.demand.landings:
+                self._land()
+            if i is not None:
+                return i
+
+    def _occupy(self, i: int) -> None:
+        self.free[self.plan.nodes[i].spec.resource] -= 1
+        self.running += 1
+        if self.demand.any_ready(self.free):
+            self._call_helper()
 
     def _call_helper(self) -> None:
         if self.waiting:
@@ -138,7 +170,7 @@ class _Run:
         try:
             outputs = node.spec.call(self._inputs(i), context)
             seconds = time.perf_counter() - started
-            record = self.cache.put(self.plan.keys[i], self.demand.value_key(i), outputs, seconds)
+            record = self._keep(i, outputs, seconds)
             end = partial(self.demand.finished, i, outputs, record, seconds)
         except Cancelled:
             end = partial(self.demand.cancel, i)
@@ -148,6 +180,13 @@ class _Run:
             self.running -= 1
             self.free[node.spec.resource] += 1
             end()
+        self._land()
+
+    def _keep(self, i: int, outputs: Outputs, seconds: float) -> Record:
+        key = self.demand.value_key(i)
+        if self.plan.nodes[i].spec.volatile:
+            return self.cache.describe(key, outputs, seconds)
+        return self.cache.put(self.plan.lasting_key(i), key, outputs, seconds)
 
     def _inputs(self, i: int) -> dict[str, Any]:
         node = self.plan.nodes[i]

@@ -37,6 +37,7 @@ class Options:
     version: str
     sink: bool
     resource: Resource
+    volatile: str
 
 
 def node(
@@ -47,15 +48,17 @@ def node(
     version: str = "1",
     sink: bool = False,
     resource: Resource = "cpu",
+    volatile: str = "",
 ) -> Callable[[F], F]:
     """Mark a function as a node; the function itself stays as it is and stays callable.
 
     `version` is changed when the same inputs give other results. A `sink` runs for its effect and needs no reader.
-    `resource` is the class that limits how many such nodes run at a time.
+    `resource` is the class that limits how many such nodes run at a time. `volatile` says what beside its inputs the
+    node reads ("the clock"): it runs in every job, and what follows it only when it made something else than before.
     """
 
     def mark(fn: F) -> F:
-        setattr(fn, MARK, Options(id, category, title or id, version, sink, resource))
+        setattr(fn, MARK, Options(id, category, title or id, version, sink, resource, volatile))
         return fn
 
     return mark
@@ -113,6 +116,7 @@ class NodeSpec:
     source: str
     fn: Callable[..., Any] | None = None
     context: str | None = None
+    volatile: str = ""
 
     @cached_property
     def input_types(self) -> Mapping[str, str]:
@@ -150,6 +154,7 @@ class NodeSpec:
             "version": self.version,
             "sink": self.sink,
             "resource": self.resource,
+            **({"volatile": self.volatile} if self.volatile else {}),
             "inputs": [port.to_json(files) for port in self.inputs],
             "outputs": [{"name": port.name, "type": port.type} for port in self.outputs],
             "source": self.source,
@@ -163,6 +168,7 @@ class NodeSpec:
             },
             inputs=tuple(Port.from_json(port) for port in json["inputs"]),
             outputs=tuple(Port.from_json(port) for port in json["outputs"]),
+            volatile=json.get("volatile", ""),
         )
 
 
@@ -201,6 +207,7 @@ def spec_of(fn: Callable[..., Any]) -> NodeSpec:
         source=fn.__module__,
         fn=fn,
         context=context,
+        volatile=options.volatile,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,7 +27,8 @@ class Plan:
 
     `records[i]` is None while it is not known what node i makes: it, or a node above it, has to run first. It is the
     one part of a plan that changes, as the run goes on. `by_value` are the positions whose record was found by the
-    values they read, not by what made those."""
+    values they read, not by what made those; `transient` those that are volatile or below such: their structural keys
+    hold in this plan only."""
 
     graph: Graph
     position: Mapping[NodeId, int]
@@ -39,6 +41,10 @@ class Plan:
     by_value: set[int]
     targets: Sequence[int]
     transient: frozenset[int]
+
+    def lasting_key(self, i: int) -> Key | None:
+        """The structural key of node i, if it means the same in every run."""
+        return None if i in self.transient else self.keys[i]
 
     def arrived(self, i: int) -> list[Fingerprint] | None:
         """Fingerprints of what node i reads; None while one is not known."""
@@ -60,13 +66,28 @@ def plan(graph: Graph, targets: Iterable[NodeId] | None, memory: Memory, files: 
     position = {id: i for i, id in enumerate(ids)}
     nodes = [graph.nodes[id] for id in ids]
     identity = identities(nodes, files)
+    volatile = [i for i, node in enumerate(nodes) if node.spec.volatile]
+    if volatile:
+        run = secrets.token_bytes(8)
+        for i in volatile:
+            identity[i] += run
     keys = structural_keys(ids, nodes, identity)
     parents = [[(position[source], output) for source, output in node.links.values()] for node in nodes]
     records = [memory.find(key) for key in keys]
-    made = Plan(graph, position, ids, nodes, identity, keys, parents, records, set(), [position[id] for id in wanted], frozenset())
+    transient = _below(volatile, parents) if volatile else frozenset[int]()
+    positions = [position[id] for id in wanted]
+    made = Plan(graph, position, ids, nodes, identity, keys, parents, records, set(), positions, transient)
     if None in records:
         _find_by_value(made, memory)
     return made
+
+
+def _below(sources: Iterable[int], parents: Sequence[Sequence[tuple[int, str]]]) -> frozenset[int]:
+    found = set(sources)
+    for i, read in enumerate(parents):
+        if any(parent in found for parent, _ in read):
+            found.add(i)
+    return frozenset(found)
 
 
 def _find_by_value(plan: Plan, memory: Memory) -> None:

@@ -16,6 +16,7 @@ SAME_INPUTS = "same inputs as an earlier run"
 SAME_VALUES = "same input values as an earlier run"
 NOT_NEEDED = "not needed: what reads it is cached"
 CANCELLED = "cancelled"
+SHARED = "computed by another job at the same time"
 NO_READERS = "nothing needs it any more"
 
 _MOST = 3
@@ -24,6 +25,8 @@ _MOST = 3
 def why(plan: Plan, i: int, past: Plan | None) -> str:
     """How node i differs from `past`, the plan by which its id last had a result. Of linked inputs the values are
     compared where they are known, else what makes them."""
+    if plan.nodes[i].spec.volatile:
+        return f"always runs: it reads {plan.nodes[i].spec.volatile}"
     if past is None:
         return NEVER_RUN
     j = past.position[plan.ids[i]]
