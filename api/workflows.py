@@ -11,7 +11,7 @@ from api.documents import Conflict
 from api.problems import Refused, invalid_graph
 from api.services import Services
 from graph.problems import InvalidGraph
-from graph.workflow import load
+from graph.workflow import load_parsed
 from jobs.files import BadName, NoSuchFile
 
 MAX_WORKFLOW = 32 << 20
@@ -78,6 +78,6 @@ def _expected(request: web.Request) -> str | None:
 def _check_document(document: object) -> None:
     """422 for what is no workflow. Unknown nodes and fields are welcome: whoever has them can run it."""
     try:
-        load(document)
+        load_parsed(document)
     except InvalidGraph as error:
         raise invalid_graph(error) from error

@@ -44,7 +44,7 @@ class Workflow:
 
 def parse(data: bytes, limits: Limits = Limits()) -> Workflow:
     """The workflow in a JSON text, or InvalidGraph."""
-    return load(parse_json(data, limits), limits)
+    return load_parsed(parse_json(data, limits), limits)
 
 
 def parse_json(data: bytes, limits: Limits = Limits()) -> object:
@@ -65,7 +65,13 @@ def parse_members(data: bytes, limits: Limits = Limits()) -> dict[str, tuple[obj
 
 
 def load(document: object, limits: Limits = Limits()) -> Workflow:
-    """The workflow in parsed JSON, brought to the current version, or InvalidGraph."""
+    """The workflow in a JSON value, brought to the current version, or InvalidGraph."""
+    _check_depth(document, limits.depth)
+    return load_parsed(document, limits)
+
+
+def load_parsed(document: object, limits: Limits = Limits()) -> Workflow:
+    """As `load`, for a value that `parse_json` or `parse_members` made, which nests no deeper than it may."""
     if not isinstance(document, dict):
         _refuse("bad_document", "the document", "an object with version and nodes", shown(document))
     document = _migrated(cast("dict[str, Any]", document))

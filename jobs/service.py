@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from graph.problems import InvalidGraph, Problem
-from graph.workflow import load
+from graph.workflow import load_parsed
 from jobs import rows
 from jobs.catalogue import Catalogue
 from jobs.database import Database
@@ -58,7 +58,7 @@ class Jobs:
     ) -> str:
         """Validate, record and queue; the id.
 
-        `text` is the workflow as JSON text, for a caller that has it at hand.
+        `workflow` is a value that graph.workflow parsed; `text` is what it was parsed from, where that is at hand.
         `key` is an idempotency key: the same request with it within 24 hours gives the same id and no second job.
         Raises InvalidGraph with every problem, KeyReused, WorkerUnavailable (nothing to validate with yet).
         """
@@ -181,4 +181,4 @@ class Jobs:
         """Raise InvalidGraph; wait for the first worker when no earlier start has left its definitions."""
         if not self.catalogue.known:
             await self._dispatcher.worker()
-        self.catalogue.builder.build(load(workflow), targets)
+        self.catalogue.builder.build(load_parsed(workflow), targets)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from graph.problems import InvalidGraph
-from graph.workflow import load
+from graph.workflow import load_parsed
 from jobs.engine import Engine
 from jobs.outbox import Outbox
 from jobs.protocol import Message, read
@@ -90,7 +90,7 @@ class Worker:
 
     def _run(self, job: _Job) -> tuple[str, Mapping[str, Any] | None]:
         try:
-            workflow = load(json.loads(job.message.body))
+            workflow = load_parsed(json.loads(job.message.body))
             outcome = self._engine.run(workflow, job.message.head["targets"], self._outbox.emit, job.cancelled.is_set)
         except InvalidGraph as error:
             return "failed", _error("invalid_graph", error, error.problems[0].node, error.problems[0].port)
@@ -107,7 +107,7 @@ class Worker:
 
     def _explain(self, message: Message) -> dict[str, Any]:
         try:
-            return {"nodes": self._engine.explain(load(json.loads(message.body)), message.head["targets"])}
+            return {"nodes": self._engine.explain(load_parsed(json.loads(message.body)), message.head["targets"])}
         except InvalidGraph as error:
             return {"problems": [problem.to_json() for problem in error.problems]}
         except Exception as error:  # noqa: BLE001 - the thread must go on to the next question
