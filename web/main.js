@@ -5,11 +5,11 @@ import { createActions, listenToKeys } from "./actions.js";
 import { Input } from "./canvas/input.js";
 import { View } from "./canvas/view.js";
 import { listenToClipboard, listenToDrops } from "./clipboard.js";
-import { Catalogue } from "./core/catalogue.js";
 import { Editor } from "./core/editor.js";
-import { effect, signal } from "./core/store.js";
+import { effect } from "./core/store.js";
 import { t } from "./core/strings.js";
 import { h } from "./dom.js";
+import { Engine } from "./engine.js";
 import { Dialogs } from "./panels/dialogs.js";
 import { Notice } from "./panels/notice.js";
 import { problemsPanel } from "./panels/problems.js";
@@ -23,8 +23,8 @@ import { Workspace } from "./workspace.js";
 
 const notice = new Notice();
 const notify = (/** @type {string} */ text) => notice.show(text);
-const engine = signal(/** @type {"starting" | "ready" | "offline"} */ ("starting"));
 const editor = new Editor();
+const engine = new Engine(editor, notify);
 const runner = new Runner(editor, notify);
 const workspace = new Workspace(editor, runner, notify);
 const dialogs = new Dialogs(workspace);
@@ -100,33 +100,5 @@ listenToKeys(actions, (event) => {
 listenToClipboard(editor, () => view.toWorld(pointerOrCentre()), notify, (file) => void workspace.openFile(file));
 listenToDrops(editor, view, { open: (file) => void workspace.openFile(file), upload: (id, name, file) => void upload(id, name, file) });
 
-/** Definitions and model names, as they are now. */
-async function loadCatalogue() {
-  const [catalogue, models] = await Promise.all([api.nodes(), api.models()]);
-  editor.setCatalogue(new Catalogue(catalogue.nodes, models));
-}
-
-let connectedBefore = false;
-api.followAll(
-  (events) => {
-    for (const event of events) {
-      if (event.type !== "worker") continue;
-      engine.value = event.state === "ready" ? "ready" : "starting";
-      if (event.state === "ready") void loadCatalogue();
-    }
-  },
-  (connected) => {
-    if (!connected) {
-      if (engine.value !== "offline") notify(t("app.serverGone"));
-      engine.value = "offline";
-      return;
-    }
-    if (connectedBefore) notify(t("app.serverBack"));
-    connectedBefore = true;
-    void api.health().then((state) => {
-      engine.value = state.worker === "ready" ? "ready" : "starting";
-    });
-  },
-);
-if ((await api.health()).catalogue !== "") await loadCatalogue();
+await engine.start();
 await workspace.start();

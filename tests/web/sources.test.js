@@ -61,3 +61,10 @@ test("every module is imported from somewhere", () => {
   const orphans = [...modules.keys()].filter((name) => !imported.has(name) && name !== "main.js" && name !== "core/types.js");
   assert.deepEqual(orphans, []);
 });
+
+test("the page asks for all its modules at once", () => {
+  const page = readFileSync(join(WEB, "index.html"), "utf-8");
+  const preloaded = [...page.matchAll(/rel="modulepreload" href="\/web\/(.*?)"/g)].map((match) => match[1]);
+  const needed = [...modules.keys()].filter((name) => name !== "main.js" && name !== "core/types.js");
+  assert.deepEqual(preloaded, needed.sort());
+});

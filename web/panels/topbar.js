@@ -14,7 +14,7 @@ import { titleOf } from "../canvas/painter.js";
 /** @import {Runner} from "../runner.js" */
 /** @import {Workspace} from "../workspace.js" */
 /** @typedef {{editor: Editor, runner: Runner, workspace: Workspace, actions: ReadonlyMap<string, Action>,
- *            engine: import("../core/store.js").Signal<"starting" | "ready" | "offline">}} BarParts */
+ *            engine: import("../engine.js").Engine}} BarParts */
 
 /** @param {BarParts} parts */
 export function topBar({ editor, runner, workspace, actions, engine }) {
@@ -41,8 +41,8 @@ export function topBar({ editor, runner, workspace, actions, engine }) {
     cancel.toggleAttribute("hidden", !active);
     if (focused) (active ? cancel : run).focus();
     const problems = [...runner.problems.value.values()].flat().length;
-    setText(status, statusLine(editor, current, engine.value, runner.took.value, problems));
-    status.dataset.tone = engine.value === "offline" || problems > 0 ? "bad" : active || engine.value === "starting" ? "busy" : "calm";
+    setText(status, statusLine(editor, current, engine.state.value, runner.took.value, problems));
+    status.dataset.tone = engine.state.value === "offline" || problems > 0 ? "bad" : active || engine.state.value === "starting" ? "busy" : "calm";
     const percent = active ? Math.round(100 * fraction(current)) : 0;
     meter.classList.toggle("active", active);
     setAttributes(meter, { "aria-valuenow": percent });
