@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -81,15 +81,7 @@ def main(arguments: Sequence[str]) -> int:
     if not chosen or (chosen[0].startswith("-") and chosen[0] not in ("-h", "--help", "--version")):
         chosen.insert(0, "serve")
     options = parser().parse_args(chosen)
-    commands: Mapping[str, Callable[[argparse.Namespace], int]] = {
-        "serve": serve,
-        "run": run,
-        "validate": validate,
-        "explain": explain,
-        "nodes": nodes,
-        "models": models,
-        "worker": worker,
-    }
+    commands = {command.__name__: command for command in (serve, run, validate, explain, nodes, models, worker)}
     try:
         code = commands[options.command](options)
         sys.stdout.flush()
@@ -311,7 +303,8 @@ def run(options: argparse.Namespace) -> int:
         summary.fold(event.to_json())
         console.show(event)
 
-    outcome, code = run_here(engine, workflow, emit, options.timeout)
+    with contextlib.redirect_stdout(sys.stderr):
+        outcome, code = run_here(engine, workflow, emit, options.timeout)
     console.close()
     written = report.written_files(outcome)
     places = {folder: files.root(folder) for folder in ("output", "temp")}

@@ -41,7 +41,9 @@ class Failure(Exception):
 
 def problems_exit(problems: Sequence[Problem], workflow: Workflow, registry: Mapping[str, NodeSpec]) -> Exit:
     """MISSING when nothing is wrong but nodes or files this machine does not have, INVALID otherwise."""
-    return Exit.MISSING if all(_is_missing(p, workflow, registry) for p in problems) else Exit.INVALID
+    unknown = any(problem.code == "unknown_node" for problem in problems)
+    causes = [problem for problem in problems if not (unknown and problem.code == "no_sink")]
+    return Exit.MISSING if all(_is_missing(problem, workflow, registry) for problem in causes) else Exit.INVALID
 
 
 def _is_missing(problem: Problem, workflow: Workflow, registry: Mapping[str, NodeSpec]) -> bool:

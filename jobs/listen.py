@@ -51,9 +51,11 @@ def listen(host: str, port: int | None) -> socket.socket:
 
 
 def listen_on(host: str, port: int) -> socket.socket:
+    if not 0 <= port < 1 << 16:
+        raise Failure(Exit.USAGE, f"--port {port}: expected 0 to 65535")
     try:
         resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise Failure(Exit.BAD_CONFIGURATION, f"cannot listen on {host} port {port}: {error}") from error
     family, kind, protocol, _, address = resolved[0]
     listener = socket.socket(family, kind, protocol)
@@ -62,7 +64,7 @@ def listen_on(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(256)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listener.close()
         raise Failure(Exit.UNAVAILABLE, f"cannot listen on {host} port {port}: {error}") from error
     return listener

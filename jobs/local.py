@@ -22,6 +22,10 @@ GRACE_S = 5.0
 """How long after a time limit or a second signal a node has to come back before the process ends without it."""
 
 
+OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
+"""What Python and torch raise when memory is short."""
+
+
 class _Stop:
     """Whether, and with which exit code, the run is to stop."""
 
@@ -81,7 +85,7 @@ def refuse_invalid(catalogue: Catalogue, workflow: Workflow, name: str) -> None:
 
 
 def outcome_exit(outcome: Outcome) -> Exit:
-    if outcome.state == "failed" and outcome.error is not None and outcome.error.code == "out_of_memory":
+    if outcome.error is not None and outcome.error.type in OUT_OF_MEMORY:
         return Exit.OUT_OF_MEMORY
     return {"done": Exit.DONE, "failed": Exit.JOB_FAILED, "cancelled": Exit.CANCELLED}[outcome.state]
 

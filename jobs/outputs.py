@@ -7,11 +7,12 @@ import re
 import secrets
 import threading
 from pathlib import Path
+from typing import Final
 
 from graph.context import OutputFile
 from jobs.files import PART, parts_of, publish
 
-SUFFIXES = {
+SUFFIXES: Final = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
     "image/webp": ".webp",

@@ -1,0 +1,221 @@
+"""The command line as scripts meet it: results on standard output, the rest on standard error, exit codes kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ENV = {**os.environ, "STARTED": os.devnull}
+PACK = """
+import os, time
+from pathlib import Path
+from graph import Context, NO_CONTEXT, OutputFile, node
+
+@node("cli.Number", category="cli")
+def number(value: int = 0) -> int:
+    return value
+
+@node("cli.Fail", category="cli")
+def fail(value: int) -> int:
+    raise MemoryError("too big") if value == 9 else ValueError("no good")
+
+@node("cli.Wait", category="cli")
+def wait(value: int, ctx: Context = NO_CONTEXT) -> int:
+    Path(os.environ["STARTED"]).touch()
+    for step in range(6000):
+        time.sleep(0.01)
+        ctx.progress(step + 1, 6000)
+    return value
+
+@node("cli.Save", category="cli", sink=True)
+def save(value: int, ctx: Context = NO_CONTEXT) -> list[OutputFile]:
+    print("chatter")
+    return [ctx.save(b"%d" % value, prefix="n", media_type="text/plain", width=1, height=1, temporary=False)]
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder and a folder of packs, warmed by one command so that the definitions are known."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "packs" / "cli").mkdir(parents=True)
+    (home / "packs" / "cli" / "__init__.py").write_text(PACK)
+    assert weft(home, "nodes").returncode == 0
+    return home
+
+
+def command(home: Path, *arguments: str) -> list[str]:
+    places = ["--data", str(home / "data"), "--custom-nodes", str(home / "packs"), "--device", "cpu"]
+    return [sys.executable, str(ROOT / "server.py"), arguments[0], *places, *arguments[1:]]
+
+
+def weft(home: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        command(home, *arguments), input=stdin, capture_output=True, check=False, env=ENV, timeout=120
+    )
+
+
+def workflow(path: Path, middle: str | None = None, value: object = 7, last: str = "cli.Save") -> str:
+    nodes = {"a": {"type": "cli.Number", "inputs": {"value": value}}}
+    source = {"node": "a", "output": "int"}
+    if middle:
+        nodes["b"] = {"type": middle, "inputs": {"value": source}}
+        source = {"node": "b", "output": "int"}
+    nodes["c"] = {"type": last, "inputs": {"value": source}}
+    path.write_text(json.dumps({"version": 1, "nodes": nodes}))
+    return str(path)
+
+
+def test_help_and_version_import_next_to_nothing() -> None:
+    program = (
+        "import sys, server; before = set(sys.modules)\n"
+        "try: server.main(['--help'])\n"
+        "except SystemExit as done: code = done.code\n"
+        "print({'asyncio', 'aiohttp', 'sqlite3', 'torch', 'graph'} & set(sys.modules), code)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("set() 0\n")
+    for name in ("serve", "run", "validate", "explain", "nodes", "models", "Exit codes"):
+        assert name in done.stdout
+    assert "worker" not in done.stdout
+
+
+def test_run_prints_the_paths_of_results(home: Path, tmp_path: Path) -> None:
+    done = weft(home, "run", workflow(tmp_path / "w.json"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode() == f"{tmp_path / 'out' / 'n-00001.txt'}\n"
+    assert b"chatter" in done.stderr
+    assert (tmp_path / "out" / "n-00001.txt").read_text() == "7"
+
+
+def test_run_with_json_and_set_from_standard_input(home: Path, tmp_path: Path) -> None:
+    text = Path(workflow(tmp_path / "w.json")).read_bytes()
+    done = weft(home, "run", "-", "--set", "a.value=12", "--json", "--out", str(tmp_path), stdin=text)
+    assert done.returncode == 0, done.stderr.decode()
+    result = json.loads(done.stdout)
+    (output,) = result["outputs"]["c"]
+    assert Path(output["path"]).read_text() == "12"
+    assert (result["state"], result["error"], output["media_type"]) == ("done", None, "text/plain")
+    assert {node["state"] for node in result["nodes"].values()} == {"ran"}
+
+
+def test_run_of_a_picture_that_carries_its_workflow(home: Path, tmp_path: Path) -> None:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    carried = b"workflow\0" + Path(workflow(tmp_path / "w.json")).read_bytes()
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    picture = tmp_path / "p.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"tEXt", carried) + chunk(b"IEND", b""))
+    assert weft(home, "validate", str(picture)).stdout == b"valid\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "message"), [(1, 1, b"no good"), (9, 5, b"too big")], ids=["failed", "out of memory"]
+)
+def test_a_failing_job(home: Path, tmp_path: Path, value: int, code: int, message: bytes) -> None:
+    done = weft(home, "run", workflow(tmp_path / "w.json", "cli.Fail", value))
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run"], 2, b"FILE"),
+        (["frobnicate"], 2, b"invalid choice"),
+        (["run", "{good}", "--set", "nonsense"], 2, b"expected --set NODE.INPUT=VALUE"),
+        (["validate", "{invalid}"], 3, b""),
+        (["run", "{invalid}"], 3, b"a.value"),
+        (["run", "{unknown}"], 4, b"cli.Nothing"),
+        (["run", "{no model}"], 4, b"nowhere.safetensors"),
+        (["run", "{good}", "--timeout", "0.2"], 7, b""),
+        (["run", "/nowhere.json"], 65, b"No such file"),
+        (["run", "{broken}"], 65, b"JSON"),
+        (["run", "{good}", "--out", "/proc/nowhere"], 73, b"--out"),
+        (["models", "--models", "/nowhere"], 78, b"no such folder"),
+        (["serve", "--host", "0.0.0.0"], 78, b"--token-file"),
+        (["serve", "--token-file", "/nowhere"], 78, b"--token-file"),
+        (["serve", "--port", "99999"], 2, b"port"),
+        (["run", "{good}", "--device", "cuda:99"], 78, b"cuda:99"),
+    ],
+)
+def test_exit_codes(home: Path, tmp_path: Path, arguments: list[str], code: int, message: bytes) -> None:
+    loader = {"type": "CheckpointLoader", "inputs": {"checkpoint": "nowhere.safetensors"}}
+    decode = {
+        "type": "VAEDecode",
+        "inputs": {"vae": {"node": "l", "output": "vae"}, "latent": {"node": "e", "output": "latent"}},
+    }
+    save = {"type": "PreviewImage", "inputs": {"image": {"node": "d", "output": "image"}}}
+    nodes = {"l": loader, "e": {"type": "EmptyLatent", "inputs": {}}, "d": decode, "s": save}
+    (tmp_path / "no model.json").write_text(json.dumps({"version": 1, "nodes": nodes}))
+    (tmp_path / "broken.json").write_text("{")
+    workflow(tmp_path / "good.json", "cli.Wait")
+    workflow(tmp_path / "invalid.json", value="seven")
+    workflow(tmp_path / "unknown.json", last="cli.Nothing")
+    places = {f"{{{path.stem}}}": str(path) for path in tmp_path.glob("*.json")}
+    done = weft(home, *[places.get(argument, argument) for argument in arguments])
+    assert (done.returncode, message in done.stderr) == (code, True), done.stderr.decode()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_cancel_a_run(home: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
+    began = tmp_path / "began"
+    with subprocess.Popen(
+        command(home, "run", workflow(tmp_path / "w.json", "cli.Wait"), "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "STARTED": str(began)},
+    ) as process:
+        while not began.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert json.loads(output)["state"] == "cancelled"
+
+
+def test_validate_says_everything_at_once(home: Path, tmp_path: Path) -> None:
+    document = {
+        "version": 1,
+        "nodes": {"1": {"type": "cli.Numbr", "inputs": {}}, "2": {"type": "cli.Save", "inputs": {"valu": 1}}},
+    }
+    path = tmp_path / "w.json"
+    path.write_text(json.dumps(document))
+    done = weft(home, "validate", str(path), "--json")
+    problems = json.loads(done.stdout)["problems"]
+    assert done.returncode == 3
+    assert {problem["code"] for problem in problems} >= {"unknown_node", "unknown_input", "missing_input"}
+    text = weft(home, "validate", str(path)).stdout.decode()
+    assert "cli.Number" in text
+    assert len(text.splitlines()) == len(problems)
+
+
+def test_nodes_and_models_are_listed(home: Path, tmp_path: Path) -> None:
+    assert "cli.Number" in weft(home, "nodes").stdout.decode()
+    catalogue = json.loads(weft(home, "nodes", "--json").stdout)
+    assert catalogue["packs"]["cli"] == {
+        "nodes": ["cli.Number", "cli.Fail", "cli.Wait", "cli.Save"],
+        "error": None,
+    }
+    (tmp_path / "vae").mkdir()
+    (tmp_path / "vae" / "mine.safetensors").touch()
+    assert "vae/mine.safetensors" in weft(home, "models", "--models", str(tmp_path)).stdout.decode().splitlines()
+
+
+def test_explain_without_a_server_says_that_nothing_is_cached(home: Path, tmp_path: Path) -> None:
+    done = weft(home, "explain", workflow(tmp_path / "w.json"), "--json")
+    assert done.returncode == 0, done.stderr.decode()
+    plan = json.loads(done.stdout)["nodes"]
+    assert {id: node["state"] for id, node in plan.items()} == {"a": "run", "c": "run"}
