@@ -61,6 +61,17 @@ export class Runner {
     await api.cancel(job).catch((error) => this.#notify(error.message));
   }
 
+  /** Follow a job of an earlier visit, if the server still knows it. @param {string} job */
+  async resume(job) {
+    try {
+      await api.job(job);
+    } catch (error) {
+      if (!(error instanceof api.ApiError)) throw error;
+      return;
+    }
+    if (this.run.peek() === IDLE) this.follow(job);
+  }
+
   /** Follow a job, from its first event on. @param {string} job */
   follow(job) {
     this.#stop();

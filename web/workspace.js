@@ -56,7 +56,7 @@ export class Workspace {
       const draft = JSON.parse(text);
       this.show(draft.document, draft.savedName, draft.revision, draft.dirty);
       this.name.value = draft.name;
-      if (draft.job) this.#runner.follow(draft.job);
+      if (draft.job) void this.#runner.resume(draft.job);
     } catch (error) {
       if (!(error instanceof BadDocument || error instanceof SyntaxError)) throw error;
       this.#notify(t("app.draftLost", { why: error.message }));

@@ -33,7 +33,7 @@ FLAGS = (
 START_S = 120
 RUN_MS = 120_000
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=20_000)
 
 
 @contextmanager
@@ -191,6 +191,6 @@ class Studio:
 def studio(browser: Browser, server: str) -> Iterator[Studio]:
     """The page with its default workflow, its draft forgotten, at 1280 by 800."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(20_000)
     yield Studio(context.new_page(), server).open()
     context.close()

@@ -173,6 +173,19 @@ def test_a_draft_that_cannot_be_read_is_said_and_the_page_opens(studio: Studio) 
     expect(studio.page.locator(".notice")).to_contain_text("could not be read")
 
 
+def test_a_job_the_server_no_longer_knows_is_let_go(studio: Studio) -> None:
+    sockets: list[str] = []
+    studio.page.on("websocket", lambda socket: sockets.append(socket.url))
+    draft = json.dumps({"document": studio.document(), "name": "", "savedName": "", "job": "gone"})
+    studio.page.add_init_script(f"localStorage.setItem('weft.draft', {json.dumps(draft)})")
+    with studio.page.expect_response(re.compile(r"/jobs/gone$")):
+        studio.page.reload()
+    studio.quicken()
+    studio.run()
+    expect(picture(studio)).to_be_visible()
+    assert not [url for url in sockets if "job=gone" in url]
+
+
 def test_a_dropped_picture_brings_its_workflow(studio: Studio) -> None:
     studio.quicken()
     studio.node("2").get_by_role("textbox", name="text").fill("words inside the picture")
