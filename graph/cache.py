@@ -1,123 +1,83 @@
 """Results of nodes, kept between runs: tiers from fastest to slowest, and a memory of what was ever made.
 
 A result is stored under its value key; structural keys point to it. A Record outlives the values it describes, so that
-an evicted result still tells its readers what it was, and a miss can be explained.
+an evicted result still tells its readers what it was, and a miss can be explained. With a disk, results and records
+outlive the process too.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import count, islice
-from threading import RLock
-from typing import Any, Protocol
+from dataclasses import replace
+from itertools import islice
+from threading import Lock, RLock
+from typing import Any, TypeVar
 
+from graph import reasons
 from graph.flights import Flights
 from graph.keys import Fingerprint, Key, Record, fingerprint
+from graph.ledger import TierName
 from graph.plan import History, Plan
+from graph.tiers.disk import Disk
+from graph.tiers.index import opened_record
+from graph.tiers.memory import Memory
+from graph.tiers.tier import Outputs, Place, Result, Tier
 from graph.values import Traits
 
-Outputs = Mapping[str, Any]
+__all__ = ("Cache", "Memory", "Outputs", "Result", "Tier")
 
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a node returned, its size in bytes and what it took to make, in seconds."""
-
-    outputs: Outputs
-    size: int
-    seconds: float
-
-
-class Tier(Protocol):
-    """One level of storage."""
-
-    def hit(self, key: Key) -> bool: ...
-
-    def get(self, key: Key) -> Result | None: ...
-
-    def put(self, key: Key, result: Result) -> Sequence[tuple[Key, Result]]:
-        """Store, and return what had to leave to make room; the result itself when it does not fit."""
-        ...
-
-
-class Memory:
-    """Tier within a budget of bytes. What leaves first is what is cheapest to make again per byte, and oldest:
-    GreedyDual-Size (Cao and Irani, 1997), where a result's worth is its seconds per byte above a floor that rises to
-    the worth of whatever left last."""
-
-    OVERHEAD = 512
-    """Bytes an entry costs beside its values."""
-
-    def __init__(self, budget: int) -> None:
-        self.budget, self.used = budget, 0
-        self._floor = 0.0
-        self._results: dict[Key, Result] = {}
-        self._worth: dict[Key, float] = {}
-        self._queue: list[tuple[float, int, Key]] = []
-        self._turn = count()
-
-    def hit(self, key: Key) -> bool:
-        return key in self._results
-
-    def get(self, key: Key) -> Result | None:
-        result = self._results.get(key)
-        if result is not None:
-            self._worth[key] = self._floor + result.seconds / (result.size + self.OVERHEAD)
-        return result
-
-    def put(self, key: Key, result: Result) -> Sequence[tuple[Key, Result]]:
-        if key in self._results:
-            self._remove(key)
-        size = result.size + self.OVERHEAD
-        if size > self.budget:
-            return ((key, result),)
-        left: list[tuple[Key, Result]] = []
-        while self.used + size > self.budget:
-            left.append(self._evict())
-        self._results[key] = result
-        self.used += size
-        worth = self._worth[key] = self._floor + result.seconds / size
-        heapq.heappush(self._queue, (worth, next(self._turn), key))
-        return left
-
-    def _evict(self) -> tuple[Key, Result]:
-        """Remove the least worthy. A place in the queue may be out of date: worth only rises, so it is moved back."""
-        while True:
-            worth, _, key = heapq.heappop(self._queue)
-            now = self._worth.get(key)
-            if now is None:
-                continue
-            if now > worth:
-                heapq.heappush(self._queue, (now, next(self._turn), key))
-                continue
-            self._floor = worth
-            return key, self._remove(key)
-
-    def _remove(self, key: Key) -> Result:
-        del self._worth[key]
-        result = self._results.pop(key)
-        self.used -= result.size + self.OVERHEAD
-        return result
+T = TypeVar("T")
 
 
 class Cache:
-    """Results over `tiers`, fastest first. Remembers at most `remembered` records, forgetting the oldest."""
+    """Results over `tiers` of memory, fastest first, and `disk`. `place` moves values off a device and back.
+    Remembers at most `remembered` records, forgetting the oldest."""
 
-    def __init__(self, tiers: Sequence[Tier], traits: Traits, remembered: int = 100_000) -> None:
+    def __init__(
+        self,
+        tiers: Sequence[Tier],
+        traits: Traits,
+        remembered: int = 100_000,
+        *,
+        disk: Disk | None = None,
+        place: Place | None = None,
+    ) -> None:
         self.history, self.flights = History(), Flights()
         self._tiers, self._traits, self._remembered = tiers, traits, remembered
-        self._by_structure: dict[Key, Record] = {}
-        self._by_value: dict[Key, Record] = {}
-        self._lock = RLock()
+        self._disk, self._place = disk, place
+        self._by_structure: dict[Key, Key] = {}
+        self._by_value: dict[Key, Record | bytes] = {}
+        self._lock, self._loading = RLock(), Lock()
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Learn what other processes have written since."""
+        if self._disk is None:
+            return
+        fresh = self._disk.fresh()
+        with self._lock:
+            self._by_value.update(fresh.records)
+            self._by_structure.update(fresh.structures)
+            _forget(self._by_value, self._remembered)
+            _forget(self._by_structure, self._remembered)
 
     def find(self, structural: Key) -> Record | None:
-        return self._by_structure.get(structural)
+        key = self._by_structure.get(structural)
+        return None if key is None else self.known(key)
 
     def known(self, key: Key) -> Record | None:
         """The record of a value key."""
-        return self._by_value.get(key)
+        record = self._by_value.get(key)
+        return self._read_record(key, record) if isinstance(record, bytes) else record
+
+    def _read_record(self, key: Key, row: bytes) -> Record | None:
+        """A record as the disk has it is read when it is asked for; a damaged one was never made."""
+        try:
+            record = self._by_value[key] = opened_record(key, row)
+        except ValueError:
+            self._by_value.pop(key, None)
+            return None
+        return record
 
     def remember(self, plan: Plan) -> None:
         """What is known at the end of a run: why nodes may differ from it, and results found by value, which are from
@@ -125,23 +85,53 @@ class Cache:
         with self._lock:
             for i in plan.by_value:
                 if (record := plan.records[i]) is not None and i not in plan.transient:
-                    self._link(plan.keys[i], record)
+                    self._link(plan.keys[i], record.key)
+                    if self._disk is not None:
+                        self._disk.link(plan.keys[i], record.key)
             self.history.remember(plan)
 
     def holds(self, record: Record) -> bool:
-        return any(tier.hit(record.key) for tier in self._tiers)
+        if any(tier.hit(record.key) for tier in self._tiers):
+            return True
+        return self._disk is not None and self._disk.hit(record.key)
 
     def get(self, record: Record) -> Outputs | None:
         """The outputs, moved to the fastest tier; None when they were evicted or no longer stand."""
+        result = self._from_memory(record.key)
+        if result is None and self._disk is not None:
+            with self._loading:
+                result = self._from_memory(record.key) or self._from_disk(record.key, self._disk)
+        if result is None:
+            return None
+        return result.outputs if all(map(self._traits.valid, result.outputs.values())) else None
+
+    def absence(self, record: Record) -> str:
+        """Why `get` has nothing for a record, in words."""
+        if self.holds(record):
+            return reasons.FILE_GONE
+        alive = None if self._disk is None else self._disk.alive.get(record.key)
+        return reasons.EVICTED if alive is None else f"{reasons.EVICTED}: {alive}"
+
+    def _from_memory(self, key: Key) -> Result | None:
         with self._lock:
             for depth, tier in enumerate(self._tiers):
-                if (result := tier.get(record.key)) is not None:
+                if (result := tier.get(key)) is not None:
+                    if result.lowered:
+                        tier.drop(key)
+                        result = self._lifted(result)
                     if depth:
-                        self._store(record.key, result)
-                    break
-            else:
-                return None
-        return result.outputs if all(map(self._traits.valid, result.outputs.values())) else None
+                        self._store(key, result)
+                    return result
+        return None
+
+    def _from_disk(self, key: Key, disk: Disk) -> Result | None:
+        result = disk.get(key)
+        if result is None:
+            return None
+        with self._lock:
+            result = self._measured(result.outputs, result.seconds)
+            self._store(key, result)
+        return result
 
     def describe(
         self, key: Key, outputs: Outputs, seconds: float, forwarded: Mapping[str, Fingerprint] | None = None
@@ -164,18 +154,53 @@ class Cache:
     ) -> Record:
         """Keep outputs by their value key, and by `structural` where what made them always makes the same."""
         record = self.describe(key, outputs, seconds, forwarded)
-        result = Result(outputs, sum(map(self._traits.size, outputs.values())), seconds)
+        result = self._measured(outputs, seconds)
         with self._lock:
             self._by_value[key] = record
             _forget(self._by_value, self._remembered)
             if structural is not None:
-                self._link(structural, record)
+                self._link(structural, key)
             self._store(key, result)
+        if self._disk is not None:
+            self._disk.remember(structural, record)
+            self._disk.put(key, result)
         return record
 
-    def _link(self, structural: Key, record: Record) -> None:
-        self._by_structure[structural] = record
+    def clear(self, tier: TierName) -> None:
+        """Let every result in a tier go. What is running keeps what it holds."""
+        if tier == "disk" and self._disk is not None:
+            self._disk.clear()
+        with self._lock:
+            for memory in self._tiers:
+                if memory.name == tier:
+                    memory.clear()
+
+    def report(self) -> Mapping[str, Any]:
+        """Bytes by tier: `{tier: {"budget", "used", "results"}}`; of the disk also what went wrong."""
+        with self._lock:
+            found = {memory.name: memory.account.to_json() for memory in self._tiers}
+        if self._disk is not None:
+            found["disk"] = self._disk.report()
+        return found
+
+    def close(self) -> None:
+        """Write what waits to be written. The cache is not to be used any more."""
+        if self._disk is not None:
+            self._disk.close()
+
+    def _link(self, structural: Key, key: Key) -> None:
+        self._by_structure[structural] = key
         _forget(self._by_structure, self._remembered)
+
+    def _measured(self, outputs: Outputs, seconds: float) -> Result:
+        size = sum(map(self._traits.size, outputs.values()))
+        on_device = 0 if self._place is None else sum(map(self._place.on_device, outputs.values()))
+        return Result(outputs, size, seconds, on_device)
+
+    def _lifted(self, result: Result) -> Result:
+        assert self._place is not None
+        outputs = {name: self._place.lift(value) for name, value in result.outputs.items()}
+        return replace(result, outputs=outputs, on_device=result.size, lowered=False)
 
     def _store(self, key: Key, result: Result) -> None:
         falling: Sequence[tuple[Key, Result]] = ((key, result),)
@@ -183,7 +208,7 @@ class Cache:
             falling = [lower for one in falling for lower in tier.put(*one)]
 
 
-def _forget(records: dict[Key, Record], most: int) -> None:
+def _forget(records: dict[Key, T], most: int) -> None:
     if len(records) > most:
         for key in list(islice(records, most // 10)):
             del records[key]

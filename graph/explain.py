@@ -46,5 +46,5 @@ def _decision(made: Plan, i: int, cache: Cache, runs: bool) -> Decision:
         reason = reasons.SAME_VALUES if i in made.by_value else reasons.SAME_INPUTS
         return Decision("cached", reason if record is not None else reasons.NOT_NEEDED)
     if record is not None:
-        return Decision("run", reasons.FILE_GONE if cache.holds(record) else reasons.EVICTED)
+        return Decision("run", cache.absence(record))
     return Decision("run", reasons.why(made, i, cache.history.get(made.ids[i])))

@@ -27,18 +27,18 @@ class NodeTraits:
         """Memory held, each storage counted once, however many tensors look at it."""
         storages = {
             storage.data_ptr(): storage.nbytes()
-            for leaf in _leaves(value)
-            for tensor in _tensors(leaf)
+            for leaf in leaves(value)
+            for tensor in tensors(leaf)
             if (storage := tensor.untyped_storage())
         }
-        rest = sum(self._plain.size(leaf) for leaf in _leaves(value) if not isinstance(leaf, Tensor | nn.Module))
+        rest = sum(self._plain.size(leaf) for leaf in leaves(value) if not isinstance(leaf, Tensor | nn.Module))
         return sum(storages.values()) + rest
 
     def fingerprint(self, value: object) -> bytes | None:
         if (plain := encode(value)) is not None:
             return plain
         digest = hashlib.blake2b(digest_size=32)
-        for leaf in _leaves(value):
+        for leaf in leaves(value):
             if isinstance(leaf, _Kind):
                 digest.update(f"K{leaf}\n".encode())
             elif isinstance(leaf, Tensor) and leaf.layout == torch.strided:
@@ -69,7 +69,7 @@ class _Kind(str):
         return _Kind(f"{type(value).__module__}.{type(value).__qualname__} {members}")
 
 
-def _leaves(value: object) -> Iterator[object]:
+def leaves(value: object) -> Iterator[object]:
     """What dataclasses and containers are made of in the end, each container announced by its kind."""
     if is_dataclass(value) and not isinstance(value, type | nn.Module):
         members: list[object] = [getattr(value, member.name) for member in fields(value)]
@@ -82,10 +82,10 @@ def _leaves(value: object) -> Iterator[object]:
         return
     yield _Kind.of(value, len(members))
     for member in members:
-        yield from _leaves(member)
+        yield from leaves(member)
 
 
-def _tensors(leaf: object) -> Iterator[Tensor]:
+def tensors(leaf: object) -> Iterator[Tensor]:
     if isinstance(leaf, Tensor):
         yield leaf
     elif isinstance(leaf, nn.Module):

@@ -1,0 +1,370 @@
+"""Results on disk: shared by processes, there after a restart, believed only when their hash agrees.
+
+Whoever runs never waits for a write: a thread of its own takes what was put and noted in a pause, or when it has
+waited long enough, and writes it in one transaction. What waits can be read as if it were written. A write that fails
+costs what it was to keep, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from graph.keys import Key, Record
+from graph.ledger import Account
+from graph.storage import Packed, Storage, Unstorable
+from graph.tiers import container
+from graph.tiers.contents import Contents, System
+from graph.tiers.index import Content, Entry, Fresh, Index, Inline
+from graph.tiers.tier import Result
+
+log = logging.getLogger("weft.cache")
+
+SMALL: Final = 4096
+"""Bytes up to which an output is written in the index, whatever it cost."""
+READ_RATE: Final = 200e6
+"""Bytes a second at which a result is read back, at the least: one that is made faster is not worth writing."""
+PAUSE_S: Final = 0.15
+PATIENCE_S: Final = 1.0
+WAITING_BYTES: Final = 256 << 20
+"""Bytes that may wait to be written; what comes on top is not written, lest memory overflow."""
+MOST_RECORDS: Final = 100_000
+
+
+@dataclass
+class _Batch:
+    """What waits to be written."""
+
+    results: dict[Key, Result] = field(default_factory=dict[Key, Result])
+    records: dict[Key, Record] = field(default_factory=dict[Key, Record])
+    structures: dict[Key, Key] = field(default_factory=dict[Key, Key])
+    touched: set[Key] = field(default_factory=set[Key])
+    facts: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    bytes: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.results or self.records or self.structures or self.touched or self.facts)
+
+
+class Disk:
+    """Tier over `folder`, within a budget of bytes for all processes that share it.
+
+    `edition` names what results depend on beside their keys (the sources, the device): those of another edition are
+    never seen, and leave first as nobody uses them.
+    """
+
+    def __init__(
+        self, folder: Path, account: Account, storage: Storage, edition: str, system: System | None = None
+    ) -> None:
+        self.account = account
+        self.alive: dict[Key, str] = {}
+        """Why results cannot be written, of those that cannot."""
+        self.failures = 0
+        self.damaged = 0
+        self._folder, self._storage, self._edition = folder, storage, edition
+        self._system = system or System()
+        self._contents = Contents(folder / "contents", self._system)
+        self._reading, self._owning = threading.Lock(), threading.Lock()
+        """around the connection that reads, and the one that writes"""
+        self._turn = threading.Condition()
+        self._waiting, self._writing = _Batch(), _Batch()
+        self._since = self._active = 0.0
+        self._hurry = self._closing = False
+        self._seen, self._version = (0, 0), -1
+        folder.mkdir(parents=True, exist_ok=True)
+        self._open()
+        self._writer = threading.Thread(target=self._work, name="cache-writer", daemon=True)
+        self._writer.start()
+
+    def _open(self) -> None:
+        """A damaged index holds nothing that cannot be made again: it is removed, and the contents with it."""
+        path = self._folder / "index.db"
+        connect = partial(Index, path, self._edition, self._system.connect)
+        try:
+            self._index, self._own = connect(), connect()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            log.warning("the cache index %s is damaged (%s); starting an empty one", path, error)
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{path}{suffix}").unlink(missing_ok=True)
+            self._index, self._own = connect(), connect()
+
+    def _tidy(self, index: Index) -> list[bytes]:
+        """What an earlier process has left behind."""
+        orphans = index.recount()
+        self._contents.sweep(index.files())
+        return orphans
+
+    # What was ever made
+
+    def fresh(self) -> Fresh:
+        """Records and structures written by others since the last call, or ever at the first one."""
+        with self._reading:
+            version = self._index.version()
+            if version == self._version:
+                return Fresh({}, {})
+            self._version, last = version, self._index.last()
+            if last == self._seen:
+                return Fresh({}, {})
+            found = self._index.fresh(*self._seen)
+            self._seen = last
+            return found
+
+    def remember(self, structural: Key | None, record: Record) -> None:
+        """Note a record, and that a structural key leads to it."""
+        with self._turn:
+            self._waiting.records[record.key] = record
+            if structural is not None:
+                self._waiting.structures[structural] = record.key
+            self._stir()
+
+    def link(self, structural: Key, key: Key) -> None:
+        with self._turn:
+            self._waiting.structures[structural] = key
+            self._stir()
+
+    def keep(self, name: str, body: bytes) -> None:
+        """Write a small fact about this edition, soon."""
+        with self._turn:
+            self._waiting.facts[name] = body
+            self._stir()
+
+    def fact(self, name: str) -> bytes | None:
+        with self._reading:
+            try:
+                return self._index.fact(name)
+            except ValueError:
+                return None
+
+    # Results
+
+    def hit(self, key: Key) -> bool:
+        if self._held(key) is not None:
+            return True
+        with self._reading:
+            return self._index.holds(key)
+
+    def get(self, key: Key) -> Result | None:
+        """The result with every hash checked; what is damaged is dropped and None."""
+        if (waiting := self._held(key)) is not None:
+            return waiting
+        try:
+            with self._reading:
+                entry = self._index.get(key)
+            if entry is None:
+                return None
+            outputs = {name: self._output(output) for name, output in entry.outputs.items()}
+        except ValueError as error:
+            self._drop_damaged(key, None, str(error))
+            return None
+        except _Damaged as damaged:
+            self._drop_damaged(key, damaged.hash, "a content does not have its hash any more")
+            return None
+        except sqlite3.Error as error:
+            self._failed("read from", error)
+            return None
+        with self._turn:
+            self._waiting.touched.add(key)
+            self._stir()
+        return Result(outputs, entry.size, entry.seconds)
+
+    def put(self, key: Key, result: Result) -> None:
+        """Write it soon, if it is worth it."""
+        if result.size > SMALL and result.seconds * READ_RATE < result.size:
+            return
+        if self.account.budget == 0 or key in self.alive:
+            return
+        with self._turn:
+            if self._waiting.bytes + result.size <= WAITING_BYTES and key not in self._writing.results:
+                self._waiting.results[key] = result
+                self._waiting.bytes += result.size
+                self._stir()
+
+    def drop(self, key: Key) -> None:
+        """Remove a result that no longer stands."""
+        with self._turn:
+            if (waiting := self._waiting.results.pop(key, None)) is not None:
+                self._waiting.bytes -= waiting.size
+        self._remove(lambda index: index.discard(key))
+
+    def clear(self) -> None:
+        """Remove every result and record, of every edition."""
+        with self._turn:
+            self._waiting = _Batch(facts=self._waiting.facts)
+        self.flush()
+
+        def clear(index: Index) -> list[bytes]:
+            files = list(index.files())
+            index.clear()
+            return files
+
+        self._remove(clear)
+
+    def flush(self) -> None:
+        """Return when all that waits now has been written, or failed to be."""
+        with self._turn:
+            self._hurry = True
+            self._turn.notify_all()
+            while (self._waiting or self._writing) and self._writer.is_alive():
+                self._turn.wait(1.0)
+
+    def report(self) -> dict[str, Any]:
+        """The account, and how many reads or writes failed and how many results were found damaged."""
+        self._count()
+        return {**self.account.to_json(), "failures": self.failures, "damaged": self.damaged}
+
+    def close(self) -> None:
+        self.flush()
+        with self._turn:
+            self._closing = True
+            self._turn.notify_all()
+        self._writer.join()
+        with self._reading, self._owning:
+            self._index.close()
+            self._own.close()
+
+    def _held(self, key: Key) -> Result | None:
+        """What waits to be written, or is being written."""
+        return self._waiting.results.get(key) or self._writing.results.get(key)
+
+    def _output(self, output: Inline | Content) -> object:
+        if isinstance(output, Inline):
+            return self._storage.unpack(Packed(output.structure, {}))
+        with self._reading:
+            content = self._index.content(output.hash)
+        data = None
+        if content is not None:
+            data = self._contents.read(output.hash, output.size) if content.data is None else bytearray(content.data)
+        if data is None or container.content_hash([data]) != output.hash:
+            raise _Damaged(output.hash)
+        return self._storage.unpack(container.read(data))
+
+    def _drop_damaged(self, key: Key, hash: bytes | None, why: str) -> None:
+        self.damaged += 1
+        log.warning("a result on disk is dropped and will be made again: %s", why)
+        self._remove(lambda index: index.discard(key) if hash is None else index.discard_content(hash))
+
+    # The writer
+
+    def _stir(self) -> None:
+        """Something waits. The writer is woken only by the first of a batch; it looks at the clock itself."""
+        now = self._active = time.monotonic()
+        if not self._since:
+            self._since = now
+            self._turn.notify_all()
+
+    def _work(self) -> None:
+        self._remove(self._tidy)
+        while True:
+            with self._turn:
+                while (delay := self._delay()) is None or delay > 0:
+                    if self._closing and not self._waiting:
+                        return
+                    self._turn.wait(delay)
+                self._writing, self._waiting = self._waiting, _Batch()
+                self._since, self._hurry = 0.0, False
+            try:
+                self._write(self._writing)
+            except (OSError, sqlite3.Error) as error:
+                self._failed("written to", error)
+            finally:
+                with self._turn:
+                    self._writing = _Batch()
+                    self._turn.notify_all()
+
+    def _delay(self) -> float | None:
+        """Seconds until what waits is written; None when nothing waits."""
+        if not self._waiting:
+            self._hurry = False
+            return None
+        if self._hurry or self._closing:
+            return 0.0
+        now = time.monotonic()
+        return min(self._active + PAUSE_S, self._since + PATIENCE_S) - now
+
+    def _write(self, batch: _Batch) -> None:
+        parts: dict[bytes, Path] = {}
+        try:
+            entries = [entry for key, result in batch.results.items() if (entry := self._entry(key, result, parts))]
+            with self._owning, self._own.writing():
+                before = self._own.last()
+                self._own.remember(batch.records.values(), batch.structures, MOST_RECORDS)
+                for entry in entries:
+                    self._place(entry, parts)
+                self._own.touch(batch.touched)
+                self._own.keep(batch.facts)
+                after = self._own.last()
+            with self._reading:
+                if self._seen == before:
+                    self._seen = after
+        finally:
+            for part in parts.values():
+                self._contents.abandon(part)
+        self._count()
+
+    def _entry(self, key: Key, result: Result, parts: dict[bytes, Path]) -> Entry | None:
+        """The result packed, its large contents prepared; None when it is alive."""
+        try:
+            outputs = {name: self._stored(self._storage.pack(value), parts) for name, value in result.outputs.items()}
+        except Unstorable as reason:
+            self.alive[key] = str(reason)
+            return None
+        return Entry(key, result.size, result.seconds, outputs)
+
+    def _stored(self, packed: Packed, parts: dict[bytes, Path]) -> Inline | Content:
+        if not packed.buffers and len(json.dumps(packed.structure)) <= SMALL:
+            return Inline(packed.structure)
+        written = container.write(packed)
+        hash, size = container.content_hash(written), sum(memoryview(part).nbytes for part in written)
+        if size <= SMALL:
+            return Content(hash, size, b"".join(written))
+        if hash not in parts and not self._contents.there(hash, size):
+            parts[hash] = self._contents.prepare(written)
+        return Content(hash, size)
+
+    def _place(self, entry: Entry, parts: Mapping[bytes, Path]) -> None:
+        """Within the transaction: books and files change together."""
+        freed = self._own.add(entry, self.account.budget)
+        if freed is None:
+            return
+        for hash in freed:
+            self._contents.remove(hash)
+        for content in entry.contents:
+            if content.data is not None or self._contents.there(content.hash, content.size):
+                continue
+            if content.hash in parts:
+                self._contents.place(parts[content.hash], content.hash)
+            else:  # it was there when the result was packed, and has left since to make room
+                self._own.discard_content(content.hash)
+
+    def _remove(self, discard: Callable[[Index], list[bytes]]) -> None:
+        try:
+            with self._owning, self._own.writing():
+                for hash in discard(self._own):
+                    self._contents.remove(hash)
+            self._count()
+        except (OSError, sqlite3.Error) as error:
+            self._failed("removed from", error)
+
+    def _count(self) -> None:
+        with self._owning:
+            self.account.used, self.account.results = self._own.used(), self._own.results()
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self.failures += 1
+        log.warning("a result could not be %s the cache in %s: %s", what, self._folder, error)
+
+
+class _Damaged(Exception):
+    def __init__(self, hash: bytes) -> None:
+        super().__init__(hash.hex())
+        self.hash = hash

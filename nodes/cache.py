@@ -1,0 +1,68 @@
+"""The cache of an engine with nodes: its budgets, by default what the machine can spare, and its tiers."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from graph.cache import Cache, Memory
+from graph.files import Files
+from graph.ledger import Account
+from graph.tiers.disk import Disk
+from graph.tiers.memory import DeviceMemory
+from nodes.storage import TensorPlace, TensorStorage
+from nodes.values import NodeTraits
+
+MOST_DISK = 64 << 30
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """Bytes of each tier; None: what the machine can spare."""
+
+    device: int | None = None
+    host: int | None = None
+    disk: int | None = None
+
+
+def open_cache(folder: Path, budgets: Budgets, files: Files, device: str, sources: str) -> Cache:
+    """A cache whose disk tier lies in `folder`. `sources` names the code the results are made by: together with the
+    device and the version of torch it is what they depend on beside their keys."""
+    host = Memory(_host_budget() if budgets.host is None else budgets.host)
+    storage, place, disk = TensorStorage(device), TensorPlace(), None
+    room = _disk_budget(folder) if budgets.disk is None else budgets.disk
+    if room:
+        disk = Disk(folder, Account(room), storage, f"{sources} torch {torch.__version__} {_name(device)}")
+    tiers: list[Memory] = [host]
+    if device != "cpu":
+        on_device = _device_budget(device) if budgets.device is None else budgets.device
+        tiers.insert(0, DeviceMemory(on_device, place))
+    return Cache(tiers, NodeTraits(files), disk=disk, place=place)
+
+
+def _device_budget(device: str) -> int:
+    """Half of the device's memory."""
+    return torch.cuda.get_device_properties(device).total_memory // 2
+
+
+def _host_budget() -> int:
+    """A quarter of the machine's memory."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    except (AttributeError, ValueError, OSError):
+        return 4 << 30
+
+
+def _disk_budget(folder: Path) -> int:
+    """A fifth of what is free."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return min(MOST_DISK, shutil.disk_usage(folder).free // 5)
+
+
+def _name(device: str) -> str:
+    return platform.machine() if device == "cpu" else torch.cuda.get_device_name(device)
