@@ -142,7 +142,7 @@ class Dispatcher:
     async def worker_lost(self, loss: Loss) -> None:
         """Returns when the loss is recorded, so that no later worker is blamed for it."""
         if not self._stopping:
-            log.error("%s", "\n".join([loss.cause, *loss.stderr[-10:]]))
+            log.error("%s; starting another", loss.cause)
         self._stillborn = None if self._ready else loss
         self._ready = False
         self._turned()

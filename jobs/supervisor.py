@@ -20,6 +20,8 @@ STOP_GRACE_S = 2.0
 STEADY_S = 10.0
 REAP_S = 0.1
 LONGEST_PAUSE_S = 30.0
+PAUSE_AFTER_READY_S = 1.0
+"""The longest pause after a worker that had been ready: a job killed it, and the next job waits."""
 STDERR_LINES = 30
 ECHO_PER_S = 1 << 18
 """Bytes of worker output passed on each second; a node that prints more is cut."""
@@ -56,6 +58,7 @@ class Supervisor:
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._doom: str | None = None
+        self._was_ready = False
 
     @property
     def worker(self) -> str:
@@ -97,14 +100,15 @@ class Supervisor:
             loss = await self._one_life(listener)
             await listener.worker_lost(loss)
             steady = loop.time() - began > STEADY_S
-            pause = 0.0 if steady else min(max(0.25, pause * 2), LONGEST_PAUSE_S)
+            longest = PAUSE_AFTER_READY_S if self._was_ready else LONGEST_PAUSE_S
+            pause = 0.0 if steady else min(max(0.25, pause * 2), longest)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _one_life(self, listener: Listener) -> Loss:
         loop = asyncio.get_running_loop()
         recorder.prepare(self._record)
-        self._doom = None
+        self._doom, self._was_ready = None, False
         pipe = asyncio.subprocess.PIPE
         try:
             transport, protocol = await loop.subprocess_exec(
@@ -143,6 +147,7 @@ class Supervisor:
             async with asyncio.timeout(START_LIMIT_S):
                 message = await receive(stdout)
             if message is not None:
+                self._was_ready = True
                 await listener.worker_ready(message)
             while message is not None:
                 message = await receive(stdout)
