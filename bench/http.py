@@ -197,9 +197,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=9, help="repeats of each chain, the best counts (default 9)")
     repeat = parser.parse_args().repeat
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}, {load()}")
     figures = asyncio.run(measure(repeat))
     print("\n".join(figure.line() for figure in figures))
+    print(f"at the end {load()}; the figures are those of the machine only where little else ran")
+
+
+def load() -> str:
+    """How busy the machine was over the last minute."""
+    return f"load {os.getloadavg()[0]:.1f}" if sys.platform != "win32" else "load unknown"
 
 
 if __name__ == "__main__":
