@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from jobs.exits import Exit, Failure
 from jobs.home import open_home
+from jobs.options import TIERS, parser
 
 if TYPE_CHECKING:
     import asyncio
@@ -37,50 +38,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 T = TypeVar("T")
 
 
-def parser() -> argparse.ArgumentParser:
-    places = argparse.ArgumentParser(add_help=False)
-    places.add_argument("--data", type=Path, metavar="DIR", help="folder for everything that is written")
-    places.add_argument("--models", type=Path, metavar="DIR", action="append", default=[], help="root of model folders")
-    places.add_argument("--custom-nodes", type=Path, metavar="DIR", action="append", default=[], help="folder of packs")
-    places.add_argument("--device", metavar="cpu|cuda:N", help="where models run (default: the first GPU, else cpu)")
-    document = argparse.ArgumentParser(add_help=False)
-    document.add_argument("file", metavar="FILE", help="workflow as JSON, a PNG that carries one, or - for stdin")
-    document.add_argument("--set", metavar="NODE.INPUT=VALUE", action="append", default=[], help="change a value first")
-    report = argparse.ArgumentParser(add_help=False)
-    report.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    token = argparse.ArgumentParser(add_help=False)
-    token.add_argument("--token-file", type=Path, metavar="FILE", help="file with the token that clients must show")
-
-    codes = ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in Exit)
-    top = argparse.ArgumentParser(
-        prog="server.py", description="A node-graph studio for diffusion image models.", epilog=f"Exit codes: {codes}."
-    )
-    top.add_argument("--version", action="version", version=f"Weft {VERSION}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND")
-    command = commands.add_parser("serve", parents=[places, token], help="start the studio (the default)")
-    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    command.add_argument("--port", type=int, help="0 for any (default: 8188, or the next free one)")
-    command.add_argument("--no-open", action="store_true", help="do not open a browser")
-    command = commands.add_parser("run", parents=[places, document, report], help="run a workflow without a server")
-    command.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: output under --data)")
-    command.add_argument("--timeout", type=float, metavar="SECONDS", help="give up after this long")
-    commands.add_parser("validate", parents=[places, document, report], help="say all that is wrong with a workflow")
-    commands.add_parser(
-        "explain", parents=[places, document, report, token], help="say what would run, what is cached, and why"
-    )
-    commands.add_parser("nodes", parents=[places, report], help="list the nodes")
-    commands.add_parser("models", parents=[places, report], help="list the models")
-    command = commands.add_parser("worker", parents=[places])
-    command.add_argument("--recorder", type=Path, required=True)
-    return top
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run one command, `serve` if none is named; its exit code."""
     chosen = list(arguments)
     if not chosen or (chosen[0].startswith("-") and chosen[0] not in ("-h", "--help", "--version")):
         chosen.insert(0, "serve")
-    options = parser().parse_args(chosen)
+    options = parser(VERSION).parse_args(chosen)
     commands = {command.__name__: command for command in (serve, run, validate, explain, nodes, models, worker)}
     try:
         code = commands[options.command](options)
@@ -123,30 +86,36 @@ def file_store(options: argparse.Namespace, data: Path, output: Path | None = No
 def stored_catalogue(options: argparse.Namespace, data: Path, files: FileStore) -> Catalogue:
     from jobs.catalogue import Catalogue
 
-    sources = [HERE / "graph", HERE / "nodes", HERE / "diffusion", *pack_folders(options)]
-    return Catalogue(data / "catalogue.json", sources, files)
+    return Catalogue(data / "catalogue.json", sources(options), files)
 
 
-def compose(options: argparse.Namespace, files: FileStore) -> Engine:
+def sources(options: argparse.Namespace) -> list[Path]:
+    """The folders of code that decide what nodes there are and what they make."""
+    return [HERE / "graph", HERE / "nodes", HERE / "diffusion", *pack_folders(options)]
+
+
+def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine:
     """The engine with all nodes. This is what imports torch."""
-    from graph.cache import Cache, Memory
     from graph.context import Context
     from graph.graph import Builder
+    from jobs.catalogue import content_key
     from jobs.engine import Engine
     from jobs.outputs import OutputWriter
     from jobs.packs import load_packs
     from nodes import builtin
-    from nodes.values import NodeTraits
+    from nodes.cache import Budgets, open_cache
 
     registry, packs = load_packs(builtin(), pack_folders(options))
     writer = OutputWriter(files.root("output"), files.root("temp"))
+    budgets, where = Budgets(*(getattr(options, f"cache_{tier}") for tier in TIERS)), device(options)
+    code = f"{content_key(sources(options))} {files.root('output')}"
     return Engine(
         registry=registry,
         packs=packs,
         builder=Builder(registry, files),
-        cache=Cache([Memory(memory_budget())], NodeTraits(files)),
+        cache=open_cache(data / "cache", budgets, files, where, code),
         files=files,
-        context=Context(save=writer.save, device=device(options)),
+        context=Context(save=writer.save, device=where),
         limits={"cpu": os.cpu_count() or 1, "io": 8},
     )
 
@@ -160,14 +129,6 @@ def device(options: argparse.Namespace) -> str:
         found = f"{count} CUDA device(s)" if count else "no CUDA device"
         raise Failure(Exit.BAD_CONFIGURATION, f"--device {chosen}: expected cpu or cuda:N, and there is {found} here")
     return chosen
-
-
-def memory_budget() -> int:
-    """Bytes of results kept in memory: a quarter of what the machine has."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
-    except (AttributeError, ValueError, OSError):
-        return 4 << 30
 
 
 # The studio
@@ -213,7 +174,7 @@ async def serve_until_told(
     from jobs.supervisor import Supervisor
 
     files = file_store(options, data)
-    supervisor = Supervisor(worker_command(options, data), data / "worker.record", sys.stderr.buffer.write)
+    supervisor = Supervisor(worker_command(options, data), data / "worker.record", echo)
     jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), stored_catalogue(options, data, files), supervisor)
     app = build_app(Config(options.host, VERSION, token), jobs, files)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -235,11 +196,20 @@ async def serve_until_told(
     return 128 + number
 
 
+def echo(data: bytes) -> None:
+    """Pass on what the worker writes."""
+    sys.stderr.buffer.write(data)
+    sys.stderr.buffer.flush()
+
+
 def worker_command(options: argparse.Namespace, data: Path) -> list[str]:
     command = [sys.executable, str(HERE / "server.py"), "worker", "--data", str(data)]
     for option, values in (("--models", options.models), ("--custom-nodes", options.custom_nodes)):
         command += [part for value in values for part in (option, str(value))]
-    return command + (["--device", options.device] if options.device else [])
+    for name in ("device", *(f"cache_{tier}" for tier in TIERS)):
+        value = getattr(options, name)
+        command += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+    return command
 
 
 def on_signals(told: asyncio.Future[int]) -> None:
@@ -268,7 +238,7 @@ def worker(options: argparse.Namespace) -> int:
 
     data = open_home(options.data)
     files = file_store(options, data)
-    worker.main(lambda: compose(options, files), warm, options.recorder)
+    worker.main(lambda: compose(options, data, files), warm, options.recorder)
     return Exit.DONE
 
 
@@ -295,7 +265,7 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise Failure(Exit.CANNOT_WRITE, f"--out {output}: {error.strerror}") from error
     refuse_invalid(known_catalogue(options, data, files), workflow, options.file)
-    engine = compose(options, files)
+    engine = compose(options, data, files)
     summary = Summary()
     console = Console.on(sys.stderr, os.environ, titles(workflow))
 
@@ -305,6 +275,7 @@ def run(options: argparse.Namespace) -> int:
 
     with contextlib.redirect_stdout(sys.stderr):
         outcome, code = run_here(engine, workflow, emit, options.timeout)
+    engine.cache.close()
     console.close()
     written = report.written_files(outcome)
     places = {folder: files.root(folder) for folder in ("output", "temp")}
@@ -347,7 +318,7 @@ def explain(options: argparse.Namespace) -> int:
     if url is None:
         files = file_store(options, data)
         refuse_invalid(known_catalogue(options, data, files), workflow, options.file)
-        plan = compose(options, files).explain(workflow, None)
+        plan = compose(options, data, files).explain(workflow, None)
     else:
         plan = explain_there(url, workflow, options.token_file and read_token(options.token_file))
     print(json.dumps({"nodes": plan}, indent=1) if options.json else report.plan_text(plan, titles(workflow)))
@@ -385,7 +356,7 @@ def known_catalogue(options: argparse.Namespace, data: Path, files: FileStore) -
     """The definitions without importing the nodes, unless nobody has since they changed."""
     catalogue = stored_catalogue(options, data, files)
     if not catalogue.known:
-        catalogue.update(json.dumps(compose(options, files).catalogue()).encode())
+        catalogue.update(json.dumps(compose(options, data, files).catalogue()).encode())
     return catalogue
 
 

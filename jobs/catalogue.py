@@ -22,7 +22,7 @@ class Catalogue:
 
     def __init__(self, cache: Path, sources: Iterable[Path], files: Files) -> None:
         self._cache, self._files = cache, files
-        self._key = _content_key(sources)
+        self._key = content_key(sources)
         self._registry = Registry()
         self._builder = Builder(self._registry, files)
         self._packs: Mapping[str, Any] = {}
@@ -84,7 +84,8 @@ def _version(body: bytes) -> str:
     return hashlib.blake2b(body, digest_size=8).hexdigest()
 
 
-def _content_key(sources: Iterable[Path]) -> str:
+def content_key(sources: Iterable[Path]) -> str:
+    """Of all Python files in these folders: where they lie and what they say."""
     digest = hashlib.blake2b(digest_size=16)
     for root in sources:
         for path in sorted(root.rglob("*.py")):

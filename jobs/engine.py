@@ -38,6 +38,7 @@ class Engine:
         cancelled: Callable[[], bool],
     ) -> Outcome:
         """Bring the targets (None: every sink) up to date. Raises InvalidGraph."""
+        self.cache.catch_up()
         return run(
             self.builder.build(workflow, targets),
             targets,
@@ -51,6 +52,7 @@ class Engine:
 
     def explain(self, workflow: Workflow, targets: Sequence[str] | None) -> Mapping[str, Any]:
         """What `run` would do: `{id: {"state": "cached"|"run", "reason"}}`; also while it runs. Raises InvalidGraph."""
+        self.cache.catch_up()
         graph = build(workflow, self.registry, self.files, targets)
         return {id: made.to_json() for id, made in explain(graph, targets, self.cache, self.files).items()}
 

@@ -50,6 +50,7 @@ def main(compose: Callable[[], Engine], warm: Callable[[], None], record: Path) 
     outbox.tell(Message({"op": "ready"}, json.dumps(engine.catalogue(), separators=(",", ":")).encode()))
     threading.Thread(target=warm, name="warm", daemon=True).start()
     Worker(engine, outbox).serve(commands)
+    engine.cache.close()
     sys.stderr.flush()
     os._exit(0)
 

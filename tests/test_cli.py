@@ -214,8 +214,14 @@ def test_nodes_and_models_are_listed(home: Path, tmp_path: Path) -> None:
     assert "vae/mine.safetensors" in weft(home, "models", "--models", str(tmp_path)).stdout.decode().splitlines()
 
 
-def test_explain_without_a_server_says_that_nothing_is_cached(home: Path, tmp_path: Path) -> None:
-    done = weft(home, "explain", workflow(tmp_path / "w.json"), "--json")
-    assert done.returncode == 0, done.stderr.decode()
-    plan = json.loads(done.stdout)["nodes"]
-    assert {id: node["state"] for id, node in plan.items()} == {"a": "run", "c": "run"}
+def test_explain_without_a_server_says_what_the_disk_keeps(home: Path, tmp_path: Path) -> None:
+    def states(*changed: str) -> set[str]:
+        done = weft(home, "explain", path, "--json", *changed)
+        assert done.returncode == 0, done.stderr.decode()
+        return {node["state"] for node in json.loads(done.stdout)["nodes"].values()}
+
+    path = workflow(tmp_path / "w.json")
+    weft(home, "run", path)
+    assert states() == {"cached"}
+    assert states("--set", "a.value=4711") == {"run"}
+    assert states("--cache-disk", "0") == {"run"}

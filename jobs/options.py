@@ -1,0 +1,67 @@
+"""What can be said on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from jobs.exits import Exit
+
+TIERS = ("device", "host", "disk")
+_UNITS: Mapping[str, int] = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def parser(version: str) -> argparse.ArgumentParser:
+    places = argparse.ArgumentParser(add_help=False)
+    places.add_argument("--data", type=Path, metavar="DIR", help="folder for everything that is written")
+    places.add_argument("--models", type=Path, metavar="DIR", action="append", default=[], help="root of model folders")
+    places.add_argument("--custom-nodes", type=Path, metavar="DIR", action="append", default=[], help="folder of packs")
+    places.add_argument("--device", metavar="cpu|cuda:N", help="where models run (default: the first GPU, else cpu)")
+    for tier in TIERS:
+        text = f"bytes of results kept on the {tier}, such as 0, 512M or 4G (default: what the machine can spare)"
+        places.add_argument(f"--cache-{tier}", type=size, metavar="SIZE", help=text)
+    document = argparse.ArgumentParser(add_help=False)
+    document.add_argument("file", metavar="FILE", help="workflow as JSON, a PNG that carries one, or - for stdin")
+    document.add_argument("--set", metavar="NODE.INPUT=VALUE", action="append", default=[], help="change a value first")
+    report = argparse.ArgumentParser(add_help=False)
+    report.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    token = argparse.ArgumentParser(add_help=False)
+    token.add_argument("--token-file", type=Path, metavar="FILE", help="file with the token that clients must show")
+
+    codes = ", ".join(f"{code.value} {code.name.lower().replace('_', ' ')}" for code in Exit)
+    top = argparse.ArgumentParser(
+        prog="server.py", description="A node-graph studio for diffusion image models.", epilog=f"Exit codes: {codes}."
+    )
+    top.add_argument("--version", action="version", version=f"Weft {version}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+    command = commands.add_parser("serve", parents=[places, token], help="start the studio (the default)")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    command.add_argument("--port", type=int, help="0 for any (default: 8188, or the next free one)")
+    command.add_argument("--no-open", action="store_true", help="do not open a browser")
+    command = commands.add_parser("run", parents=[places, document, report], help="run a workflow without a server")
+    command.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: output under --data)")
+    command.add_argument("--timeout", type=float, metavar="SECONDS", help="give up after this long")
+    commands.add_parser("validate", parents=[places, document, report], help="say all that is wrong with a workflow")
+    commands.add_parser(
+        "explain", parents=[places, document, report, token], help="say what would run, what is cached, and why"
+    )
+    commands.add_parser("nodes", parents=[places, report], help="list the nodes")
+    commands.add_parser("models", parents=[places, report], help="list the models")
+    command = commands.add_parser("worker", parents=[places])
+    command.add_argument("--recorder", type=Path, required=True)
+    return top
+
+
+def size(text: str) -> int:
+    """Bytes of "0", "512M", "4G", "1.5T" (powers of 1024). argparse.ArgumentTypeError for anything else."""
+    number, unit = text.strip().upper().removesuffix("B"), ""
+    if number and number[-1] in _UNITS:
+        number, unit = number[:-1], number[-1]
+    try:
+        size = float(number) * _UNITS[unit]
+    except ValueError:
+        size = -1.0
+    if not 0 <= size < 2**62:
+        raise argparse.ArgumentTypeError(f"expected a size in bytes such as 0, 512M or 4G, got {text!r}")
+    return int(size)
