@@ -69,7 +69,7 @@ function nudges(editor) {
 const MAC = navigator.platform.startsWith("Mac");
 
 /** A key press as actions name it: "Mod+Shift+Z". @param {KeyboardEvent} event */
-export function keyName(event) {
+function keyName(event) {
   const mod = MAC ? event.metaKey : event.ctrlKey;
   const letter = event.key.length === 1 && /[a-z]/i.test(event.key);
   const key = letter ? event.key.toUpperCase() : event.key;

@@ -171,7 +171,7 @@ export class Workspace {
 }
 
 /** The workflow in a file. Throws BadDocument when it holds none. @param {File} file @returns {Promise<unknown>} */
-export async function workflowIn(file) {
+async function workflowIn(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const texts = await readText(bytes);
   if (texts === null) {

@@ -49,6 +49,13 @@ test("a failure belongs to its node and port; what was waiting waits no more", (
   assert.equal(run.error?.message, "out of memory");
 });
 
+test("of nodes that run side by side, one that still runs is named", () => {
+  const started = [{ type: "started", node: "1", reason: "" }, { type: "started", node: "2", reason: "" }];
+  const { run } = reduce(IDLE, [...started, { type: "finished", node: "2", ms: 1 }]);
+  assert.equal(run.active, "1");
+  assert.equal(reduce(run, [{ type: "finished", node: "1", ms: 1 }]).run.active, null);
+});
+
 test("a job that starts over forgets its earlier attempt", () => {
   const { run } = reduce(IDLE, [...EVENTS, { n: 6, type: "state", state: "running" }]);
   assert.equal(run.nodes.size, 0);

@@ -228,7 +228,7 @@ export class NodeView {
 }
 
 /** @param {NodeRun | undefined} run */
-export function statusText(run) {
+function statusText(run) {
   if (!run) return t("status.idle");
   if (run.state === "ran") return run.ms === undefined ? t("status.ran", { duration: "" }).trim() : t("status.ran", { duration: duration(run.ms) });
   if (run.state === "running" && run.total) return t("status.step", { step: run.step ?? 0, total: run.total });

@@ -17,7 +17,7 @@ import { isLink, own } from "../core/document.js";
 const DOTS = 24;
 /** Below this scale a painted node shows its title only. */
 const DETAIL = 0.4;
-export const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif';
+const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif';
 
 /**
  * @typedef {{ctx: CanvasRenderingContext2D, size: {w: number, h: number}, ratio: number, camera: Camera, theme: Theme,

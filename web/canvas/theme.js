@@ -3,7 +3,7 @@
 import { colourOf } from "../core/colours.js";
 
 const NAMES = /** @type {const} */ ([
-  "canvas", "dot", "surface", "head", "field", "line", "text", "muted", "accent", "danger", "shadow",
+  "canvas", "dot", "surface", "head", "field", "line", "text", "muted", "accent", "danger",
 ]);
 
 /** @typedef {Record<(typeof NAMES)[number], string> & {port: (type: string) => string}} Theme */
@@ -11,7 +11,6 @@ const NAMES = /** @type {const} */ ([
 /** @param {HTMLElement} host @returns {Theme} */
 export function readTheme(host) {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const style = getComputedStyle(host);
   const probe = document.createElement("i");
   host.append(probe);
   const entries = NAMES.map((name) => {
@@ -21,7 +20,6 @@ export function readTheme(host) {
   probe.remove();
   return /** @type {Theme} */ ({
     ...Object.fromEntries(entries),
-    font: style.fontFamily,
     port: (/** @type {string} */ type) => colourOf(type)[dark ? "dark" : "light"],
   });
 }

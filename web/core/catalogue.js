@@ -6,7 +6,7 @@ import { isLink } from "./document.js";
 /** @import {InputSpec, NodeData, NodeSpec, OutputSpec} from "./types.js" */
 
 /** Port type of what only a missing definition could tell. */
-export const UNKNOWN_TYPE = "Any";
+const UNKNOWN_TYPE = "Any";
 
 export class Catalogue {
   /** @type {ReadonlyMap<string, NodeSpec>} */

@@ -29,7 +29,7 @@ export function refusal(document, a, b) {
 }
 
 /** Whether a node's value depends on another node. @param {Document} document @param {string} id @param {string} ancestor */
-export function reaches(document, id, ancestor) {
+function reaches(document, id, ancestor) {
   const seen = new Set([id]);
   const open = [id];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {

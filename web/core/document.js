@@ -13,7 +13,7 @@
  *   | {kind: "place", id: string, place: Place}} Change  an input's value `undefined` means: not set
  */
 
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 
 export class BadDocument extends Error {}
 

@@ -46,8 +46,10 @@ export function reduce(run, events) {
       nodes.set(event.node, after);
       touched.add(event.node);
       if (after.state === "running") next.active = event.node;
-      else if (next.active === event.node) next.active = null;
     }
+  }
+  if (next.active === null || nodes.get(next.active)?.state !== "running") {
+    next.active = [...nodes].find(([, node]) => node.state === "running")?.[0] ?? null;
   }
   return { run: next, touched };
 }

@@ -11,7 +11,7 @@ import { Grid, union } from "./grid.js";
 /** @typedef {{key: string, source: string, output: string, id: string, name: string, from: Point, to: Point, type: string}} Wire */
 
 /** @param {string} id @param {string} name */
-export const wireKey = (id, name) => `${id}\0${name}`;
+const wireKey = (id, name) => `${id}\0${name}`;
 
 export class Scene {
   nodes = new Grid();

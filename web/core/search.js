@@ -11,7 +11,7 @@ const startsWord = (text, index) =>
  * @param {string} query  lower case
  * @param {string} text
  */
-export function score(query, text) {
+function score(query, text) {
   if (query === "") return 1;
   const lower = text.toLowerCase();
   const whole = lower.indexOf(query);

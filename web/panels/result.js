@@ -84,13 +84,13 @@ export function resultPanel({ editor, runner, workspace }) {
     }, () => {});
   });
   effect(() => {
-    const jobs = earlier.value.filter((job) => picturesOf(job.outputs ?? {}, job.id).length > 0);
-    earlierSection.toggleAttribute("hidden", jobs.length === 0);
+    /** Jobs by the last picture they made: a run that took everything from the cache made none of its own. */
+    const made = new Map(earlier.value.toReversed().flatMap((job) => picturesOf(job.outputs, job.id).slice(-1).map((picture) => [picture.file.url, { job, picture }])));
+    earlierSection.toggleAttribute("hidden", made.size === 0);
     strip.replaceChildren(
-      ...jobs.map((job) => {
-        const [picture] = picturesOf(job.outputs, job.id).slice(-1);
+      ...[...made.values()].toReversed().map(({ job, picture }) => {
         const when = new Date(job.finished ?? job.created ?? 0).toLocaleString();
-        return thumbnail(picture, t("history.show", { when }), shown.value?.job === job.id, () => {
+        return thumbnail(picture, t("history.show", { when }), shown.value?.file.url === picture.file.url, () => {
           shown.value = picture;
         });
       }),
