@@ -74,7 +74,8 @@ class Dispatcher:
         for job, last in await self._database.run(rows.queued):
             self._feeds.open(job, last)
         self._recorder = asyncio.create_task(self._record(), name="recorder")
-        self._supervisor.start(self)
+        self._recorder.add_done_callback(report_crash)
+        self._supervisor.start(self).add_done_callback(report_crash)
 
     async def stop(self) -> None:
         """Stop the worker; the job it was on goes back to the queue."""
@@ -125,7 +126,13 @@ class Dispatcher:
     # What the supervisor tells
 
     async def worker_ready(self, message: Message) -> None:
-        self._catalogue.update(message.body)
+        try:
+            self._catalogue.update(message.body)
+        except OSError:
+            log.exception("the node definitions could not be kept for the next start")
+        except (KeyError, TypeError, ValueError) as error:
+            self._supervisor.kill(f"the worker sent definitions that make no sense: {error!r}")
+            return
         self._stillborn = None
         self._ready = True
         self._turned()
@@ -271,7 +278,8 @@ class Dispatcher:
             case "done":
                 outputs = {node: [OutputFile(**file) for file in files] for node, files in head["outputs"].items()}
                 ending = Ending(head["state"], head["state"], message.body.decode(), outputs, head["error"])
-                return self._end_step(run, [], ending, self._supervisor.worker if self._ready else None)
+                free = self._ready and not self._stopping
+                return self._end_step(run, [], ending, self._supervisor.worker if free else None)
             case _:
                 raise ValueError("unknown op")
 
@@ -347,6 +355,12 @@ class Dispatcher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def report_crash(task: asyncio.Task[None]) -> None:
+    """Say that a task that must not end has, and why."""
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("the task %r ended: no further job will run", task.get_name(), exc_info=task.exception())
 
 
 def _insert(db: sqlite3.Connection, job: NewJob, worker: str | None) -> tuple[str, Batch | None, Lease | None]:

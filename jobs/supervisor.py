@@ -65,8 +65,10 @@ class Supervisor:
         """A name for the present worker process."""
         return f"pid {self._process.pid}" if self._process else "none"
 
-    def start(self, listener: Listener) -> None:
+    def start(self, listener: Listener) -> asyncio.Task[None]:
+        """The task that keeps the worker alive; it ends with `stop`."""
         self._task = asyncio.create_task(self._keep(listener), name="supervisor")
+        return self._task
 
     async def stop(self) -> None:
         """Ask the worker to leave, kill it after STOP_GRACE_S, and wait until it is gone."""

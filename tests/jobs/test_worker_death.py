@@ -118,3 +118,21 @@ def worker_pid(bench: Bench) -> int:
     pids = [int(pid) for task in children for pid in task.read_text().split()]
     (pid,) = [pid for pid in pids if b"worker_entry" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     return pid
+
+
+def test_definitions_that_make_no_sense_are_not_taken(tmp_path: Path) -> None:
+    entry = tmp_path / "broken.py"
+    root = Path(__file__).resolve().parents[2]
+    entry.write_text(
+        f"import sys, time; sys.path.insert(0, {str(root)!r})\n"
+        "from jobs.protocol import Message, encode\n"
+        "sys.stdout.buffer.write(encode(Message({'op': 'ready'}, b'{}')))\n"
+        "sys.stdout.flush(); time.sleep(60)"
+    )
+
+    async def scenario() -> None:
+        async with running(tmp_path / "data", entry) as bench:
+            with pytest.raises(WorkerUnavailable, match="definitions that make no sense"):
+                await bench.jobs.submit(document(SUM))
+
+    asyncio.run(scenario())
