@@ -96,6 +96,8 @@ def sources(options: argparse.Namespace) -> list[Path]:
 
 def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine:
     """The engine with all nodes. This is what imports torch."""
+    # Threads of OpenMP that spin while they wait make a picture ten times slower as soon as something else runs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from graph.context import Context
     from graph.graph import Builder
     from jobs.catalogue import content_key
@@ -244,7 +246,7 @@ def worker(options: argparse.Namespace) -> int:
 
 def warm() -> None:
     """Import what the first job would wait for."""
-    import transformers  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    import diffusion.text.towers  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 
 # Without a server
