@@ -109,8 +109,8 @@ class Cache:
         """Why `get` has nothing for a record, in words."""
         if self.holds(record):
             return reasons.FILE_GONE
-        alive = None if self._disk is None else self._disk.alive.get(record.key)
-        return reasons.EVICTED if alive is None else f"{reasons.EVICTED}: {alive}"
+        alive = None if self._disk is None else self._disk.why_alive(record.key)
+        return reasons.EVICTED if alive is None else f"kept in memory only, and not there any more: {alive}"
 
     def _from_memory(self, key: Key) -> Result | None:
         with self._lock:

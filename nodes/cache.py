@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import shutil
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from nodes.storage import TensorPlace, TensorStorage
 from nodes.values import NodeTraits
 
 MOST_DISK = 64 << 30
+log = logging.getLogger("weft.cache")
 
 
 @dataclass(frozen=True)
@@ -34,15 +37,22 @@ def open_cache(folder: Path, budgets: Budgets, files: Files, device: str, source
     """A cache whose disk tier lies in `folder`. `sources` names the code the results are made by: together with the
     device and the version of torch it is what they depend on beside their keys."""
     host = Memory(_host_budget() if budgets.host is None else budgets.host)
-    storage, place, disk = TensorStorage(device), TensorPlace(), None
-    room = _disk_budget(folder) if budgets.disk is None else budgets.disk
-    if room:
-        disk = Disk(folder, Account(room), storage, f"{sources} torch {torch.__version__} {_name(device)}")
+    place, edition = TensorPlace(), f"{sources} torch {torch.__version__} {_name(device)}"
     tiers: list[Memory] = [host]
     if device != "cpu":
         on_device = _device_budget(device) if budgets.device is None else budgets.device
         tiers.insert(0, DeviceMemory(on_device, place))
-    return Cache(tiers, NodeTraits(files), disk=disk, place=place)
+    return Cache(tiers, NodeTraits(files), disk=_disk(folder, budgets, device, edition), place=place)
+
+
+def _disk(folder: Path, budgets: Budgets, device: str, edition: str) -> Disk | None:
+    """None where no budget is given, or where nothing can be written."""
+    try:
+        room = _disk_budget(folder) if budgets.disk is None else budgets.disk
+        return Disk(folder, Account(room), TensorStorage(device), edition) if room else None
+    except (OSError, sqlite3.Error) as error:
+        log.warning("results are kept in memory only, as %s cannot be used: %s", folder, error)
+        return None
 
 
 def _device_budget(device: str) -> int:

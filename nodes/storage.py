@@ -98,7 +98,7 @@ class TensorPlace:
 
 
 def _pack_tensor(tensor: Tensor, buffers: dict[str, Buffer]) -> list[Any]:
-    """[name of the buffer, order, kind of device]; `order` lists the dimensions from the widest stride to the narrowest."""
+    """[name of the buffer, order, kind of device]; `order`: the dimensions from the widest stride to the narrowest."""
     if tensor.layout != torch.strided or tensor.dtype not in NAMES or tensor.requires_grad:
         raise Unstorable(f"a tensor of {tensor.layout}, {tensor.dtype} that requires gradients: {tensor.requires_grad}")
     order = sorted(range(tensor.dim()), key=lambda dim: -tensor.stride(dim))

@@ -65,8 +65,9 @@ class Disk:
         self, folder: Path, account: Account, storage: Storage, edition: str, system: System | None = None
     ) -> None:
         self.account = account
-        self.alive: dict[Key, str] = {}
-        """Why results cannot be written, of those that cannot."""
+        self._alive: dict[Key, str] = {}
+        self.tidied = False
+        """whether what an earlier process has left behind is gone"""
         self.failures = 0
         self.damaged = 0
         self._folder, self._storage, self._edition = folder, storage, edition
@@ -145,6 +146,13 @@ class Disk:
             except ValueError:
                 return None
 
+    def why_alive(self, key: Key) -> str | None:
+        """Why a result cannot be written down, of one that cannot."""
+        if (reason := self._alive.get(key)) is not None:
+            return reason
+        stored = self.fact(_alive(key))
+        return None if stored is None else stored.decode()
+
     # Results
 
     def hit(self, key: Key) -> bool:
@@ -181,7 +189,7 @@ class Disk:
         """Write it soon, if it is worth it."""
         if result.size > SMALL and result.seconds * READ_RATE < result.size:
             return
-        if self.account.budget == 0 or key in self.alive:
+        if self.account.budget == 0 or key in self._alive:
             return
         with self._turn:
             if self._waiting.bytes + result.size <= WAITING_BYTES and key not in self._writing.results:
@@ -264,6 +272,7 @@ class Disk:
 
     def _work(self) -> None:
         self._remove(self._tidy)
+        self.tidied = True
         while True:
             with self._turn:
                 while (delay := self._delay()) is None or delay > 0:
@@ -298,9 +307,9 @@ class Disk:
             with self._owning, self._own.writing():
                 before = self._own.last()
                 self._own.remember(batch.records.values(), batch.structures, MOST_RECORDS)
+                self._own.touch(batch.touched)
                 for entry in entries:
                     self._place(entry, parts)
-                self._own.touch(batch.touched)
                 self._own.keep(batch.facts)
                 after = self._own.last()
             with self._reading:
@@ -316,7 +325,8 @@ class Disk:
         try:
             outputs = {name: self._stored(self._storage.pack(value), parts) for name, value in result.outputs.items()}
         except Unstorable as reason:
-            self.alive[key] = str(reason)
+            self._alive[key] = str(reason)
+            self.keep(_alive(key), str(reason).encode())
             return None
         return Entry(key, result.size, result.seconds, outputs)
 
@@ -362,6 +372,10 @@ class Disk:
     def _failed(self, what: str, error: Exception) -> None:
         self.failures += 1
         log.warning("a result could not be %s the cache in %s: %s", what, self._folder, error)
+
+
+def _alive(key: Key) -> str:
+    return f"alive {key.hex()}"
 
 
 class _Damaged(Exception):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import struct
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -28,8 +29,9 @@ CREATE TABLE IF NOT EXISTS records (id INTEGER PRIMARY KEY AUTOINCREMENT, editio
 CREATE TABLE IF NOT EXISTS structures (id INTEGER PRIMARY KEY AUTOINCREMENT, edition INTEGER NOT NULL,
     structural BLOB NOT NULL, key BLOB NOT NULL, UNIQUE (edition, structural));
 CREATE TABLE IF NOT EXISTS results (edition INTEGER NOT NULL, key BLOB NOT NULL, worth REAL NOT NULL,
-    rate REAL NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (edition, key)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS by_worth ON results (worth);
+    rate REAL NOT NULL, used INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (edition, key)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_worth ON results (worth, used);
 CREATE TABLE IF NOT EXISTS contents (hash BLOB PRIMARY KEY, size INTEGER NOT NULL, data BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reads (hash BLOB NOT NULL, edition INTEGER NOT NULL, key BLOB NOT NULL,
     PRIMARY KEY (hash, edition, key)) WITHOUT ROWID;
@@ -189,8 +191,8 @@ class Index:
         while self.used() + (needed := size - self._shared(contents)) > budget:
             freed += self._evict()
         db.execute(
-            "INSERT INTO results SELECT ?1, ?2, floor + ?3, ?3, ?4, ?5 FROM state",
-            (edition, entry.key, entry.seconds / size, len(body) + OVERHEAD, body),
+            "INSERT INTO results SELECT ?1, ?2, floor + ?3, ?3, ?4, ?5, ?6 FROM state",
+            (edition, entry.key, entry.seconds / size, time.time_ns(), len(body) + OVERHEAD, body),
         )
         db.executemany("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", contents.values())
         db.executemany("INSERT INTO reads VALUES (?, ?, ?)", [(hash, edition, entry.key) for hash in contents])
@@ -204,8 +206,8 @@ class Index:
     def touch(self, keys: Iterable[Key]) -> None:
         """These were used just now: they are worth what they cost above the present floor again."""
         self._db.executemany(
-            "UPDATE results SET worth = (SELECT floor FROM state) + rate WHERE edition = ? AND key = ?",
-            [(self._edition, key) for key in keys],
+            "UPDATE results SET worth = (SELECT floor FROM state) + rate, used = ? WHERE edition = ? AND key = ?",
+            [(time.time_ns(), self._edition, key) for key in keys],
         )
 
     def discard(self, key: Key) -> list[bytes]:
@@ -218,7 +220,7 @@ class Index:
         return [freed for edition, key in readers for freed in self._remove(edition, key)]
 
     def _evict(self) -> list[bytes]:
-        row = self._db.execute("SELECT edition, key, worth FROM results ORDER BY worth LIMIT 1").fetchone()
+        row = self._db.execute("SELECT edition, key, worth FROM results ORDER BY worth, used LIMIT 1").fetchone()
         if row is None:
             return self.recount()
         self._db.execute("UPDATE state SET floor = ?", (row[2],))
