@@ -23,7 +23,8 @@ class Link(NamedTuple):
 class Node:
     """A node's inputs by name: links, and constants with defaults filled in. `external` are the ports whose constant
     names a file. `head` and `sources` are what the entry alone gives to its keys: definition and constants, and which
-    outputs it reads. A node does not know its id."""
+    outputs it reads. `lazy` are the links it reads only if it asks; `gathers` the links whose values make the list of
+    an input; `of` is the node it is for each item of a list. A node does not know its id."""
 
     spec: NodeSpec
     links: Mapping[str, Link]
@@ -31,6 +32,14 @@ class Node:
     external: tuple[Port, ...]
     head: bytes
     sources: bytes
+    lazy: frozenset[str] = frozenset()
+    gathers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    of: Node | None = None
+
+    @property
+    def volatile(self) -> str:
+        """What beside its inputs it reads, if anything."""
+        return self.spec.volatile
 
 
 class _Input(NamedTuple):
@@ -82,6 +91,8 @@ class Binder:
         external: list[Port] = []
         keys = [head]
         sources: list[bytes] = []
+        lazy: list[str] = []
+        gathers: list[tuple[str, tuple[str, ...]]] = []
         read = 0
         for port, name, default, external_default, required, key, default_key in inputs:
             keys.append(key)
@@ -100,6 +111,17 @@ class Binder:
                 links[name] = link
                 keys.append(b"l")
                 sources.append(encode_text(link.output))
+                if port.lazy:
+                    lazy.append(name)
+                if port.is_list:
+                    gathers.append((name, (name,)))
+                continue
+            if port.is_list and (many := _links(name, value)):
+                links.update(many)
+                gathers.append((name, tuple(many)))
+                keys.append(b"l%d" % len(many))
+                sources += [encode_text(link.output) for link in many.values()]
+                lazy += many if port.lazy else ()
                 continue
             constant = self._constant(id, spec, port, value)
             if isinstance(constant, Problem):
@@ -115,13 +137,14 @@ class Binder:
                 problems.append(_refused("too_large", id, spec, port, "a smaller constant", constant))
         if read < len(given):
             problems.extend(_unknown_inputs(id, spec, given))
-        return Node(spec, links, constants, tuple(external), b"".join(keys), b"".join(sources))
+        head = b"".join(keys)
+        return Node(spec, links, constants, tuple(external), head, b"".join(sources), frozenset(lazy), tuple(gathers))
 
     def _constant(self, id: str, spec: NodeSpec, port: Port, value: object) -> object:
         """The constant as the function and the key see it, or a Problem."""
         if value is None and port.optional:
             return None
-        fault = _type_fault(port, value)
+        fault = _type_fault(port.type, port, value)
         if fault is not None:
             return _refused("wrong_type", id, spec, port, fault, value)
         if port.type == "float":
@@ -160,10 +183,20 @@ def _link(value: object) -> Link | None:
     return Link(node, output) if len(members) == 2 and type(node) is str and type(output) is str else None
 
 
-def _type_fault(port: Port, value: object) -> str | None:
+def _links(name: str, value: object) -> dict[str, Link]:
+    """Links of one input, by name and number; none unless all of `value` is links."""
+    found = [_link(item) for item in cast("list[object]", value)] if type(value) is list else []
+    return {} if None in found else {f"{name}.{i}": link for i, link in enumerate(found) if link is not None}
+
+
+def _type_fault(type_name: str, port: Port, value: object) -> str | None:
     """What was expected, when the JSON type of a constant does not suit the port."""
     kind = type(value)
-    match port.type:
+    if port.is_list and kind is list and type_name == port.type:
+        members = cast("list[object]", value)
+        fault = next((fault for item in members if (fault := _type_fault(type_name[5:-1], port, item))), None)
+        return f"a list, each item {fault}; or links" if fault else None
+    match type_name:
         case "float":
             whole = kind is int and abs(cast(int, value)) < 2**1000
             return None if whole or (kind is float and math.isfinite(cast(float, value))) else "a number"
@@ -174,9 +207,9 @@ def _type_fault(port: Port, value: object) -> str | None:
         case "bool":
             return None if kind is bool else "true or false"
         case "Any":
-            return None
+            return "no link" if _link(value) else None
         case _:
-            return None if port.widget is not None else f"a link to an output of type {port.type}"
+            return None if port.widget is not None else f"a link to an output of type {type_name}"
 
 
 def _bad_entry(id: str, expected: str, got: object) -> Problem:

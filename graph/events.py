@@ -104,6 +104,12 @@ class NodeError:
         }
 
 
+def endless(node: NodeId, owner: str) -> NodeError:
+    """The failure of a node that is what it grew of."""
+    message = f"{owner} expands into itself without end: expected a fragment that differs from what it grows of"
+    return NodeError("endless_expansion", "RecursionError", message, node)
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
     node: NodeId

@@ -8,21 +8,25 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+from graph.bind import Node
 from graph.cache import Cache, Outputs
 from graph.context import NO_CONTEXT, Cancelled, Context
 from graph.demand import Demand
 from graph.events import Event, NodeError, Preview, Progress
 from graph.files import Files
 from graph.flights import Landed
+from graph.fragment import Input, Lazy, Value
 from graph.graph import Graph, NodeId
-from graph.keys import Record
-from graph.node import Resource
+from graph.growth import Growth
+from graph.keys import Fingerprint, Record
+from graph.node import Port, Resource
 from graph.plan import Plan, plan
+from graph.underway import Underway
 
 _LONGEST_TRACEBACK = 20_000
 _POLL_S = 0.05
@@ -87,6 +91,9 @@ class _Run:
         self.running = self.waiting = 0
         self.crash: BaseException | None = None
         self.demand = Demand(self.plan, self.cache, self.emit, self._told)
+        self.growth = Growth(self.plan, self.cache, self.files, self.demand.values)
+        self.underway: dict[int, Underway] = {}
+        self.asked: dict[int, list[tuple[int, str]]] = {}
 
     def run(self) -> Demand:
         try:
@@ -97,7 +104,7 @@ class _Run:
                 helper.join()
         finally:
             with self.turn:
-                self.demand.give_up()
+                self.demand.close()
             self._land()
         if self.crash is not None:
             raise self.crash
@@ -113,9 +120,8 @@ class _Run:
     def _land(self) -> None:
         """Tell other runs; never while holding the lock of this one."""
         with self.turn:
-            landings = self.demand.take_landings()
-        for key, landed in landings:
-            self.cache.flights.land(key, landed)
+            landings = self.demand.boarding.take()
+        self.demand.boarding.tell(landings)
 
     def _work(self) -> None:
         try:
@@ -137,14 +143,14 @@ class _Run:
                 i = self.demand.next_ready(self.free)
                 if i is not None:
                     self._occupy(i)
-                elif not self.demand.landings:
-                    if not self.running and not self.demand.away:
+                elif not self.demand.boarding.landings:
+                    if not self.running and not self.demand.boarding.away:
                         self.turn.notify_all()
                         return None
                     self.waiting += 1
-                    self.turn.wait(_POLL_S if self.demand.away else None)
+                    self.turn.wait(_POLL_S if self.demand.boarding.away else None)
                     self.waiting -= 1
-            if self.demand.landings:
+            if self.demand.boarding.landings:
                 self._land()
             if i is not None:
                 return i
@@ -165,13 +171,20 @@ class _Run:
 
     def _run_node(self, i: int) -> None:
         node, id = self.plan.nodes[i], self.plan.ids[i]
-        context = self._context(id) if node.spec.context else self.context
         started = time.perf_counter()
         try:
-            outputs = node.spec.call(self._inputs(i), context)
-            seconds = time.perf_counter() - started
-            record = self._keep(i, outputs, seconds)
-            end = partial(self.demand.finished, i, outputs, record, seconds)
+            under = self.underway.pop(i, None)
+            if under is None:
+                under = Underway(node.spec)
+                outputs = under.begin(self._inputs(i), self._context(id) if node.spec.context else self.context)
+            else:
+                outputs = under.go_on(self._arrived(i))
+            under.seconds += time.perf_counter() - started
+            if outputs is None:
+                end = partial(self._suspend, i, under)
+            else:
+                record = self._keep(i, outputs, under)
+                end = partial(self.demand.finished, i, outputs, record, under.seconds)
         except Cancelled:
             end = partial(self.demand.cancel, i)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a node raises is reported as its failure
@@ -182,20 +195,54 @@ class _Run:
             end()
         self._land()
 
-    def _keep(self, i: int, outputs: Outputs, seconds: float) -> Record:
+    def _suspend(self, i: int, under: Underway) -> None:
+        """Let what node i asks for grow, and wait for it."""
+        first = len(self.plan.ids)
+        try:
+            places, grown = self.growth.place(i, under.asks)
+        except (TypeError, RecursionError, ValueError) as error:
+            self.demand.failed(i, _failure(self.plan.ids[i], error))
+            return
+        finally:
+            self.demand.adopt(first, self.growth.made)
+        if not under.ending:
+            self.demand.hold(i, range(first, len(self.plan.ids)))
+        else:
+            self.demand.hold(i, list(self.growth.made))
+        self.underway[i] = under
+        self.asked[i] = places
+        self.demand.suspend(i, [*(position for position, _ in places), *grown.sinks], grown.reads)
+        self.demand.announce_grown(first)
+
+    def _arrived(self, i: int) -> list[tuple[Any, Fingerprint]]:
+        arrived: list[tuple[Any, Fingerprint]] = []
+        for position, output in self.asked.pop(i):
+            record = self.plan.records[position]
+            assert record is not None
+            arrived.append((self.demand.values[position][output], record.fingerprints[output]))
+        return arrived
+
+    def _keep(self, i: int, outputs: Outputs, under: Underway) -> Record:
         key = self.demand.value_key(i)
-        if self.plan.nodes[i].spec.volatile:
-            return self.cache.describe(key, outputs, seconds)
-        return self.cache.put(self.plan.lasting_key(i), key, outputs, seconds)
+        if self.plan.nodes[i].volatile:
+            return self.cache.describe(key, outputs, under.seconds, under.forwarded)
+        return self.cache.put(self.plan.lasting_key(i), key, outputs, under.seconds, under.forwarded)
 
     def _inputs(self, i: int) -> dict[str, Any]:
         node = self.plan.nodes[i]
-        values = dict(node.constants)
+        values = {} if node.of else dict(node.constants)
+        if node.spec.driven:
+            values.update(_lazy_constants(node))
         for name, (parent, output) in zip(node.links, self.plan.parents[i]):
-            values[name] = self.demand.values[parent][output]
-        for port in node.external:
-            if port.widget is not None:
-                values[port.name] = port.widget.resolve(values[port.name], self.files)
+            values[name] = (
+                Lazy[Any](Input(parent, name), output) if name in node.lazy else self.demand.values[parent][output]
+            )
+        for name, links in node.gathers:
+            values[name] = _gathered(node.spec.port(name), [values.pop(link) for link in links])
+        if node.of is None:
+            for port in node.external:
+                if port.widget is not None:
+                    values[port.name] = port.widget.resolve(values[port.name], self.files)
         return values
 
     def _context(self, id: NodeId) -> Context:
@@ -210,6 +257,22 @@ class _Run:
                 self.emit(Preview(id, media_type, data))
 
         return replace(self.context, progress=progress, preview=preview)
+
+
+def _lazy_constants(node: Node) -> Iterator[tuple[str, Any]]:
+    for port in node.spec.inputs:
+        constant = node.constants.get(port.name)
+        if port.lazy and port.is_list and isinstance(constant, list):
+            yield port.name, [Lazy[Any](Value(item), "value") for item in cast("list[Any]", constant)]
+        elif port.lazy and constant is not None:
+            yield port.name, Lazy[Any](Value(constant), "value")
+
+
+def _gathered(port: Port, values: Sequence[Any]) -> list[Any]:
+    """The list of an input out of what its links bring: items, or lists of them."""
+    if port.lazy or port.type.startswith("list[list["):
+        return list(values)
+    return [item for value in values for item in (cast("list[Any]", value) if isinstance(value, list) else [value])]
 
 
 def _failure(id: NodeId, error: BaseException) -> NodeError:

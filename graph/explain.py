@@ -36,7 +36,9 @@ def _running(made: Plan, cache: Cache) -> set[int]:
         record = made.records[i]
         if i in wanted and (record is None or cache.get(record) is None):
             runs.add(i)
-            wanted.update(parent for parent, _ in made.parents[i])
+            wanted.update(parent for parent, _ in made.eager(i))
+            if made.nodes[i].lazy and made.arrived(i) is not None:
+                wanted.update(made.chase(i, cache).reads)
     return runs
 
 

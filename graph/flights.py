@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -36,3 +37,41 @@ class Flights:
             waiting = self._waiting.pop(key)
         for told in waiting:
             told(landed)
+
+
+class Boarding:
+    """The part one run has in the flights of a cache: what it computes for others, and what it waits for.
+
+    `told` is called by a thread of another run. `landings` is what others are still to be told by `tell`, which the
+    run calls without holding its own lock."""
+
+    def __init__(self, flights: Flights, told: Callable[[int, Landed | None], None]) -> None:
+        self.away: set[int] = set()
+        self.landings: list[tuple[Key, Landed | None]] = []
+        self._flights, self._told = flights, told
+        self._flying: dict[int, Key] = {}
+
+    def join(self, i: int, key: Key) -> bool:
+        """Whether node i is to be computed here; else it is away until told."""
+        if not self._flights.join(key, partial(self._told, i)):
+            self.away.add(i)
+            return False
+        self._flying[i] = key
+        return True
+
+    def land(self, i: int, landed: Landed | None) -> None:
+        if (key := self._flying.pop(i, None)) is not None:
+            self.landings.append((key, landed))
+
+    def give_up(self) -> None:
+        """The run is over: what it left unfinished is not computed here any more."""
+        for i in list(self._flying):
+            self.land(i, None)
+
+    def take(self) -> list[tuple[Key, Landed | None]]:
+        taken, self.landings = self.landings, []
+        return taken
+
+    def tell(self, landings: list[tuple[Key, Landed | None]]) -> None:
+        for key, landed in landings:
+            self._flights.land(key, landed)

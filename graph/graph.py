@@ -10,6 +10,7 @@ from typing import Any
 
 from graph.bind import Binder, Node
 from graph.files import Files
+from graph.matching import Matcher
 from graph.node import NodeSpec
 from graph.problems import InvalidGraph, Problem, Problems, nearest, shown
 from graph.workflow import Limits, Workflow
@@ -25,7 +26,8 @@ class Graph:
 
     @cached_property
     def sinks(self) -> tuple[NodeId, ...]:
-        return tuple(id for id, node in self.nodes.items() if node.spec.sink)
+        """The nodes that run for their effect, save those inside a branch: read by nothing but lazy inputs."""
+        return tuple(_sinks(self.nodes))
 
     def upstream(self, targets: Iterable[NodeId]) -> list[NodeId]:
         """The targets and all they depend on, in order."""
@@ -63,9 +65,8 @@ class Builder:
         last_nodes, last_graph = self._last
         if not problems and nodes == last_nodes:
             return last_graph
-        for id, node in nodes.items():
-            _check_links(id, node, nodes, workflow.nodes, problems)
-        ordered = _ordered(nodes, problems)
+        matcher = Matcher(nodes, workflow.nodes, problems)
+        ordered = {id: matcher.match(id, node) for id, node in _ordered(nodes, problems).items()}
         if not problems:
             graph = Graph(ordered)
             self._last = nodes, graph
@@ -104,7 +105,18 @@ def _content(entry: Any) -> bytes:
 
 
 def _sinks(nodes: Mapping[NodeId, Node]) -> list[NodeId]:
-    return [id for id, node in nodes.items() if node.spec.sink]
+    sinks = [id for id, node in nodes.items() if node.spec.sink]
+    if sinks and any(node.lazy for node in nodes.values()):
+        inside = _inside_branches(nodes)
+        sinks = [id for id in sinks if id not in inside]
+    return sinks
+
+
+def _inside_branches(nodes: Mapping[NodeId, Node]) -> set[NodeId]:
+    """What is read, but by lazy inputs only."""
+    read = {link.node for node in nodes.values() for link in node.links.values()}
+    eager = {link.node for node in nodes.values() for name, link in node.links.items() if name not in node.lazy}
+    return read - eager
 
 
 def _upstream(nodes: Mapping[NodeId, Node], targets: Iterable[NodeId]) -> set[NodeId]:
@@ -130,39 +142,6 @@ def _target_problems(
         if id not in entries:
             message = f"target {shown(id)} is not a node of the workflow"
             yield Problem("unknown_target", None, None, message, None, shown(id), nearest(id, entries))
-
-
-def _check_links(
-    id: NodeId, node: Node, nodes: Mapping[NodeId, Node], entries: Mapping[NodeId, object], problems: Problems
-) -> None:
-    for name, (source, output) in node.links.items():
-        expected = node.spec.input_types[name]
-        if source in nodes:
-            got = nodes[source].spec.output_types.get(output)
-            if got == expected or got == "Any" or (expected == "Any" and got) or (got, expected) == ("int", "float"):
-                continue
-            problems.append(_bad_link(id, node, name, nodes[source], got))
-        elif source not in entries:
-            message = f"node {id} {node.spec.title}: input {name} links to node {shown(source)}, which does not exist"
-            problems.append(
-                Problem("missing_link", id, name, message, expected, shown(source), nearest(source, entries))
-            )
-
-
-def _bad_link(id: NodeId, node: Node, name: str, source: Node, got: str | None) -> Problem:
-    (source_id, output), expected = node.links[name], node.spec.input_types[name]
-    outputs = source.spec.output_types
-    where = f"node {id} {node.spec.title}: input {name}"
-    if got is None:
-        message = (
-            f"{where} links to output {shown(output)} of {source_id} {source.spec.title}, which has no such output"
-        )
-        known = f"one of {', '.join(outputs)}" if outputs else "a node with outputs"
-        return Problem("unknown_output", id, name, message, known, shown(output), nearest(output, outputs))
-    message = f"{where} expects {expected}, got {got} from {source_id} {source.spec.title}"
-    fitting = next((other for other, type in outputs.items() if type == expected), None)
-    hint = f"its output {fitting!r} is of type {expected}" if fitting else None
-    return Problem("wrong_type", id, name, message, expected, got, hint)
 
 
 def _ordered(nodes: Mapping[NodeId, Node], problems: Problems) -> dict[NodeId, Node]:

@@ -39,14 +39,32 @@ def structural_keys(ids: Iterable[str], nodes: Iterable[Node], identity: Iterabl
     """Keys of nodes that come each after those it reads from: one pass, linear."""
     keys: dict[str, Key] = {}
     for id, node, own in zip(ids, nodes, identity):
-        parents = [keys[source] for source, _ in node.links.values()]
-        keys[id] = blake2b(b"".join((b"S", own, node.sources, *parents)), digest_size=SIZE).digest()
+        keys[id] = structural_key(node, own, [keys[source] for source, _ in node.links.values()])
     return list(keys.values())
+
+
+def structural_key(node: Node, identity: bytes, parents: Iterable[Key]) -> Key:
+    return blake2b(b"".join((b"S", identity, node.sources, *parents)), digest_size=SIZE).digest()
 
 
 def value_key(identity: bytes, arrived: Iterable[Fingerprint]) -> Key:
     """`arrived` are the fingerprints of the linked inputs, by input name."""
     return blake2b(b"".join((b"V", identity, *arrived)), digest_size=SIZE).digest()
+
+
+def ask_key(key: Key) -> Key:
+    """Under this key is remembered which lazy input is read next by what has read so much as makes `key`."""
+    return blake2b(b"A" + key, digest_size=SIZE).digest()
+
+
+def read_key(key: Key, link: str, arrived: Fingerprint) -> Key:
+    """The value key of what has also read a lazy input."""
+    return blake2b(b"".join((b"Z", key, arrived, link.encode())), digest_size=SIZE).digest()
+
+
+def item_key(list: Fingerprint, index: int) -> Key:
+    """Of an item of a list."""
+    return blake2b(b"I%d:%b" % (index, list), digest_size=SIZE).digest()
 
 
 def fingerprint(key: Key, output: str, content: bytes | None) -> Fingerprint:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import FunctionType, ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from graph.context import Context, OutputFile
 from graph.files import Files, NoFiles
+from graph.fragment import Lazy
 from graph.widgets import Choice, Slider, Text, Toggle, Widget, widget_from_json
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -66,17 +67,24 @@ def node(
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output. `type` is nominal, carried by name; an `optional` input that is left out is None."""
+    """An input or output. `type` is nominal, carried by name; an `optional` input that is left out is None. A `lazy`
+    input is handed over as a Lazy. Ports of type Any with one `variable` are of one type in every node."""
 
     name: str
     type: str
     widget: Widget | None = None
     default: object = REQUIRED
     optional: bool = False
+    lazy: bool = False
+    variable: str = ""
 
     @property
     def required(self) -> bool:
         return self.default is REQUIRED and not self.optional
+
+    @property
+    def is_list(self) -> bool:
+        return self.type.startswith("list[")
 
     def to_json(self, files: Files | None = None) -> dict[str, Any]:
         return {
@@ -86,6 +94,8 @@ class Port:
             **({} if self.default is REQUIRED else {"default": self.default}),
             "required": self.required,
             "optional": self.optional,
+            **({"lazy": True} if self.lazy else {}),
+            **({"variable": self.variable} if self.variable else {}),
         }
 
     @staticmethod
@@ -97,6 +107,8 @@ class Port:
             widget=widget_from_json(widget) if widget else None,
             default=json.get("default", REQUIRED),
             optional=json.get("optional", False),
+            lazy=json.get("lazy", False),
+            variable=json.get("variable", ""),
         )
 
 
@@ -117,6 +129,8 @@ class NodeSpec:
     fn: Callable[..., Any] | None = None
     context: str | None = None
     volatile: str = ""
+    tupled: bool = False
+    """its function returns a NamedTuple, if of one field only"""
 
     @cached_property
     def input_types(self) -> Mapping[str, str]:
@@ -126,15 +140,17 @@ class NodeSpec:
     def output_types(self) -> Mapping[str, str]:
         return {port.name: port.type for port in self.outputs}
 
-    def call(self, values: Mapping[str, object], context: Context) -> dict[str, Any]:
-        """Run the function; its result as output name -> value. TypeError when it does not return what it declares."""
+    def start(self, values: Mapping[str, object], context: Context) -> Any:
+        """Call the function; what it returns. Of one that is `driven`, a coroutine that yields what it awaits."""
         if self.fn is None:
             raise TypeError(f"node {self.id} is known here by its definition only and cannot run")
         result = self.fn(**values, **{self.context: context}) if self.context else self.fn(**values)
-        if inspect.iscoroutine(result):
-            result = asyncio.run(result)
+        return asyncio.run(result) if inspect.iscoroutine(result) and not self.driven else result
+
+    def named(self, result: Any) -> dict[str, Any]:
+        """What the function returned as output name -> value. TypeError when it is not what it declares."""
         outputs = self.outputs
-        if len(outputs) == 1:
+        if len(outputs) == 1 and not self.tupled:
             return {outputs[0].name: result}
         if not outputs:
             return {}
@@ -143,6 +159,21 @@ class NodeSpec:
             names = ", ".join(port.name for port in outputs)
             raise TypeError(f"node {self.id} must return {len(outputs)} values ({names}), got {len(returned)}")
         return {port.name: value for port, value in zip(outputs, returned)}
+
+    @cached_property
+    def variables(self) -> bool:
+        """Whether types of outputs follow those of inputs."""
+        return any(port.variable for port in self.inputs)
+
+    def port(self, link: str) -> Port:
+        """The input a link of a node leads to; one of several links to one input has its number after a dot."""
+        name = link.partition(".")[0]
+        return next(port for port in self.inputs if port.name in (link, name))
+
+    @cached_property
+    def driven(self) -> bool:
+        """Its function awaits its lazy inputs, so the engine drives it."""
+        return any(port.lazy for port in self.inputs)
 
     def to_json(self, files: Files | None = None) -> dict[str, Any]:
         """`files` adds to file widgets the names that can be chosen now."""
@@ -156,7 +187,10 @@ class NodeSpec:
             "resource": self.resource,
             **({"volatile": self.volatile} if self.volatile else {}),
             "inputs": [port.to_json(files) for port in self.inputs],
-            "outputs": [{"name": port.name, "type": port.type} for port in self.outputs],
+            "outputs": [
+                {"name": port.name, "type": port.type, **({"variable": port.variable} if port.variable else {})}
+                for port in self.outputs
+            ],
             "source": self.source,
         }
 
@@ -194,6 +228,9 @@ def spec_of(fn: Callable[..., Any]) -> NodeSpec:
             context = name
         else:
             inputs.append(_input(where, name, hints[name], parameter.default))
+    if any(port.lazy for port in inputs) and not inspect.iscoroutinefunction(fn):
+        raise TypeError(f"node {options.id}: lazy inputs are read by await: its function must be async")
+    outputs = _outputs(hints.get("return", NoneType))
     return NodeSpec(
         id=options.id,
         title=options.title,
@@ -203,31 +240,38 @@ def spec_of(fn: Callable[..., Any]) -> NodeSpec:
         sink=options.sink,
         resource=options.resource,
         inputs=tuple(inputs),
-        outputs=_outputs(hints.get("return", NoneType)),
+        outputs=outputs,
         source=fn.__module__,
         fn=fn,
         context=context,
         volatile=options.volatile,
+        tupled=len(outputs) == 1 and _is_named_tuple(hints.get("return")),
     )
 
 
 def _input(where: str, name: str, hint: Any, default: Any) -> Port:
     widget: Widget | None = None
-    optional = False
-    while (origin := get_origin(hint)) in (Annotated, Union, UnionType):
+    optional = lazy = False
+    while (origin := get_origin(hint)) in (Annotated, Union, UnionType, Lazy):
         if origin is Annotated:
             hint, *marks = get_args(hint)
             widget = next((mark for mark in marks if isinstance(mark, Widget)), widget)
+            continue
+        if origin is Lazy:
+            (hint,), lazy = get_args(hint), True
             continue
         members = [member for member in get_args(hint) if member is not NoneType]
         if len(members) != 1:
             raise TypeError(f"{where}: a port has one type, got {hint}")
         (hint,), optional = members, True
+    if origin is list and get_origin(get_args(hint)[0]) is Lazy:
+        hint, lazy = list[get_args(get_args(hint)[0])[0]], True
     if origin is Literal:
         widget, hint = widget or Choice(get_args(hint)), str
     widget = widget or _default_widget(hint)
+    port = Port(name, _type_name(hint), widget, REQUIRED, optional, lazy, _variable(hint))
     if default is inspect.Parameter.empty or (default is None and optional):
-        return Port(name, _type_name(hint), widget, REQUIRED, optional)
+        return port
     if hint is float and type(default) is int:
         default = float(default)
     if widget and not widget.external:
@@ -235,7 +279,7 @@ def _input(where: str, name: str, hint: Any, default: Any) -> Port:
             widget.check(default, NoFiles())
         except ValueError as error:
             raise TypeError(f"{where}: default must be {error}, got {default!r}") from error
-    return Port(name, _type_name(hint), widget, default, optional)
+    return replace(port, default=default)
 
 
 def _default_widget(hint: object) -> Widget | None:
@@ -253,15 +297,28 @@ def _default_widget(hint: object) -> Widget | None:
 def _outputs(hint: Any) -> tuple[Port, ...]:
     if hint is NoneType:
         return ()
-    if isinstance(hint, type) and "_fields" in vars(hint):
-        return tuple(Port(name, _type_name(type)) for name, type in get_type_hints(hint).items())
+    if _is_named_tuple(hint):
+        hints = get_type_hints(get_origin(hint) or hint).items()
+        return tuple(Port(name, _type_name(type), variable=_variable(type)) for name, type in hints)
     if hint == list[OutputFile]:
         return (Port("files", _type_name(hint)),)
-    return (Port(_type_name(hint).lower(), _type_name(hint)),)
+    return (Port(_type_name(hint).lower(), _type_name(hint), variable=_variable(hint)),)
+
+
+def _is_named_tuple(hint: Any) -> bool:
+    hint = get_origin(hint) or hint
+    return isinstance(hint, type) and "_fields" in vars(hint)
 
 
 def _type_name(hint: Any) -> str:
-    """Types are nominal: `Image = NewType("Image", Tensor)` is "Image", `list[Image]` is "list[Image]"."""
+    """Types are nominal: `Image = NewType("Image", Tensor)` is "Image", `list[Image]` is "list[Image]"; a type variable
+    is "Any"."""
     if get_origin(hint) is list:
         return f"list[{_type_name(get_args(hint)[0])}]"
-    return hint.__name__
+    return "Any" if isinstance(hint, TypeVar) else hint.__name__
+
+
+def _variable(hint: Any) -> str:
+    if get_origin(hint) is list:
+        return _variable(get_args(hint)[0])
+    return hint.__name__ if isinstance(hint, TypeVar) else ""

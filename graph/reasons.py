@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from graph.bind import Node
 from graph.keys import file_marks
 from graph.plan import Plan
 from graph.problems import shown
@@ -15,6 +16,7 @@ FILE_GONE = "its output file is gone"
 SAME_INPUTS = "same inputs as an earlier run"
 SAME_VALUES = "same input values as an earlier run"
 NOT_NEEDED = "not needed: what reads it is cached"
+NOT_CHOSEN = "not needed: nothing that ran asked for it"
 CANCELLED = "cancelled"
 SHARED = "computed by another job at the same time"
 NO_READERS = "nothing needs it any more"
@@ -25,8 +27,8 @@ _MOST = 3
 def why(plan: Plan, i: int, past: Plan | None) -> str:
     """How node i differs from `past`, the plan by which its id last had a result. Of linked inputs the values are
     compared where they are known, else what makes them."""
-    if plan.nodes[i].spec.volatile:
-        return f"always runs: it reads {plan.nodes[i].spec.volatile}"
+    if plan.nodes[i].volatile:
+        return f"always runs: it reads {plan.nodes[i].volatile}"
     if past is None:
         return NEVER_RUN
     j = past.position[plan.ids[i]]
@@ -47,13 +49,13 @@ def _changes(plan: Plan, i: int, past: Plan, j: int) -> Iterator[str]:
     if values_before is not None and values_now is not None:
         before, now = values_before, values_now
     marks, old_marks = file_marks(node, plan.identity[i]), file_marks(old, past.identity[j])
-    for port in node.spec.inputs:
+    for port in (node.of or node).spec.inputs:
         name = port.name
         if name in now and name in before:
             if now[name] != before[name]:
-                yield f"input {name} changed (from {plan.graph.label(node.links[name].node)})"
+                yield f"input {name} changed (from {_source(plan, node, name)})"
         elif name in now or name in before:
-            link = f"a link from {plan.graph.label(node.links[name].node)}" if name in now else ""
+            link = f"a link from {_source(plan, node, name)}" if name in now else ""
             yield f"input {name} changed {_value(old.constants, name)} -> {link or _value(node.constants, name)}"
         elif encode(old.constants.get(name)) != encode(node.constants.get(name)):
             yield f"input {name} changed {_value(old.constants, name)} -> {_value(node.constants, name)}"
@@ -61,13 +63,28 @@ def _changes(plan: Plan, i: int, past: Plan, j: int) -> Iterator[str]:
             yield f"file changed: {node.constants[name]}"
 
 
-def _links(plan: Plan, i: int) -> dict[str, tuple[bytes, str]]:
-    return {name: (plan.keys[p], output) for name, (p, output) in zip(plan.nodes[i].links, plan.parents[i])}
+Read = list[tuple[bytes, str]]
 
 
-def _arrived(plan: Plan, i: int) -> dict[str, tuple[bytes, str]] | None:
-    arrived = plan.arrived(i)
-    return None if arrived is None else {name: (print, "") for name, print in zip(plan.nodes[i].links, arrived)}
+def _links(plan: Plan, i: int) -> dict[str, Read]:
+    return _by_input(plan.nodes[i], [(plan.keys[p], output) for p, output in plan.parents[i]])
+
+
+def _arrived(plan: Plan, i: int) -> dict[str, Read] | None:
+    arrived = None if plan.nodes[i].lazy else plan.arrived(i)
+    return None if arrived is None else _by_input(plan.nodes[i], [(print, "") for print in arrived])
+
+
+def _by_input(node: Node, reads: Sequence[tuple[bytes, str]]) -> dict[str, Read]:
+    inputs: dict[str, Read] = {}
+    for link, read in zip(node.links, reads):
+        inputs.setdefault(link.partition(".")[0], []).append(read)
+    return inputs
+
+
+def _source(plan: Plan, node: Node, name: str) -> str:
+    sources = [link.node for key, link in node.links.items() if key.partition(".")[0] == name]
+    return plan.label(plan.position[sources[0]]) + (f" and {len(sources) - 1} more" if len(sources) > 1 else "")
 
 
 def _value(constants: Mapping[str, object], name: str) -> str:

@@ -99,7 +99,7 @@ def test_definitions_survive_json() -> None:
 
 def test_a_definition_from_json_says_why_it_cannot_run() -> None:
     with pytest.raises(TypeError, match="Crop is known here by its definition only"):
-        NodeSpec.from_json(spec_of(crop).to_json()).call({}, NO_CONTEXT)
+        NodeSpec.from_json(spec_of(crop).to_json()).start({}, NO_CONTEXT)
 
 
 def test_required_and_optional_are_told_apart() -> None:
