@@ -269,7 +269,7 @@ class Blob:
 
 def live() -> int:
     gc.collect()
-    return sum(isinstance(item, Blob) for item in gc.get_objects())
+    return sum(type(item) is Blob for item in gc.get_objects())
 
 
 class BlobTraits(PlainTraits):
