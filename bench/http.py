@@ -91,14 +91,17 @@ async def serve(data: Path) -> AsyncIterator[Server]:
         async with aiohttp.ClientSession() as session:
             yield Server(f"http://127.0.0.1:{port}", process, session)
     finally:
-        process.terminate()
-        await asyncio.wait_for(process.wait(), 30)
+        if process.returncode is None:
+            process.terminate()
+            await asyncio.wait_for(process.wait(), 30)
+        else:
+            print((data / "server.log").read_text())
 
 
 async def until(server: Server, states: tuple[str, ...], limit_s: float) -> float:
     """Seconds until the health answer names one of the states."""
     begin = time.perf_counter()
-    while time.perf_counter() - begin < limit_s:
+    while time.perf_counter() - begin < limit_s and server.process.returncode is None:
         if await server.worker_state() in states:
             return time.perf_counter() - begin
         await asyncio.sleep(0.005)
