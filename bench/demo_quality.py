@@ -26,7 +26,7 @@ from diffusion.loader import Checkpoint, load_checkpoint
 from diffusion.sampling import sample
 
 CHECKPOINT = Path(__file__).parents[1] / "models" / "demo" / "checkpoints" / "weft-emoji.safetensors"
-SEED = 2024
+SEED, SHEET_SEED = 2024, 64
 RELATIONS = {ALONE: ("",), BESIDE: ("left of", "right of"), ABOVE: ("above", "below")}
 
 
@@ -130,8 +130,6 @@ def measure(checkpoint: Checkpoint, options: argparse.Namespace, settings: Setti
         grounds.append(right_grounds(pictures, trials))
         figures[name] = {"right": round(float(right.float().mean()), 4), "of": count}
         figures[f"{name} wrong"] = [trial.prompt for trial, ok in zip(trials, right.tolist()) if not ok][:12]
-        if options.sheet:
-            save_sheet(pictures[:64], options.sheet.with_stem(f"{options.sheet.stem}-{name}"))
     figures["ground right"] = round(float(torch.cat(grounds).float().mean()), 4)
     figures["seconds per picture"] = round(seconds / painted, 3)
     return figures
@@ -151,14 +149,18 @@ def ceilings(checkpoint: Checkpoint, device: str) -> dict[str, object]:
     }
 
 
-def save_sheet(pictures_B3HW: Tensor, path: Path, columns: int = 8) -> None:
+def save_sheet(checkpoint: Checkpoint, settings: Settings, path: Path) -> None:
+    """A PNG of 64 held-out prompts drawn at random, 40 of one subject and 24 of two, printed in its order."""
     from PIL import Image  # noqa: PLC0415 (figures need no pictures)
 
-    columns = min(columns, len(pictures_B3HW))
-    rows = len(pictures_B3HW) // columns
-    colours = (pictures_B3HW[: rows * columns] * 255).round().byte()
-    grid = colours.unflatten(0, (rows, columns)).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
-    Image.fromarray(grid.numpy()).save(path)
+    generator = torch.Generator().manual_seed(SHEET_SEED)
+    parts = ((ALONE, 40), (BESIDE, 12), (ABOVE, 12))
+    trials = [trial for layout, count in parts for trial in held_out_trials(layout, count, generator)]
+    print("; ".join(trial.prompt for trial in trials))
+    colours = (paint(checkpoint, trials, settings, 1) * 255).round().int()
+    colours = ((colours + 2) // 4 * 4).clamp(max=255).byte()  # six bits a channel, to keep the file small
+    grid = colours.unflatten(0, (8, 8)).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
+    Image.fromarray(grid.numpy()).save(path, optimize=True)
 
 
 def main() -> None:
@@ -169,15 +171,20 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=500)
     parser.add_argument("--batch", type=int, default=1, help="pictures sampled together")
     parser.add_argument("--steps", type=int, nargs="+", default=[20])
-    parser.add_argument("--cfg", type=float, nargs="+", default=[4.0])
+    parser.add_argument("--cfg", type=float, nargs="+", default=[3.0])
     parser.add_argument("--sampler", nargs="+", default=["euler"])
     parser.add_argument("--schedule", default="normal")
-    parser.add_argument("--sheet", type=Path, help="PNG of the first 64 pictures of each kind")
+    parser.add_argument("--sheet", type=Path, help="only write a PNG of 64 random pictures")
     parser.add_argument("--painter-only", action="store_true", help="leave out autoencoder and judge")
     options = parser.parse_args()
     checkpoint = load_checkpoint(options.checkpoint, options.device)
-    if not options.painter_only and vocabulary.SPRITES.exists():
+    if not (options.painter_only or options.sheet) and vocabulary.SPRITES.exists():
         print(json.dumps(ceilings(checkpoint, options.device)), flush=True)
+    if options.sheet:
+        save_sheet(
+            checkpoint, Settings(options.steps[0], options.cfg[0], options.sampler[0], options.schedule), options.sheet
+        )
+        return
     for sampler in options.sampler:
         for steps in options.steps:
             for cfg in options.cfg:
