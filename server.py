@@ -100,14 +100,19 @@ def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from graph.context import Context
     from graph.graph import Builder
+    from graph.guard import guarded
+    from graph.registry import Registry
     from jobs.catalogue import content_key
     from jobs.engine import Engine
     from jobs.outputs import OutputWriter
     from jobs.packs import load_packs
     from nodes import builtin
     from nodes.cache import Budgets, open_cache
+    from nodes.values import NodeTraits
 
     registry, packs = load_packs(builtin(), pack_folders(options))
+    if options.debug_values:
+        registry = Registry(guarded(spec, NodeTraits(files).state) for spec in registry.values())
     writer = OutputWriter(files.root("output"), files.root("temp"))
     budgets, where = Budgets(*(getattr(options, f"cache_{tier}") for tier in TIERS)), device(options)
     code = f"{content_key(sources(options))} {files.root('output')}"
@@ -211,7 +216,7 @@ def worker_command(options: argparse.Namespace, data: Path) -> list[str]:
     for name in ("device", *(f"cache_{tier}" for tier in TIERS)):
         value = getattr(options, name)
         command += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
-    return command
+    return [*command, "--debug-values"] if options.debug_values else command
 
 
 def on_signals(told: asyncio.Future[int]) -> None:

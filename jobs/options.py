@@ -21,6 +21,9 @@ def parser(version: str) -> argparse.ArgumentParser:
     for tier in TIERS:
         text = f"bytes of results kept on the {tier}, such as 0, 512M or 4G (default: what the machine can spare)"
         places.add_argument(f"--cache-{tier}", type=size, metavar="SIZE", help=text)
+    places.add_argument(
+        "--debug-values", action="store_true", help="fail nodes that change what they were given (slow)"
+    )
     document = argparse.ArgumentParser(add_help=False)
     document.add_argument("file", metavar="FILE", help="workflow as JSON, a PNG that carries one, or - for stdin")
     document.add_argument("--set", metavar="NODE.INPUT=VALUE", action="append", default=[], help="change a value first")

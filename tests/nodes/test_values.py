@@ -111,3 +111,15 @@ def test_equal_values_stop_a_change(studio: Studio) -> None:
     document = template("default", n4_width=64, n4_height=48)
     studio.ran(document)
     assert studio.ran(changed(document, n4_width=70)) == ["EmptyLatent"]
+
+
+def test_the_state_of_a_network_is_its_weights(studio: Studio) -> None:
+    model = studio.value(template("default"), "1")["model"]
+    before = TRAITS.state([model, IMAGE])
+    assert before == TRAITS.state([model, IMAGE])
+    weight = next(model.network.parameters())
+    with torch.no_grad():
+        weight.view(-1)[0] += 1
+        assert TRAITS.state([model, IMAGE]) != before
+        weight.view(-1)[0] -= 1
+    assert TRAITS.state([model, IMAGE]) == before
