@@ -24,9 +24,6 @@ class Recorder:
         data = f"{job}\n{node}".encode("utf-8", "surrogatepass")[: _SIZE - _LENGTH.size]
         self._map[: _LENGTH.size + len(data)] = _LENGTH.pack(len(data)) + data
 
-    def close(self) -> None:
-        self._map.close()
-
 
 def prepare(path: Path) -> None:
     """An empty record, replacing an earlier one."""
