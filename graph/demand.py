@@ -44,6 +44,8 @@ class Demand(Standing):
         for i, state in enumerate(self._state):
             if i not in self._optional:
                 self._announce(i, state)
+        for id, reason in plan.graph.skipped.items():
+            self._tell.left_out(id, reason)
         self._announcing = True
 
     def close(self) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from graph.bind import Binder, Node
 from graph.files import Files
+from graph.flatten import Flat, flatten
 from graph.matching import Matcher
 from graph.node import NodeSpec
 from graph.problems import InvalidGraph, Problem, Problems, nearest, shown
@@ -20,9 +21,17 @@ NodeId = str
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes by id, each after the nodes it reads from, branch by branch."""
+    """Nodes by id, each after the nodes it reads from, branch by branch. `skipped` are nodes of the document that are
+    left out, with the reason; `stands` the nodes that run when a node that is none itself is a target."""
 
     nodes: Mapping[NodeId, Node]
+    skipped: Mapping[NodeId, str] = field(default_factory=dict[NodeId, str])
+    stands: Mapping[NodeId, tuple[NodeId, ...]] = field(default_factory=dict[NodeId, "tuple[NodeId, ...]"])
+
+    def meant(self, targets: Iterable[NodeId]) -> tuple[NodeId, ...]:
+        """The nodes to run for these targets: components and reroutes are not nodes, what is muted does not run."""
+        found = [id for target in targets for id in self.stands.get(target, (target,))]
+        return tuple(dict.fromkeys(id for id in found if id not in self.skipped))
 
     @cached_property
     def sinks(self) -> tuple[NodeId, ...]:
@@ -54,28 +63,30 @@ class Builder:
     """Builds graphs, and remembers the last one: what is unchanged in the next document is not checked again."""
 
     def __init__(self, registry: Mapping[str, NodeSpec], files: Files, limits: Limits = Limits()) -> None:  # noqa: B008
-        self._binder = Binder(registry, files, limits)
+        self._registry, self._binder = registry, Binder(registry, files, limits)
         self._bound: dict[bytes, Node] = {}
         self._last: tuple[Mapping[NodeId, Node], Graph] = {}, Graph({})
 
     def build(self, workflow: Workflow, targets: Sequence[NodeId] | None = None) -> Graph:
         problems = Problems()
-        nodes = self._bind(workflow.nodes, problems)
-        problems.extend(_target_problems(workflow.nodes, nodes, targets))
+        flat = flatten(workflow.document, self._registry, problems)
+        nodes = self._bind(flat.entries, problems)
+        problems.extend(_target_problems(workflow.nodes, flat, nodes, targets))
+        targets = None if targets is None else _meant(flat, targets)
         last_nodes, last_graph = self._last
-        if not problems and nodes == last_nodes:
+        if not problems and nodes == last_nodes and flat.skipped == last_graph.skipped:
             return last_graph
-        matcher = Matcher(nodes, workflow.nodes, problems)
+        matcher = Matcher(nodes, flat.entries, problems)
         ordered = {id: matcher.match(id, node) for id, node in _ordered(nodes, problems).items()}
         if not problems:
-            graph = Graph(ordered)
+            graph = Graph(ordered, flat.skipped, flat.stands)
             self._last = nodes, graph
             return graph
         wanted = _upstream(nodes, targets if targets is not None else _sinks(nodes))
         told = [problem for problem in problems if problem.code != "missing_input" or problem.node in wanted]
         if told:
             raise InvalidGraph(told)
-        return Graph({id: node for id, node in ordered.items() if id in wanted})
+        return Graph({id: node for id, node in ordered.items() if id in wanted}, flat.skipped, flat.stands)
 
     def _bind(self, entries: Mapping[NodeId, Any], problems: Problems) -> dict[NodeId, Node]:
         nodes: dict[NodeId, Node] = {}
@@ -130,16 +141,20 @@ def _upstream(nodes: Mapping[NodeId, Node], targets: Iterable[NodeId]) -> set[No
     return wanted
 
 
+def _meant(flat: Flat, targets: Sequence[NodeId]) -> tuple[NodeId, ...]:
+    return Graph({}, flat.skipped, flat.stands).meant(targets)
+
+
 def _target_problems(
-    entries: Mapping[NodeId, object], nodes: Mapping[NodeId, Node], targets: Sequence[NodeId] | None
+    entries: Mapping[NodeId, object], flat: Flat, nodes: Mapping[NodeId, Node], targets: Sequence[NodeId] | None
 ) -> Iterator[Problem]:
-    if targets is None and not _sinks(nodes):
+    if targets is None and not _sinks(nodes) and not flat.skipped:
         expected = "at least one node that runs for its effect, such as SaveImage"
         yield Problem("no_sink", None, None, f"nothing to run: expected {expected}", expected, "none")
     if targets is not None and not targets:
         yield Problem("no_sink", None, None, "nothing to run: the list of targets is empty", "node ids", "none")
     for id in targets or ():
-        if id not in entries:
+        if id not in entries and id not in flat.entries and id not in flat.skipped and id not in flat.stands:
             message = f"target {shown(id)} is not a node of the workflow"
             yield Problem("unknown_target", None, None, message, None, shown(id), nearest(id, entries))
 

@@ -154,7 +154,7 @@ class Plan:
 
 def plan(graph: Graph, targets: Iterable[NodeId] | None, memory: Memory, files: Files) -> Plan:
     """`targets` None: all sinks. ValueError when a target is not in the graph or a file is gone by now."""
-    wanted = graph.sinks if targets is None else tuple(dict.fromkeys(targets))
+    wanted = graph.sinks if targets is None else graph.meant(targets)
     if strangers := [id for id in wanted if id not in graph.nodes]:
         raise ValueError(f"targets must be nodes of the graph, got {strangers}")
     ids = graph.upstream(wanted)

@@ -34,6 +34,10 @@ class Teller:
     def skipped(self, i: int, reason: str) -> None:
         self._emit(Skipped(self._plan.ids[i], reason))
 
+    def left_out(self, id: str, reason: str) -> None:
+        """Of a node of the document that is not in the graph."""
+        self._emit(Skipped(id, reason))
+
     def shared(self, i: int, outputs: Outputs, reason: str) -> None:
         self._emit(Cached(self._plan.ids[i], reason, self._files(i, outputs)))
 
