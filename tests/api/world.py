@@ -79,10 +79,10 @@ class ScriptedWorker:
         self._held: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, listener: Listener) -> None:
+    def start(self, listener: Listener) -> asyncio.Task[None]:
         self._listener = listener
         catalogue = {"nodes": REGISTRY.to_json(), "packs": {}}
-        self._spawn(listener.worker_ready(Message({"op": "ready"}, json.dumps(catalogue).encode())))
+        return self._spawn(listener.worker_ready(Message({"op": "ready"}, json.dumps(catalogue).encode())))
 
     async def stop(self) -> None:
         for held in self._held.values():
@@ -97,6 +97,13 @@ class ScriptedWorker:
             case "explain":
                 nodes = {id: {"state": "run", "reason": "never run"} for id in workflow["nodes"]}
                 answer = Message({"op": "answer", "id": message.head["id"]}, json.dumps({"nodes": nodes}).encode())
+                self._spawn(self._listener.worker_said(answer))
+            case "cache":
+                cleared = message.head["cleared"]
+                tiers = {
+                    tier: {"budget": 9, "used": 0 if tier in cleared else 5, "results": 1} for tier in ("host", "disk")
+                }
+                answer = Message({"op": "answer", "id": message.head["id"]}, json.dumps({"tiers": tiers}).encode())
                 self._spawn(self._listener.worker_said(answer))
             case "cancel":
                 self._held[message.head["job"]].set()
@@ -143,10 +150,11 @@ class ScriptedWorker:
         done = {"op": "done", "state": state, "error": None, "outputs": {id: [file.to_json()] for id in sinks}, **place}
         await self._listener.worker_said(Message(done, json.dumps(nodes).encode()))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 @dataclass(frozen=True)
