@@ -4,10 +4,12 @@ from graph.context import NO_CONTEXT as NO_CONTEXT
 from graph.context import Cancelled as Cancelled
 from graph.context import Context as Context
 from graph.context import OutputFile as OutputFile
+from graph.fragment import Body as Body
 from graph.fragment import Lazy as Lazy
 from graph.fragment import call as call
 from graph.node import node as node
 from graph.widgets import Choice as Choice
+from graph.widgets import Gives as Gives
 from graph.widgets import InputFile as InputFile
 from graph.widgets import ModelFile as ModelFile
 from graph.widgets import OutputName as OutputName

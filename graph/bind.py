@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 from graph.files import Files
+from graph.fragment import Body
 from graph.node import NodeSpec, Port, Required
 from graph.problems import Code, Problem, Problems, nearest, shown
 from graph.values import encode, encode_text
@@ -52,16 +53,19 @@ class _Input(NamedTuple):
     default_key: bytes
 
 
+_Prepared = tuple[bytes, tuple[_Input, ...]]
+
+
 class Binder:
     """Binds entries; remembers, for each definition, what does not depend on the entry."""
 
     def __init__(self, registry: Mapping[str, NodeSpec], files: Files, limits: Limits) -> None:
-        self._registry, self._files, self._limits = registry, files, limits
-        self._inputs: dict[str, tuple[bytes, tuple[_Input, ...]]] = {}
+        self.registry, self._files, self._limits = registry, files, limits
+        self._inputs: dict[str, _Prepared] = {}
 
-    def bind(self, id: str, entry: object, problems: Problems) -> Node | None:
+    def bind(self, id: str, entry: object, problems: Problems, spec: NodeSpec | None = None) -> Node | None:
         """The node, as far as it could be bound, with its problems added to `problems`; None when its type is
-        unknown."""
+        unknown. `spec` takes the place of the definition of that type."""
         if type(entry) is not dict:
             problems.append(_bad_entry(id, "an object with type and inputs", entry))
             return None
@@ -70,22 +74,26 @@ class Binder:
         if type(kind) is not str:
             problems.append(_bad_entry(id, "a text in its field type", kind))
             return None
-        spec = self._registry.get(kind)
+        special, spec = spec is not None, spec or self.registry.get(kind)
         if spec is None:
             message = f"node {id}: there is no node type {shown(kind)}"
-            problems.append(
-                Problem("unknown_node", id, None, message, None, shown(kind), nearest(kind, self._registry))
-            )
+            problems.append(Problem("unknown_node", id, None, message, None, shown(kind), nearest(kind, self.registry)))
             return None
         if type(given) is not dict:
             problems.append(_bad_entry(id, "an object in its field inputs", given))
             given = {}
-        return self._bind(id, spec, cast("dict[str, object]", given), problems)
+        prepared = _prepare(spec) if special else self._prepared(spec)
+        return self._bind(id, spec, prepared, cast("dict[str, object]", given), problems)
 
-    def _bind(self, id: str, spec: NodeSpec, given: Mapping[str, object], problems: Problems) -> Node:
+    def _prepared(self, spec: NodeSpec) -> _Prepared:
         if spec.id not in self._inputs:
             self._inputs[spec.id] = _prepare(spec)
-        head, inputs = self._inputs[spec.id]
+        return self._inputs[spec.id]
+
+    def _bind(
+        self, id: str, spec: NodeSpec, prepared: _Prepared, given: Mapping[str, object], problems: Problems
+    ) -> Node:
+        head, inputs = prepared
         links: dict[str, Link] = {}
         constants: dict[str, object] = {}
         external: list[Port] = []
@@ -107,16 +115,16 @@ class Binder:
                 constants[name] = default
                 keys.append(default_key)
                 continue
-            if (link := _link(value)) is not None:
+            if (link := as_link(value)) is not None:
                 links[name] = link
                 keys.append(b"l")
                 sources.append(encode_text(link.output))
                 if port.lazy:
                     lazy.append(name)
-                if port.is_list:
+                if port.is_list and not port.whole:
                     gathers.append((name, (name,)))
                 continue
-            if port.is_list and (many := _links(name, value)):
+            if port.is_list and not port.whole and (many := _links(name, value)):
                 links.update(many)
                 gathers.append((name, tuple(many)))
                 keys.append(b"l%d" % len(many))
@@ -161,7 +169,7 @@ class Binder:
         return value
 
 
-def _prepare(spec: NodeSpec) -> tuple[bytes, tuple[_Input, ...]]:
+def _prepare(spec: NodeSpec) -> _Prepared:
     """The start of every key of this definition, and its inputs in order of their names."""
     inputs: list[_Input] = []
     for port in sorted(spec.inputs, key=lambda port: port.name):
@@ -175,7 +183,8 @@ def _prepare(spec: NodeSpec) -> tuple[bytes, tuple[_Input, ...]]:
     return b"".join(map(encode_text, definition)), tuple(inputs)
 
 
-def _link(value: object) -> Link | None:
+def as_link(value: object) -> Link | None:
+    """What an input of a document says, if it is a link."""
     if type(value) is not dict:
         return None
     members = cast("dict[str, object]", value)
@@ -185,7 +194,7 @@ def _link(value: object) -> Link | None:
 
 def _links(name: str, value: object) -> dict[str, Link]:
     """Links of one input, by name and number; none unless all of `value` is links."""
-    found = [_link(item) for item in cast("list[object]", value)] if type(value) is list else []
+    found = [as_link(item) for item in cast("list[object]", value)] if type(value) is list else []
     return {} if None in found else {f"{name}.{i}": link for i, link in enumerate(found) if link is not None}
 
 
@@ -206,8 +215,10 @@ def _type_fault(type_name: str, port: Port, value: object) -> str | None:
             return None if kind is str else "a text"
         case "bool":
             return None if kind is bool else "true or false"
+        case "Body":
+            return None if isinstance(value, Body) else 'a component of the document, as {"component": NAME}'
         case "Any":
-            return "no link" if _link(value) else None
+            return "no link" if as_link(value) else None
         case _:
             return None if port.widget is not None else f"a link to an output of type {type_name}"
 

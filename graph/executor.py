@@ -15,17 +15,18 @@ from typing import Any, Literal, cast
 
 from graph.bind import Node
 from graph.cache import Cache, Outputs
-from graph.context import NO_CONTEXT, Cancelled, Context
+from graph.context import NO_CONTEXT, Cancelled, Context, OutputFile
 from graph.demand import Demand
 from graph.events import Event, NodeError, Preview, Progress
 from graph.files import Files
 from graph.flights import Landed
-from graph.fragment import Input, Lazy, Value
+from graph.fragment import Body, Input, Lazy, Value
 from graph.graph import Graph, NodeId
 from graph.growth import Growth
 from graph.keys import Fingerprint, Record
 from graph.node import Port, Resource
 from graph.plan import Plan, plan
+from graph.telling import files_in
 from graph.underway import Underway
 
 _LONGEST_TRACEBACK = 20_000
@@ -183,6 +184,8 @@ class _Run:
             if outputs is None:
                 end = partial(self._suspend, i, under)
             else:
+                if node.spec.collects:
+                    outputs["files"] = self._files_below(i)
                 record = self._keep(i, outputs, under)
                 end = partial(self.demand.finished, i, outputs, record, under.seconds)
         except Cancelled:
@@ -222,6 +225,11 @@ class _Run:
             arrived.append((self.demand.values[position][output], record.fingerprints[output]))
         return arrived
 
+    def _files_below(self, i: int) -> list[OutputFile]:
+        with self.turn:
+            made = [self.demand.values[sink] for sink in self.growth.sinks(i)]
+        return [file for outputs in made for file in files_in(list(outputs.values()))]
+
     def _keep(self, i: int, outputs: Outputs, under: Underway) -> Record:
         key = self.demand.value_key(i)
         if self.plan.nodes[i].volatile:
@@ -241,8 +249,12 @@ class _Run:
             values[name] = _gathered(node.spec.port(name), [values.pop(link) for link in links])
         if node.of is None:
             for port in node.external:
-                if port.widget is not None:
+                if port.widget is not None and not port.extra:
                     values[port.name] = port.widget.resolve(values[port.name], self.files)
+        extra = [port.name for port in node.spec.inputs if port.extra] if node.spec.driven else []
+        if extra:
+            given = {name: value for name in extra if (value := values.pop(name, None)) is not None}
+            values.update({n: replace(v, given=given) for n, v in values.items() if isinstance(v, Body)})
         return values
 
     def _context(self, id: NodeId) -> Context:
@@ -262,7 +274,9 @@ class _Run:
 def _lazy_constants(node: Node) -> Iterator[tuple[str, Any]]:
     for port in node.spec.inputs:
         constant = node.constants.get(port.name)
-        if port.lazy and port.is_list and isinstance(constant, list):
+        if port.extra:
+            continue
+        if port.lazy and port.is_list and not port.whole and isinstance(constant, list):
             yield port.name, [Lazy[Any](Value(item), "value") for item in cast("list[Any]", constant)]
         elif port.lazy and constant is not None:
             yield port.name, Lazy[Any](Value(constant), "value")

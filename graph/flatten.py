@@ -13,9 +13,12 @@ from typing import Any, Final, cast
 
 from graph.node import NodeSpec
 from graph.problems import Problem, Problems, nearest, shown
+from graph.widgets import Gives
 
 COMPONENT: Final = "component:"
 MOST_LEVELS: Final = 32
+OUTSIDE: Final = ":"
+"""The node that open inputs of a component are linked to."""
 Entry = Mapping[str, Any]
 
 
@@ -27,6 +30,20 @@ class Flat:
     entries: dict[str, Any] = field(default_factory=dict[str, Any])
     skipped: dict[str, str] = field(default_factory=dict[str, str])
     stands: dict[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
+    bodies: dict[str, dict[str, Inside]] = field(default_factory=dict[str, "dict[str, Inside]"])
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A component that is the body of a node: its nodes, where `inputs`, which each round is given, are links to
+    OUTSIDE. `extra` are those that it takes from the node it is the body of, with the inner input each leads to."""
+
+    name: str
+    prefix: str
+    flat: Flat
+    inputs: tuple[str, ...]
+    outputs: Mapping[str, tuple[str, str]]
+    extra: Mapping[str, tuple[str, str]]
 
 
 def is_plain(nodes: Mapping[str, Any]) -> bool:
@@ -126,8 +143,9 @@ class _Flattening:
     def finish(self) -> Flat:
         """Lead links past what is gone, and leave out what needs a muted node."""
         flat = self._flat
-        for id, value in flat.entries.items():
-            entry = _object(value)
+        for id, value in list(flat.entries.items()):
+            self._take_bodies(id, value)
+            entry = _object(flat.entries[id])
             inputs = None if entry is None else _object(entry.get("inputs"))
             if entry is not None and inputs is not None:
                 flat.entries[id] = {**entry, "inputs": self._led(id, inputs)}
@@ -142,6 +160,34 @@ class _Flattening:
                 for outer in self._instances.intersection(_outers(id)):
                     flat.stands[outer] += (id,)
         return flat
+
+    def _take_bodies(self, id: str, value: Any) -> None:
+        entry = _object(value) or {}
+        kind, inputs = entry.get("type"), _object(entry.get("inputs")) or {}
+        spec = self._registry.get(kind) if isinstance(kind, str) else None
+        for port in spec.inputs if spec is not None else ():
+            name = (_object(inputs.get(port.name)) or {}).get("component")
+            if spec is None or not isinstance(port.widget, Gives) or not isinstance(name, str):
+                continue
+            taken = {*inputs} - {port.name for port in spec.inputs}
+            inside = self._inside(f"{id}/{name}", name, set(port.widget.inputs), taken)
+            if inside is not None:
+                self._flat.bodies.setdefault(id, {})[port.name] = inside
+
+    def _inside(self, id: str, name: str, gives: set[str], taken: set[str]) -> Inside | None:
+        definition = component(self._components, name) or {"inputs": ()}
+        leads = {port["name"]: (f"{id}/{port['node']}", port["input"]) for port in definition["inputs"]}
+        names = [input for input in leads if input in gives or input in taken]
+        inner = _Flattening(self._components, self._registry, self._problems, Flat())
+        given = {input: {"node": OUTSIDE, "output": input} for input in names}
+        before = len(self._problems)
+        inner._add_entry(id, {"type": COMPONENT + name, "inputs": given}, None, ())
+        if len(self._problems) > before:
+            return None
+        outlets = {output: inner._end(end) for (instance, output), end in inner._outlets.items() if instance == id}
+        outputs = {output: (end["node"], end["output"]) for output, end in outlets.items() if _is_link(end)}
+        extra = {input: leads[input] for input in names if input not in gives}
+        return Inside(name, f"{id}/", inner.finish(), tuple(names), outputs, extra)
 
     def _led(self, id: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         led: dict[str, Any] = {}

@@ -10,6 +10,8 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from graph.files import Files
+
 T = TypeVar("T")
 
 
@@ -34,7 +36,7 @@ class Lazy(Generic[T]):
 
     def __getitem__(self, index: int) -> Lazy[Any]:
         """An item of a list that was awaited before; its key is its own, whatever the rest of the list is."""
-        return Lazy(Item(self, index), "item")
+        return Lazy(Item(self, index), "value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,3 +94,40 @@ def call(fn: Callable[..., Any], **inputs: object) -> Call:
     output of the running node. Inputs are values, or lazy.
     """
     return Call(fn, inputs)
+
+
+class Template(Protocol):
+    """What a body is made of; known to the engine."""
+
+    def digest(self, files: Files) -> bytes: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A component handed to a node: the body of a loop. Calling it is a round, with inputs by name, values or lazy;
+    what the component has no input for is left out."""
+
+    name: str
+    inputs: tuple[str, ...]
+    template: Template
+    given: Mapping[str, object]
+    """inputs that every round takes from the inputs of the node itself"""
+
+    def __call__(self, **inputs: object) -> Round:
+        known = {name: value for name, value in inputs.items() if name in self.inputs}
+        return Round(self, {**self.given, **known})
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """One call of a body."""
+
+    body: Body
+    inputs: Mapping[str, object]
+
+    def reads(self) -> Iterable[Lazy[Any]]:
+        return [value for value in self.inputs.values() if isinstance(value, Lazy)]  # pyright: ignore[reportUnknownVariableType]
+
+    def __getitem__(self, output: str) -> Any:
+        """The output of this name, as a Lazy; typed Any as above."""
+        return Lazy[Any](self, output)

@@ -9,10 +9,12 @@ from functools import cached_property
 from typing import Any
 
 from graph.bind import Binder, Node
+from graph.component import bind_with_bodies
 from graph.files import Files
 from graph.flatten import Flat, flatten
 from graph.matching import Matcher
 from graph.node import NodeSpec
+from graph.order import ordered
 from graph.problems import InvalidGraph, Problem, Problems, nearest, shown
 from graph.workflow import Limits, Workflow
 
@@ -70,28 +72,32 @@ class Builder:
     def build(self, workflow: Workflow, targets: Sequence[NodeId] | None = None) -> Graph:
         problems = Problems()
         flat = flatten(workflow.document, self._registry, problems)
-        nodes = self._bind(flat.entries, problems)
+        nodes = self._bind(flat, problems)
         problems.extend(_target_problems(workflow.nodes, flat, nodes, targets))
         targets = None if targets is None else _meant(flat, targets)
         last_nodes, last_graph = self._last
         if not problems and nodes == last_nodes and flat.skipped == last_graph.skipped:
             return last_graph
         matcher = Matcher(nodes, flat.entries, problems)
-        ordered = {id: matcher.match(id, node) for id, node in _ordered(nodes, problems).items()}
+        matched = {id: matcher.match(id, node) for id, node in ordered(nodes, problems).items()}
         if not problems:
-            graph = Graph(ordered, flat.skipped, flat.stands)
+            graph = Graph(matched, flat.skipped, flat.stands)
             self._last = nodes, graph
             return graph
         wanted = _upstream(nodes, targets if targets is not None else _sinks(nodes))
         told = [problem for problem in problems if problem.code != "missing_input" or problem.node in wanted]
         if told:
             raise InvalidGraph(told)
-        return Graph({id: node for id, node in ordered.items() if id in wanted}, flat.skipped, flat.stands)
+        return Graph({id: node for id, node in matched.items() if id in wanted}, flat.skipped, flat.stands)
 
-    def _bind(self, entries: Mapping[NodeId, Any], problems: Problems) -> dict[NodeId, Node]:
+    def _bind(self, flat: Flat, problems: Problems) -> dict[NodeId, Node]:
         nodes: dict[NodeId, Node] = {}
         known, self._bound = self._bound, {}
-        for id, entry in entries.items():
+        for id, entry in flat.entries.items():
+            if id in flat.bodies:
+                if (node := bind_with_bodies(self._binder, id, entry, flat.bodies[id], problems)) is not None:
+                    nodes[id] = node
+                continue
             content = _content(entry)
             node = known.get(content)
             if node is None:
@@ -157,37 +163,3 @@ def _target_problems(
         if id not in entries and id not in flat.entries and id not in flat.skipped and id not in flat.stands:
             message = f"target {shown(id)} is not a node of the workflow"
             yield Problem("unknown_target", None, None, message, None, shown(id), nearest(id, entries))
-
-
-def _ordered(nodes: Mapping[NodeId, Node], problems: Problems) -> dict[NodeId, Node]:
-    """Each node after those it reads from, depth first, so that one branch is done before the next is begun."""
-    order: dict[NodeId, Node] = {}
-    path: dict[NodeId, None] = {}
-    for root in nodes:
-        stack = [root]
-        while stack:
-            id = stack[-1]
-            if id in order or id not in nodes:
-                stack.pop()
-            elif id in path:
-                stack.pop()
-                del path[id]
-                order[id] = nodes[id]
-            else:
-                path[id] = None
-                for name, link in nodes[id].links.items():
-                    if link.node in path:
-                        problems.append(_cycle(id, name, link.node, path, nodes))
-                    elif link.node not in order:
-                        stack.append(link.node)
-    return order
-
-
-def _cycle(id: NodeId, port: str, back: NodeId, path: Iterable[NodeId], nodes: Mapping[NodeId, Node]) -> Problem:
-    ids = list(path)
-    ids = ids[ids.index(back) :]
-    names = [f"{id} {nodes[id].spec.title}" for id in ids]
-    if len(names) > 10:
-        names[5:-4] = [f"({len(names) - 9} more)"]
-    message = f"node {id}: input {port} closes a cycle: {' -> '.join([*names, names[0]])}"
-    return Problem("cycle", id, port, message, "a graph without cycles", f"a cycle of {len(ids)} nodes")

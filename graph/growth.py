@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
-from graph.bind import Binder, Link, Node
+from graph.bind import Binder, Link, Node, as_link
 from graph.cache import Cache, Outputs
+from graph.component import Template
 from graph.files import Files
-from graph.fragment import Call, Input, Item, Lazy, Origin, Value
+from graph.fragment import Body, Call, Input, Item, Lazy, Origin, Round, Value
 from graph.keys import identities, item_key
 from graph.matching import Copy
 from graph.node import NodeSpec, Port, spec_of
@@ -33,6 +34,7 @@ class Grown:
     places: dict[Origin, Any] = field(default_factory=dict["Origin", Any])
     reads: dict[str, Place] = field(default_factory=dict[str, Place])
     sinks: list[int] = field(default_factory=list[int])
+    rounds: int = 0
     count: int = 0
     values: int = 0
 
@@ -59,6 +61,10 @@ class Growth:
             grown.places[origin] = self._add(owner, grown, origin)
         return [_place(grown, lazy) for lazy in asks], grown
 
+    def sinks(self, owner: int) -> Sequence[int]:
+        """What it grew that runs for its effect."""
+        return self._grown[owner].sinks if owner in self._grown else ()
+
     def _add(self, owner: int, grown: Grown, origin: Origin) -> Any:
         match origin:
             case Input(position, link):
@@ -69,6 +75,8 @@ class Growth:
                 return self._add_value(owner, grown, value)
             case Item(of, index):
                 return self._add_item(owner, grown, _place(grown, of), index)
+            case Round(body, inputs):
+                return self._add_round(owner, grown, body, inputs)
             case Copy(of=node, links=links):
                 return self.add_node(owner, grown, "", node, {n: _place(grown, lazy) for n, lazy in links.items()})
             case Call(fn, inputs):
@@ -86,7 +94,7 @@ class Growth:
         if record is None or outputs is None:
             raise TypeError("an item of a lazy list can be taken after the list was awaited")
         return self._known(
-            owner, grown, "", {"item": outputs[output][index]}, item_key(record.fingerprints[output], index)
+            owner, grown, "", {"value": outputs[output][index]}, item_key(record.fingerprints[output], index)
         )
 
     def _known(self, owner: int, grown: Grown, name: str, outputs: Outputs, made_as: bytes) -> int:
@@ -111,6 +119,24 @@ class Growth:
         if problems or node is None:
             raise InvalidGraph(problems)
         return self.add_node(owner, grown, "", node, {n: (int(i), output) for n, (i, output) in node.links.items()})
+
+    def _add_round(self, owner: int, grown: Grown, body: Body, inputs: Mapping[str, object]) -> Mapping[str, Place]:
+        assert isinstance(body.template, Template)
+        given = {name: self._entered(owner, grown, value) for name, value in inputs.items()}
+        outside = {
+            link.node: self._plan.nodes[int(link.node)]
+            for value in given.values()
+            if (link := as_link(value)) is not None
+        }
+        grown.rounds += 1
+        positions: dict[str, int] = {id: int(id) for id in outside}
+        for id, node in body.template.round(given, outside).items():
+            places = {name: (positions[link.node], link.output) for name, link in node.links.items()}
+            name = f"{grown.rounds}/{id.removeprefix(body.template.inside.prefix)}"
+            positions[id] = self.add_node(owner, grown, name, node, places)
+            if node.spec.sink:
+                grown.sinks.append(positions[id])
+        return {name: (positions[node], output) for name, (node, output) in body.template.inside.outputs.items()}
 
     def _entered(self, owner: int, grown: Grown, value: object) -> object:
         """An input of a call as a document would have it; what is no plain constant is linked to."""

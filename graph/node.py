@@ -77,6 +77,10 @@ class Port:
     optional: bool = False
     lazy: bool = False
     variable: str = ""
+    whole: bool = False
+    """a list that comes as one lazy value, by one link"""
+    extra: bool = False
+    """handed to the body of a loop, not to the function"""
 
     @property
     def required(self) -> bool:
@@ -95,6 +99,7 @@ class Port:
             "required": self.required,
             "optional": self.optional,
             **({"lazy": True} if self.lazy else {}),
+            **({"whole": True} if self.whole else {}),
             **({"variable": self.variable} if self.variable else {}),
         }
 
@@ -109,6 +114,7 @@ class Port:
             optional=json.get("optional", False),
             lazy=json.get("lazy", False),
             variable=json.get("variable", ""),
+            whole=json.get("whole", False),
         )
 
 
@@ -131,6 +137,8 @@ class NodeSpec:
     volatile: str = ""
     tupled: bool = False
     """its function returns a NamedTuple, if of one field only"""
+    collects: bool = False
+    """its last output is the files written by what it grows"""
 
     @cached_property
     def input_types(self) -> Mapping[str, str]:
@@ -149,7 +157,7 @@ class NodeSpec:
 
     def named(self, result: Any) -> dict[str, Any]:
         """What the function returned as output name -> value. TypeError when it is not what it declares."""
-        outputs = self.outputs
+        outputs = self.outputs[:-1] if self.collects else self.outputs
         if len(outputs) == 1 and not self.tupled:
             return {outputs[0].name: result}
         if not outputs:
@@ -264,12 +272,13 @@ def _input(where: str, name: str, hint: Any, default: Any) -> Port:
         if len(members) != 1:
             raise TypeError(f"{where}: a port has one type, got {hint}")
         (hint,), optional = members, True
+    whole = lazy and origin is list
     if origin is list and get_origin(get_args(hint)[0]) is Lazy:
         hint, lazy = list[get_args(get_args(hint)[0])[0]], True
     if origin is Literal:
         widget, hint = widget or Choice(get_args(hint)), str
     widget = widget or _default_widget(hint)
-    port = Port(name, _type_name(hint), widget, REQUIRED, optional, lazy, _variable(hint))
+    port = Port(name, _type_name(hint), widget, REQUIRED, optional, lazy, _variable(hint), whole)
     if default is inspect.Parameter.empty or (default is None and optional):
         return port
     if hint is float and type(default) is int:

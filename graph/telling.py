@@ -58,10 +58,11 @@ class Teller:
         plan, owner = self._plan, self._plan.owner.get(i)
         if not plan.nodes[i].spec.sink or (owner is not None and plan.nodes[owner].spec.sink):
             return ()
-        return tuple(_files_in(list(outputs.values())))
+        return tuple(files_in(list(outputs.values())))
 
 
-def _files_in(value: object) -> list[OutputFile]:
+def files_in(value: object) -> list[OutputFile]:
+    """The files among a value and the items of lists."""
     if isinstance(value, list):
-        return [file for item in cast("list[object]", value) for file in _files_in(item)]
+        return [file for item in cast("list[object]", value) for file in files_in(item)]
     return [value] if isinstance(value, OutputFile) else []

@@ -36,7 +36,7 @@ class Underway:
 
     def begin(self, values: Mapping[str, object], context: Context) -> Outputs | None:
         result = self._spec.start(values, context)
-        if not self._spec.driven:
+        if not isinstance(result, Coroutine):
             return self._returned(result)
         self._coroutine = cast("Coroutine[Any, Any, Any]", result)
         return self._send(None)

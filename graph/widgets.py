@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from graph.files import Files
+from graph.fragment import Body
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,27 @@ class OutputName(Widget):
 
 
 @dataclass(frozen=True)
+class Gives(Widget):
+    """A component of the document, `{"component": NAME}`, as the body of a loop; the node gives each round `inputs`."""
+
+    external: ClassVar[bool] = True
+    inputs: Sequence[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", tuple(self.inputs))
+
+    def check(self, value: object, files: Files) -> None:
+        if not isinstance(value, Body):
+            raise ValueError('a component of the document, as {"component": NAME}')
+
+    def fingerprint(self, value: object, files: Files) -> object:
+        return value.template.digest(files) if isinstance(value, Body) else None
+
+    def to_json(self, files: Files | None = None) -> dict[str, Any]:
+        return {"kind": "Component", "gives": list(self.inputs)}
+
+
+@dataclass(frozen=True)
 class ForeignWidget(Widget):
     """A widget this process has no class for, as its JSON: it accepts any constant, whoever runs the node checks it."""
 
@@ -198,6 +220,8 @@ def widget_from_json(json: Mapping[str, Any]) -> Widget:
             return ModelFile(folder)
         case {"kind": "InputFile", "media": str(media)}:
             return InputFile(media)
+        case {"kind": "Component", "gives": gives}:
+            return Gives(gives)
         case {"kind": "OutputName"}:
             return OutputName()
         case _:

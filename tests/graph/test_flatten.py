@@ -74,9 +74,9 @@ def test_components_that_cannot_be(component: Any, instance: str, message: str) 
 
 
 def test_an_unknown_input_or_output_of_an_instance() -> None:
-    with pytest.raises(InvalidGraph, match="there is no input .z."):
+    with pytest.raises(InvalidGraph, match=r"there is no input .z."):
         Lab().graph(with_components(c=entry("component:twice", z=1), out=entry("Show", value=("c", "double"))))
-    with pytest.raises(InvalidGraph, match="links to output .triple. of c"):
+    with pytest.raises(InvalidGraph, match=r"links to output .triple. of c"):
         Lab().graph(with_components(c=entry("component:twice", x=1), out=entry("Show", value=("c", "triple"))))
 
 
