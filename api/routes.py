@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from api import events, files, health, jobs, models, nodes, page, templates, workflows
+from api import cache, events, files, health, jobs, models, nodes, page, templates, workflows
 from api.openapi import describe
 from api.route import JSON, Answer, Body, Parameter, Route, json_answer
 from api.services import Services
@@ -19,6 +19,7 @@ NUMBER: Mapping[str, object] = {"type": "integer", "minimum": 0}
 AFTER = Parameter("after", "Only events numbered above this.", NUMBER)
 STATE = Parameter("state", "Only jobs in this state.")
 LIMIT = Parameter("limit", f"Jobs a page, at most {jobs.MAX_PAGE}.", NUMBER)
+TIER = Parameter("tier", f"Only this one of {', '.join(cache.TIERS)}.")
 CURSOR = Parameter("cursor", "The 'next' of the page before.")
 WAIT = Parameter("Prefer", "`wait=30`: answer when the job has ended, or after 30 s.", where="header")
 IDEMPOTENCY = Parameter("Idempotency-Key", "The same key within a day gives the same job.", where="header")
@@ -39,6 +40,15 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{API}/health", health.health, "Server and worker state", {200: json_answer("Up", "Health")}),
     Route("GET", f"{API}/openapi.json", openapi, "This document", {200: json_answer("OpenAPI 3.1", "OpenAPI")}),
     Route("GET", f"{API}/nodes", nodes.catalogue, "All nodes", {200: json_answer("The catalogue", "Catalogue")}),
+    Route("GET", f"{API}/cache", cache.report, "Kept results", {200: json_answer("Bytes by tier", "CacheReport")}),
+    Route(
+        "DELETE",
+        f"{API}/cache",
+        cache.clear,
+        "Let kept results go",
+        {200: json_answer("What is left", "CacheReport")},
+        parameters=(TIER,),
+    ),
     Route("GET", f"{API}/models", models.models, "All models", {200: json_answer("Names by folder", "ModelList")}),
     Route(
         "POST",

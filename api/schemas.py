@@ -94,6 +94,13 @@ SCHEMAS: Mapping[str, Schema] = {
         {"doc": TEXT, "resource": TEXT, "source": TEXT},
     ),
     "Catalogue": record({"version": TEXT, "nodes": map_of(ref("NodeSpec"))}),
+    "CacheReport": record(
+        {
+            "tiers": map_of(
+                record({"budget": COUNT, "used": COUNT, "results": COUNT}, {"failures": COUNT, "damaged": COUNT})
+            )
+        }
+    ),
     "WorkflowList": record(
         {"workflows": list_of(record({"name": TEXT, "revision": TEXT, "modified": {"type": "number"}}))}
     ),

@@ -13,6 +13,7 @@ from graph.executor import Limits, Outcome, run
 from graph.explain import explain
 from graph.files import Files
 from graph.graph import Builder, build
+from graph.ledger import TierName
 from graph.registry import Registry
 from graph.workflow import Workflow
 from jobs.packs import Pack
@@ -55,6 +56,12 @@ class Engine:
         self.cache.catch_up()
         graph = build(workflow, self.registry, self.files, targets)
         return {id: made.to_json() for id, made in explain(graph, targets, self.cache, self.files).items()}
+
+    def report_cache(self, cleared: Sequence[TierName] = ()) -> Mapping[str, Any]:
+        """What the cache holds once the tiers named are empty: `{tier: {"budget", "used", "results"}}`, in bytes."""
+        for tier in cleared:
+            self.cache.clear(tier)
+        return self.cache.report()
 
     def catalogue(self) -> Mapping[str, Any]:
         """The definitions as JSON: `{"nodes": {id: definition}, "packs": {name: {"nodes": [ids], "error"}}}`."""

@@ -21,7 +21,7 @@ from jobs.job import Job, Page, State, UnknownJob, WorkerState, WorkerUnavailabl
 from jobs.rows import Batch, NewJob, compact, now_ms
 from jobs.supervisor import Supervisor
 
-EXPLAIN_LIMIT_S = 60.0
+ANSWER_LIMIT_S = 60.0
 
 
 class Jobs:
@@ -114,17 +114,17 @@ class Jobs:
         Raises InvalidGraph, and WorkerUnavailable when no worker answers.
         """
         await self._check(workflow, targets)
-        question = {"op": "explain", "targets": targets}
-        try:
-            async with asyncio.timeout(EXPLAIN_LIMIT_S):
-                answer = json.loads(await self._dispatcher.ask(question, compact(workflow).encode()))
-        except TimeoutError:
-            raise WorkerUnavailable(f"the worker gave no answer within {EXPLAIN_LIMIT_S:.0f} s") from None
+        answer = await self._answer({"op": "explain", "targets": targets}, compact(workflow).encode())
         if "problems" in answer:
             raise InvalidGraph([Problem(**problem) for problem in answer["problems"]])
-        if "error" in answer:
-            raise WorkerUnavailable(f"the worker could not explain the workflow: {answer['error']}")
         return answer["nodes"]
+
+    async def cache(self, cleared: Sequence[str] = ()) -> Mapping[str, Any]:
+        """What the cache holds once the tiers named are empty: `{tier: {"budget", "used", "results"}}`, in bytes.
+
+        Raises WorkerUnavailable when no worker answers.
+        """
+        return (await self._answer({"op": "cache", "cleared": cleared}, b""))["tiers"]
 
     async def subscribe(self, id: str, after: int = 0) -> AsyncGenerator[str]:
         """The events of a job above number `after`, as texts of JSON arrays, until its end. Raises UnknownJob.
@@ -147,6 +147,16 @@ class Jobs:
             yield self._dispatcher.worker_event()
             async for text in watch.texts():
                 yield text
+
+    async def _answer(self, question: Mapping[str, Any], body: bytes) -> Mapping[str, Any]:
+        try:
+            async with asyncio.timeout(ANSWER_LIMIT_S):
+                answer = json.loads(await self._dispatcher.ask(question, body))
+        except TimeoutError:
+            raise WorkerUnavailable(f"the worker gave no answer within {ANSWER_LIMIT_S:.0f} s") from None
+        if "error" in answer:
+            raise WorkerUnavailable(f"the worker could not answer: {answer['error']}")
+        return answer
 
     async def _feed(self, id: str) -> Feed | None:
         """The feed of a job, None when the job has ended. Raises UnknownJob."""

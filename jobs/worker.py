@@ -74,12 +74,12 @@ class Worker:
                 case "cancel":
                     if self._current is not None and self._current.message.head["job"] == message.head["job"]:
                         self._current.cancelled.set()
-                case "explain":
+                case "explain" | "cache":
                     self._questions.put(message)
                 case "stop":
                     return
                 case op:
-                    raise ValueError(f"expected run, cancel, explain or stop, got {op!r}")
+                    raise ValueError(f"expected run, cancel, explain, cache or stop, got {op!r}")
 
     def _run_jobs(self) -> None:
         while True:
@@ -103,11 +103,13 @@ class Worker:
     def _answer_questions(self) -> None:
         while True:
             message = self._questions.get()
-            body = json.dumps(self._explain(message), separators=(",", ":")).encode()
+            body = json.dumps(self._answer(message), separators=(",", ":")).encode()
             self._outbox.tell(Message({"op": "answer", "id": message.head["id"]}, body))
 
-    def _explain(self, message: Message) -> dict[str, Any]:
+    def _answer(self, message: Message) -> dict[str, Any]:
         try:
+            if message.op == "cache":
+                return {"tiers": self._engine.report_cache(message.head["cleared"])}
             return {"nodes": self._engine.explain(load_parsed(json.loads(message.body)), message.head["targets"])}
         except InvalidGraph as error:
             return {"problems": [problem.to_json() for problem in error.problems]}

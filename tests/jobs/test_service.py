@@ -216,6 +216,18 @@ def test_a_running_job_shows_its_nodes(bench) -> None:
     bench(scenario)
 
 
+def test_the_cache_says_what_it_holds_and_lets_go(bench) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.run(SUM)
+        before = await bench.jobs.cache()
+        assert 0 < before["host"]["used"] <= before["host"]["budget"]
+        assert (await bench.jobs.cache(["host"]))["host"]["results"] == 0
+        plan = await bench.jobs.explain(document(SUM))
+        assert {node["state"] for node in plan.values()} == {"run"}
+
+    bench(scenario)
+
+
 def test_explain_says_what_a_job_would_do(bench) -> None:
     async def scenario(bench: Bench) -> None:
         before = await bench.jobs.explain(document(SUM))
