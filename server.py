@@ -182,7 +182,8 @@ async def serve_until_told(
 
     files = file_store(options, data)
     supervisor = Supervisor(worker_command(options, data), data / "worker.record", echo)
-    jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), stored_catalogue(options, data, files), supervisor)
+    catalogue = stored_catalogue(options, data, files)
+    jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), catalogue, supervisor, options.attempts)
     app = build_app(Config(options.host, VERSION, token), jobs, files)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     told: asyncio.Future[int] = asyncio.get_running_loop().create_future()

@@ -22,7 +22,7 @@ from jobs.database import Database
 from jobs.feed import Feeds
 from jobs.job import WorkerState, WorkerUnavailable
 from jobs.protocol import Message
-from jobs.recovery import lost, recover, requeue_or_fail
+from jobs.recovery import lost, recover, retry_or_fail
 from jobs.rows import Batch, Ending, Lease, NewJob, compact, now_ms
 from jobs.summary import NodeState
 from jobs.supervisor import Loss, Supervisor
@@ -54,8 +54,13 @@ class _Step:
 
 
 class Dispatcher:
-    def __init__(self, database: Database, catalogue: Catalogue, supervisor: Supervisor, feeds: Feeds) -> None:
+    """A job whose worker dies is given to the next one, until it was lost `attempts` times."""
+
+    def __init__(
+        self, database: Database, catalogue: Catalogue, supervisor: Supervisor, feeds: Feeds, attempts: int
+    ) -> None:
         self._database, self._catalogue, self._supervisor, self._feeds = database, catalogue, supervisor, feeds
+        self._attempts = attempts
         self._inbox: asyncio.Queue[Message | Loss] = asyncio.Queue(INBOX)
         self._ready = False
         self._stillborn: Loss | None = None
@@ -69,7 +74,7 @@ class Dispatcher:
 
     async def start(self) -> None:
         """Recover what an earlier server left running, then start the worker."""
-        for event in await self._database.run(recover):
+        for event in await self._database.run(partial(recover, attempts=self._attempts)):
             log.warning("job %s was running when the server went away; it is now %s", event.job, event.state)
         for job, last in await self._database.run(rows.queued):
             self._feeds.open(job, last)
@@ -279,7 +284,7 @@ class Dispatcher:
                 outputs = {node: [OutputFile(**file) for file in files] for node, files in head["outputs"].items()}
                 ending = Ending(head["state"], head["state"], message.body.decode(), outputs, head["error"])
                 free = self._ready and not self._stopping
-                return self._end_step(run, [], ending, self._supervisor.worker if free else None)
+                return self._end_step(run, ending, self._supervisor.worker if free else None)
             case _:
                 raise ValueError("unknown op")
 
@@ -287,58 +292,53 @@ class Dispatcher:
         run = self._run
         if run is None:
             return []
+        if self._stopping:
+            return [self._lost_step(run, Ending("queued", "returned", cause="the server was stopped"))]
         feed = self._feeds.get(run.lease.job)
         assert feed is not None
         summary = feed.summary()
-        node = self._supervisor.last_node(run.lease.job)
-        if self._stopping:
-            return [self._requeue_step(run, Ending("queued", "returned", cause="the server was stopped"))]
         if run.cancelled:
             nodes = compact(summary.interrupted("cancelled"))
-            return [self._end_step(run, [], Ending("cancelled", "cancelled", nodes, cause=loss.cause), None)]
+            return [self._end_step(run, Ending("cancelled", "cancelled", nodes, cause=loss.cause), None)]
+        node = self._supervisor.last_node(run.lease.job)
         if node is None:
-            return [self._requeue_step(run, lost(loss.cause, "before any node started", loss.stderr))]
-        ending = lost(
-            loss.cause,
-            f"while running node {node}",
-            loss.stderr,
-            node=node,
-            nodes=compact(summary.interrupted(loss.cause) | _failed(node, loss)),
-        )
-        event = {"n": run.last + 1, "job": run.lease.job, "t": now_ms(), "type": "failed", "node": node}
-        body = compact([{**event, "error": ending.error}])
-        run.last += 1
-        return [self._end_step(run, [Batch(run.lease.job, run.last, run.last, body)], ending, None)]
+            return [self._lost_step(run, lost(loss.cause, "before any node started", loss.stderr))]
+        nodes = compact(summary.interrupted(loss.cause) | _failed(node, loss))
+        when = f"while running node {node}"
+        return [self._lost_step(run, lost(loss.cause, when, loss.stderr, node=node, nodes=nodes))]
 
-    def _end_step(self, run: _Run, before: Sequence[Batch], ending: Ending, worker: str | None) -> _Step:
-        """End the run after the events `before`, and lease the next job to `worker` in the same transaction."""
+    def _end_step(self, run: _Run, ending: Ending, worker: str | None) -> _Step:
+        """End the run, and lease the next job to `worker` in the same transaction."""
         lease, last = run.lease, run.last
 
         def work(db: sqlite3.Connection) -> tuple[Batch | None, Lease | None]:
-            for batch in before:
-                rows.append(db, batch)
             now = now_ms()
             event = rows.finish(db, lease.job, lease.attempt, ending, last, now)
             return event, None if worker is None else rows.claim(db, worker, now)
 
         def then(result: tuple[Batch | None, Lease | None]) -> None:
             event, following = result
-            for batch in before:
-                self._feeds.tell(batch)
-            self._ended(run, event, following)
+            self._ended(run, [] if event is None else [event], following)
 
         return _Step(work, then)
 
-    def _requeue_step(self, run: _Run, ending: Ending) -> _Step:
-        """Put the job back; one that lost MAX_LOST workers before any node ran is failed instead."""
-        work = partial(requeue_or_fail, job=run.lease.job, attempt=run.lease.attempt, ending=ending, last=run.last)
-        return _Step(work, lambda event: self._ended(run, event, None))
+    def _lost_step(self, run: _Run, ending: Ending) -> _Step:
+        """Put the job back, or fail it when it was lost too often."""
+        work = partial(
+            retry_or_fail,
+            job=run.lease.job,
+            attempt=run.lease.attempt,
+            ending=ending,
+            last=run.last,
+            attempts=self._attempts,
+        )
+        return _Step(work, lambda events: self._ended(run, events, None))
 
-    def _ended(self, run: _Run, event: Batch | None, following: Lease | None) -> None:
+    def _ended(self, run: _Run, events: Sequence[Batch], following: Lease | None) -> None:
         if run.killer is not None:
             run.killer.cancel()
         self._run = None
-        if event is not None:
+        for event in events:
             self._feeds.tell(event)
         self._begin(following)
 

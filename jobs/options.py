@@ -42,6 +42,13 @@ def parser(version: str) -> argparse.ArgumentParser:
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     command.add_argument("--port", type=int, help="0 for any (default: 8188, or the next free one)")
     command.add_argument("--no-open", action="store_true", help="do not open a browser")
+    command.add_argument(
+        "--attempts",
+        type=_attempts,
+        default=2,
+        metavar="N",
+        help="how often a job that kills its worker runs (default: 2)",
+    )
     command = commands.add_parser("run", parents=[places, document, report], help="run a workflow without a server")
     command.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: output under --data)")
     command.add_argument("--timeout", type=float, metavar="SECONDS", help="give up after this long")
@@ -68,3 +75,9 @@ def size(text: str) -> int:
     if not 0 <= size < 2**62:
         raise argparse.ArgumentTypeError(f"expected a size in bytes such as 0, 512M or 4G, got {text!r}")
     return int(size)
+
+
+def _attempts(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
+    return int(text)

@@ -6,30 +6,42 @@ import sqlite3
 from collections.abc import Sequence
 
 from jobs import rows
-from jobs.rows import Batch, Ending, now_ms
+from jobs.rows import Batch, Ending, compact, now_ms
 
-MAX_LOST = 2
+ATTEMPTS = 2
 """A job is failed the second time it is lost; the first time may have been no fault of its own."""
 RESTART_GAP = 1_000_000
 """Previews are numbered but not stored: after a restart, numbers go on this far above the last stored one."""
 
 
-def recover(db: sqlite3.Connection) -> list[Batch]:
-    """Deal with the jobs that were running when an earlier server died; the event of each."""
+def recover(db: sqlite3.Connection, attempts: int) -> list[Batch]:
+    """Deal with the jobs that were running when an earlier server died; their events."""
     ending = lost("the server went away", "while the job was running", ())
-    events = [
-        requeue_or_fail(db, job, attempt, ending, rows.last_event(db, job) + RESTART_GAP)
+    return [
+        event
         for job, attempt in rows.running(db)
+        for event in retry_or_fail(db, job, attempt, ending, rows.last_event(db, job) + RESTART_GAP, attempts)
     ]
-    return [event for event in events if event is not None]
 
 
-def requeue_or_fail(db: sqlite3.Connection, job: str, attempt: int, ending: Ending, last: int) -> Batch | None:
-    """Put a running job back in the queue, or end it with `ending` if that is its MAX_LOST-th loss."""
+def retry_or_fail(
+    db: sqlite3.Connection, job: str, attempt: int, ending: Ending, last: int, attempts: int
+) -> list[Batch]:
+    """Put a running job back in the queue, or end it with `ending` when it was lost `attempts` times; the events.
+
+    No event when the attempt no longer holds the lease. A failure that blames a node tells that of the node first.
+    """
     now = now_ms()
-    if ending.outcome == "lost" and rows.times_lost(db, job) + 1 >= MAX_LOST:
-        return rows.finish(db, job, attempt, ending, last, now)
-    return rows.requeue(db, job, attempt, ending, last, now)
+    if ending.outcome != "lost" or rows.times_lost(db, job) + 1 < attempts:
+        event = rows.requeue(db, job, attempt, ending, last, now)
+        return [] if event is None else [event]
+    blamed = _blamed(job, last + 1, ending, now)
+    event = rows.finish(db, job, attempt, ending, last + len(blamed), now)
+    if event is None:
+        return []
+    for batch in blamed:
+        rows.append(db, batch)
+    return [*blamed, event]
 
 
 def lost(cause: str, when: str, stderr: Sequence[str], *, node: str | None = None, nodes: str = "{}") -> Ending:
@@ -43,3 +55,11 @@ def lost(cause: str, when: str, stderr: Sequence[str], *, node: str | None = Non
         "stderr": list(stderr),
     }
     return Ending("failed", "lost", nodes, error=error, cause=cause)
+
+
+def _blamed(job: str, n: int, ending: Ending, now: int) -> list[Batch]:
+    """The event that the node named in the error has failed, or nothing."""
+    if ending.error is None or ending.error["node"] is None:
+        return []
+    event = {"n": n, "job": job, "t": now, "type": "failed", "node": ending.error["node"], "error": ending.error}
+    return [Batch(job, n, n, compact([event]))]

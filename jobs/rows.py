@@ -128,11 +128,12 @@ def compact(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
-def transition(job: str, n: int, state: State, now: int, error: Mapping[str, object] | None = None) -> Batch:
-    """The event that tells the job is now in `state`."""
+def transition(
+    job: str, n: int, state: State, now: int, error: Mapping[str, object] | None = None, reason: str | None = None
+) -> Batch:
+    """The event that tells the job is now in `state`; `reason` says why it is queued again."""
     event: dict[str, object] = {"n": n, "job": job, "t": now, "type": "state", "state": state}
-    if error is not None:
-        event["error"] = error
+    event |= {name: value for name, value in (("error", error), ("reason", reason)) if value is not None}
     return Batch(job, n, n, compact([event]), state)
 
 
@@ -214,7 +215,7 @@ def requeue(db: sqlite3.Connection, job: str, attempt: int, ending: Ending, last
     if moved.rowcount != 1:
         return None
     _end_attempt(db, job, attempt, now, ending)
-    event = transition(job, last + 1, "queued", now)
+    event = transition(job, last + 1, "queued", now, reason=ending.cause)
     append(db, event)
     return event
 

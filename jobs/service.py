@@ -18,6 +18,7 @@ from jobs.database import Database
 from jobs.dispatcher import Dispatcher
 from jobs.feed import Feed, Feeds, clip
 from jobs.job import Job, Page, State, UnknownJob, WorkerState, WorkerUnavailable
+from jobs.recovery import ATTEMPTS
 from jobs.rows import Batch, NewJob, compact, now_ms
 from jobs.supervisor import Supervisor
 
@@ -27,11 +28,13 @@ ANSWER_LIMIT_S = 60.0
 class Jobs:
     """Made on the event loop and used on it only. An id or event is given out once it would survive a crash."""
 
-    def __init__(self, database: Database, catalogue: Catalogue, supervisor: Supervisor) -> None:
+    def __init__(
+        self, database: Database, catalogue: Catalogue, supervisor: Supervisor, attempts: int = ATTEMPTS
+    ) -> None:
         self.catalogue = catalogue
         self._database = database
         self._feeds = Feeds()
-        self._dispatcher = Dispatcher(database, catalogue, supervisor, self._feeds)
+        self._dispatcher = Dispatcher(database, catalogue, supervisor, self._feeds, attempts)
 
     async def start(self) -> None:
         """Open the database, recover what an earlier server left running, start the worker."""

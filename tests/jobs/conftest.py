@@ -71,7 +71,7 @@ def document(nodes: dict[str, Any]) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def running(data: Path, entry: Path = ENTRY) -> AsyncGenerator[Bench]:
+async def running(data: Path, entry: Path = ENTRY, attempts: int = 2) -> AsyncGenerator[Bench]:
     data.mkdir(exist_ok=True)
     echoed = bytearray()
     hashes = Hashes(data / "hashes.db")
@@ -81,6 +81,7 @@ async def running(data: Path, entry: Path = ENTRY) -> AsyncGenerator[Bench]:
         Database(data / "jobs.db", MIGRATIONS),
         Catalogue(data / "catalogue.json", [Path(__file__).parent], files),
         supervisor,
+        attempts,
     )
     await jobs.start()
     try:
@@ -94,12 +95,12 @@ Scenario = Callable[[Bench], Awaitable[None]]
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Callable[[Scenario], None]:
+def bench(tmp_path: Path) -> Callable[..., None]:
     """Runs a scenario over a fresh service, within a time limit."""
 
-    def run(scenario: Scenario) -> None:
+    def run(scenario: Scenario, attempts: int = 2) -> None:
         async def main() -> None:
-            async with asyncio.timeout(LIMIT_S), running(tmp_path / "data") as bench:
+            async with asyncio.timeout(LIMIT_S), running(tmp_path / "data", attempts=attempts) as bench:
                 await scenario(bench)
 
         asyncio.run(main())

@@ -96,6 +96,15 @@ def end(
     return value
 
 
+@node("EndOnce", category="test")
+def end_once(value: int, marker: str) -> int:
+    """Brings the worker down, unless the file `marker` is there."""
+    if not Path(marker).exists():
+        Path(marker).touch()
+        os._exit(9)
+    return value
+
+
 @node("Exit", category="test")
 def leave(value: int) -> int:
     """Raises SystemExit."""

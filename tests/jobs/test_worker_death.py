@@ -48,6 +48,33 @@ def test_only_the_running_job_fails_and_the_cause_is_named(bench, how: str, caus
         await bench.events(following)
         assert (await bench.jobs.get(following)).state == "done"
 
+    bench(scenario, attempts=1)
+
+
+def test_a_job_whose_worker_died_runs_once_more_on_what_was_made(bench) -> None:
+    async def scenario(bench: Bench) -> None:
+        marker = bench.data / "died"
+        chain = {"1": ("Number", {"value": 4}), "2": ("EndOnce", {"value": "@1", "marker": str(marker)})}
+        id = await bench.run({**chain, "3": ("Show", {"value": "@2"})})
+        job = await bench.jobs.get(id)
+        assert (job.state, job.attempt, job.error) == ("done", 2, None)
+        told = [event for event in await bench.events(id) if event["type"] == "state"]
+        assert [event["state"] for event in told] == ["queued", "running", "queued", "running", "done"]
+        assert "exit code 9" in told[2]["reason"]
+
+    bench(scenario)
+
+
+def test_a_job_that_kills_every_worker_is_given_up_with_the_cause(bench) -> None:
+    async def scenario(bench: Bench) -> None:
+        id = await bench.run(ending("exit"))
+        job = await bench.jobs.get(id)
+        assert (job.state, job.attempt) == ("failed", 2)
+        assert job.error is not None
+        assert job.error["message"] == "the worker ended with exit code 7 while running node 2"
+        assert [event["type"] for event in await bench.events(id)].count("failed") == 1
+        assert (await bench.jobs.get(await bench.run(SUM))).state == "done"
+
     bench(scenario)
 
 
@@ -65,7 +92,7 @@ def test_a_worker_killed_from_outside_is_replaced(bench) -> None:
         assert (await bench.jobs.get(await bench.run(SUM))).state == "done"
         assert worker_pid(bench) != pid
 
-    bench(scenario)
+    bench(scenario, attempts=1)
 
 
 def test_an_idle_worker_that_dies_costs_no_job(bench) -> None:
@@ -98,7 +125,7 @@ def test_the_last_lines_of_its_stderr_are_kept(bench) -> None:
         assert error is not None
         assert "to standard error" in error["stderr"]
 
-    bench(scenario)
+    bench(scenario, attempts=1)
 
 
 def test_a_worker_that_cannot_start_is_said_to_be_unavailable(tmp_path: Path) -> None:

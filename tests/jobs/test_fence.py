@@ -1,0 +1,86 @@
+"""A result that comes late, from an attempt that was given up, changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from graph.node import collect
+from graph.registry import Registry
+from jobs.catalogue import Catalogue
+from jobs.database import Database
+from jobs.files import FileStore
+from jobs.hashes import Hashes
+from jobs.protocol import Message
+from jobs.rows import MIGRATIONS
+from jobs.service import Jobs
+from jobs.supervisor import Listener, Loss
+from tests.jobs import nodes
+from tests.jobs.conftest import document
+from tests.jobs.test_service import SUM
+
+
+class PlayedWorker:
+    """Stands where the supervisor does; the test says what the worker does."""
+
+    worker = "played"
+
+    def __init__(self) -> None:
+        self.runs: asyncio.Queue[Message] = asyncio.Queue()
+
+    def start(self, listener: Listener) -> asyncio.Task[None]:
+        self._listener = listener
+        return asyncio.create_task(self.live())
+
+    async def live(self) -> None:
+        catalogue = {"nodes": Registry(collect(nodes)).to_json(), "packs": {}}
+        await self._listener.worker_ready(Message({"op": "ready"}, json.dumps(catalogue).encode()))
+
+    async def die(self) -> None:
+        await self._listener.worker_lost(Loss("it fell over", ()))
+
+    async def done(self, run: Message, name: str) -> None:
+        """Report the end of a run with one output file."""
+        file = {"name": name, "media_type": "text/plain", "width": 1, "height": 1, "folder": "output"}
+        head: dict[str, Any] = {"op": "done", "job": run.head["job"], "attempt": run.head["attempt"]}
+        head |= {"state": "done", "error": None, "outputs": {"3": [file]}, "last": run.head["first"]}
+        await self._listener.worker_said(Message(head, b"{}"))
+
+    async def stop(self) -> None:
+        await self.die()
+
+    def send(self, message: Message) -> None:
+        if message.op == "run":
+            self.runs.put_nowait(message)
+
+    def last_node(self, job: str) -> str | None:
+        return None
+
+
+def test_a_late_result_of_an_earlier_attempt_changes_nothing(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        worker, files = PlayedWorker(), FileStore([], tmp_path, Hashes(tmp_path / "hashes.db"))
+        database, catalogue = Database(tmp_path / "jobs.db", MIGRATIONS), Catalogue(tmp_path / "nodes", [], files)
+        jobs = Jobs(database, catalogue, worker)  # pyright: ignore[reportArgumentType]
+        await jobs.start()
+        id = await jobs.submit(document(SUM))
+        first = await worker.runs.get()
+        await worker.die()
+        assert (await jobs.get(id)).state == "queued"
+        await worker.done(first, "early.txt")
+        await worker.live()
+        second = await worker.runs.get()
+        assert (first.head["attempt"], second.head["attempt"]) == (1, 2)
+        await worker.done(first, "late.txt")
+        await worker.done(second, "right.txt")
+        assert [text async for text in await jobs.subscribe(id)]
+        await worker.done(first, "later.txt")
+        job = await jobs.get(id)
+        assert (job.state, job.attempt, [file.name for file in job.outputs["3"]]) == ("done", 2, ["right.txt"])
+        events = [event for text in [text async for text in jobs.recorded(id)] for event in json.loads(text)]
+        assert [event["state"] for event in events] == ["queued", "running", "queued", "running", "done"]
+        await jobs.stop()
+
+    asyncio.run(scenario())
