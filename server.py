@@ -175,6 +175,7 @@ async def serve_until_told(
     from api.config import Config
     from jobs.database import Database
     from jobs.files import remove_leftovers
+    from jobs.garbage import settle
     from jobs.listen import shown_host
     from jobs.rows import MIGRATIONS
     from jobs.service import Jobs
@@ -195,6 +196,7 @@ async def serve_until_told(
     lock.tell(url)
     print(f"Weft is at {url}{login_path(app)}", flush=True)
     in_background(remove_leftovers, data)
+    settle()
     if not options.no_open:
         in_background(webbrowser.open, url + login_path(app))
     number = await told

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 from graph.problems import InvalidGraph
 from graph.workflow import load_parsed
 from jobs.engine import Engine
+from jobs.garbage import settle
 from jobs.outbox import Outbox
 from jobs.protocol import Message, read
 from jobs.recorder import Recorder
@@ -47,6 +48,7 @@ def main(compose: Callable[[], Engine], warm: Callable[[], None], record: Path) 
     commands, frames = _take_streams()
     outbox = Outbox(frames, Recorder(record))
     engine = compose()
+    settle()
     outbox.tell(Message({"op": "ready"}, json.dumps(engine.catalogue(), separators=(",", ":")).encode()))
     threading.Thread(target=warm, name="warm", daemon=True).start()
     Worker(engine, outbox).serve(commands)
