@@ -36,11 +36,13 @@ $(VENV)/python.stamp:
 	touch $@
 
 $(VENV)/run.stamp: $(VENV)/python.stamp requirements.txt constraints.txt
-	$(PIP) -r requirements.txt
+	@echo "Installing what Weft needs into $(VENV): some minutes the first time."
+	@$(PIP) -r requirements.txt
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/python.stamp requirements.txt requirements-dev.txt constraints.txt
-	$(PIP) -r requirements-dev.txt
+	@echo "Installing what the tests need into $(VENV): some minutes the first time."
+	@$(PIP) -r requirements-dev.txt
 	touch $@
 
 node_modules/.stamp: package.json package-lock.json
