@@ -47,7 +47,10 @@ async def submit(request: web.Request, services: Services) -> web.StreamResponse
 
 
 async def explain(request: web.Request, services: Services) -> web.StreamResponse:
-    """What a job would run and what it would take from the cache, node by node, with the reason; runs nothing."""
+    """What a job would run and what it would take from the cache, node by node, with the reason; runs nothing.
+
+    `ms` and `bytes` of a node are what it took in earlier runs; `ms` of the whole is their sum, `unknown` the number of
+    nodes that would run and never did."""
     workflow, _, targets = await _request(request)
     try:
         nodes = await services.jobs.explain(workflow, targets)
@@ -55,7 +58,9 @@ async def explain(request: web.Request, services: Services) -> web.StreamRespons
         raise invalid_graph(error) from error
     except WorkerUnavailable as error:
         raise _unavailable(error) from error
-    return web.json_response({"nodes": nodes})
+    running = [node for node in nodes.values() if node["state"] == "run"]
+    known = [node["ms"] for node in running if "ms" in node]
+    return web.json_response({"nodes": nodes, "ms": round(sum(known), 3), "unknown": len(running) - len(known)})
 
 
 async def get(request: web.Request, services: Services) -> web.StreamResponse:

@@ -80,7 +80,15 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "Event": record({"type": TEXT}, {"n": COUNT, "job": TEXT, "t": COUNT}),
     "EventList": record({"events": list_of(ref("Event"))}),
-    "Explanation": record({"nodes": map_of(record({"state": one_of("cached", "run"), "reason": TEXT}))}),
+    "Explanation": record(
+        {
+            "nodes": map_of(
+                record({"state": one_of("cached", "run"), "reason": TEXT}, {"ms": {"type": "number"}, "bytes": COUNT})
+            ),
+            "ms": {"type": "number"},
+            "unknown": COUNT,
+        }
+    ),
     "NodeSpec": record(
         {
             "id": TEXT,

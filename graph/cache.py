@@ -14,6 +14,7 @@ from threading import Lock, RLock
 from typing import Any, TypeVar
 
 from graph import reasons
+from graph.costs import Costs
 from graph.flights import Flights
 from graph.keys import Fingerprint, Key, Record, fingerprint
 from graph.ledger import TierName
@@ -45,6 +46,8 @@ class Cache:
         self.history, self.flights = History(), Flights()
         self._tiers, self._traits, self._remembered = tiers, traits, remembered
         self._disk, self._place = disk, place
+        self.costs = Costs(None if disk is None else disk.fact("costs"))
+        self._made: set[Key] = set()
         self._by_structure: dict[Key, Key] = {}
         self._by_value: dict[Key, Record | bytes] = {}
         self._lock, self._loading = RLock(), Lock()
@@ -89,6 +92,9 @@ class Cache:
                     if self._disk is not None:
                         self._disk.link(plan.keys[i], record.key)
             self.history.remember(plan)
+            made, self._made = self._made, set()
+            if self.costs.learn(plan, made) and self._disk is not None:
+                self._disk.keep("costs", self.costs.to_bytes())
 
     def holds(self, record: Record) -> bool:
         if any(tier.hit(record.key) for tier in self._tiers):
@@ -153,9 +159,11 @@ class Cache:
         forwarded: Mapping[str, Fingerprint] | None = None,
     ) -> Record:
         """Keep outputs by their value key, and by `structural` where what made them always makes the same."""
-        record = self.describe(key, outputs, seconds, forwarded)
+        prints = self.describe(key, outputs, seconds, forwarded).fingerprints
         result = self._measured(outputs, seconds)
+        record = Record(key, prints, seconds, result.size)
         with self._lock:
+            self._made.add(key)
             self._by_value[key] = record
             _forget(self._by_value, self._remembered)
             if structural is not None:

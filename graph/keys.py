@@ -23,11 +23,13 @@ SIZE: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """That a computation was once done: its value key, the fingerprint of each output, the seconds it took."""
+    """That a computation was once done: its value key, the fingerprint of each output, the seconds it took
+    and the bytes of what it made."""
 
     key: Key
     fingerprints: Mapping[str, Fingerprint]
     seconds: float
+    size: int = 0
 
 
 def identities(nodes: Iterable[Node], files: Files) -> list[bytes]:

@@ -56,7 +56,12 @@ def problems_json(problems: Sequence[Problem]) -> str:
 
 
 def plan_text(plan: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:
-    return _table([(id, titles.get(id, "?"), str(node["state"]), str(node["reason"])) for id, node in plan.items()])
+    """One node a line, with the time it is expected to take; the sum of the known ones last."""
+    rows = [
+        (id, titles.get(id, "?"), str(node["state"]), _expected(node), str(node["reason"])) for id, node in plan.items()
+    ]
+    known = [node["ms"] for node in plan.values() if "ms" in node]
+    return _table(rows) + (f"\nabout {sum(known) / 1000:.1f} s in all" if known else "")
 
 
 def nodes_text(specs: Mapping[str, NodeSpec]) -> str:
@@ -65,6 +70,10 @@ def nodes_text(specs: Mapping[str, NodeSpec]) -> str:
 
 def models_text(models: Mapping[str, Sequence[str]]) -> str:
     return "\n".join(f"{folder}/{name}" for folder, names in models.items() for name in names)
+
+
+def _expected(node: Mapping[str, Any]) -> str:
+    return f"{node['ms'] / 1000:.2f} s" if "ms" in node else ""
 
 
 def _facts(file: OutputFile) -> dict[str, Any]:

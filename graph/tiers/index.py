@@ -303,20 +303,20 @@ def sealed_record(record: Record) -> bytes:
     prints = b"".join(
         len(name := output.encode()).to_bytes(2, "big") + name + print for output, print in record.fingerprints.items()
     )
-    return sealed(record.key, struct.pack(">d", record.seconds) + prints)
+    return sealed(record.key, struct.pack(">dQ", record.seconds, record.size) + prints)
 
 
 def opened_record(key: Key, row: bytes) -> Record:
     """ValueError when the row is damaged."""
     body = opened(key, row)
     prints: dict[str, bytes] = {}
-    at = 8
+    at = 16
     while at < len(body):
         name = at + 2
         end = name + int.from_bytes(body[at:name], "big")
         prints[body[name:end].decode()] = body[end : end + SIZE]
         at = end + SIZE
-    return Record(key, prints, struct.unpack(">d", body[:8])[0])
+    return Record(key, prints, *struct.unpack(">dQ", body[:16]))
 
 
 def _body(entry: Entry) -> bytes:

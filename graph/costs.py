@@ -1,0 +1,98 @@
+"""What nodes have cost before, by type and size of the work, and what they will cost from that."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from graph.keys import Key
+from graph.plan import Plan
+from graph.widgets import Slider
+
+MOST: Final = 5_000
+"""Classes that are remembered."""
+NEW_SHARE: Final = 0.3
+"""How much the latest measurement counts against all before it."""
+LEAST_S: Final = 0.0005
+"""Of a class that is known, runs faster than this teach nothing."""
+
+SizeClass = tuple[str, str, int, int]
+"""Node type, its version, and the binary logarithms of the bytes it reads and of its whole-number settings, multiplied
+(width, height, steps: what a slider sets)."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Milliseconds a node takes, and bytes of what it makes."""
+
+    ms: float
+    bytes: int
+
+
+class Costs:
+    def __init__(self, stored: bytes | None = None) -> None:
+        self._known: dict[SizeClass, Cost] = {}
+        if stored is not None:
+            for type, version, read, work, ms, made in json.loads(stored):
+                self._known[type, version, read, work] = Cost(ms, made)
+
+    def to_bytes(self) -> bytes:
+        return json.dumps([[*size, cost.ms, cost.bytes] for size, cost in self._known.items()]).encode()
+
+    def learn(self, plan: Plan, made: Collection[Key]) -> bool:
+        """Take up what the nodes whose results were `made` just now have cost; whether anything is new."""
+        learned = False
+        for i, record in enumerate(plan.records):
+            if record is None or record.key not in made:
+                continue
+            read = sum(parent.size for p, _ in plan.parents[i] if (parent := plan.records[p]) is not None)
+            size = _size_class(plan, i, read)
+            known = self._known.get(size)
+            if known is not None and record.seconds < LEAST_S:
+                continue
+            ms = record.seconds * 1000
+            self._known[size] = Cost(ms if known is None else known.ms + NEW_SHARE * (ms - known.ms), record.size)
+            learned = True
+        while len(self._known) > MOST:
+            del self._known[next(iter(self._known))]
+        return learned
+
+    def predict(self, plan: Plan, runs: Collection[int]) -> dict[int, Cost]:
+        """Of the nodes that will run, those of a type that ran before; what one makes decides what the next reads."""
+        found: dict[int, Cost] = {}
+        for i in sorted(runs):
+            read = 0
+            for parent, _ in plan.parents[i]:
+                record = plan.records[parent]
+                if record is not None and parent not in runs:
+                    read += record.size
+                elif parent in found:
+                    read += found[parent].bytes
+            if (cost := self._nearest(_size_class(plan, i, read))) is not None:
+                found[i] = cost
+        return found
+
+    def _nearest(self, size: SizeClass) -> Cost | None:
+        """Of the class, or of the nearest of the same type, taken to grow in proportion to the work."""
+        if (exact := self._known.get(size)) is not None:
+            return exact
+        alike = [(abs(k[2] - size[2]) + abs(k[3] - size[3]), k) for k in self._known if k[:2] == size[:2]]
+        if not alike:
+            return None
+        _, near = min(alike)
+        scale = 2.0 ** max(size[2] - near[2], size[3] - near[3], key=abs)
+        cost = self._known[near]
+        return Cost(cost.ms * scale, int(cost.bytes * scale))
+
+
+def _size_class(plan: Plan, i: int, read: int) -> SizeClass:
+    node = plan.nodes[i]
+    work = 1.0
+    for port in node.spec.inputs:
+        value = node.constants.get(port.name)
+        if port.type == "int" and isinstance(port.widget, Slider) and isinstance(value, int) and value > 1:
+            work *= value
+    return node.spec.id, node.spec.version, read.bit_length(), round(math.log2(work))
