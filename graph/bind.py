@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 from graph.files import Files
@@ -82,6 +82,12 @@ class Binder:
         if type(given) is not dict:
             problems.append(_bad_entry(id, "an object in its field inputs", given))
             given = {}
+        version = entry.get("version")
+        if type(version) is str and version != spec.version and version in spec.migrate:
+            migration = spec.migrate[version]
+            if migration is None:
+                return _taken_on_trust(spec, cast("dict[str, object]", given))
+            given = dict(migration(cast("dict[str, Any]", given)))
         prepared = _prepare(spec) if special else self._prepared(spec)
         return self._bind(id, spec, prepared, cast("dict[str, object]", given), problems)
 
@@ -167,6 +173,13 @@ class Binder:
                 hint = nearest(value, port.widget.options_for(self._files)) if isinstance(value, str) else None
                 return _refused("bad_value", id, spec, port, str(error), value, hint=hint)
         return value
+
+
+def _taken_on_trust(spec: NodeSpec, given: Mapping[str, object]) -> Node:
+    """A node of an older version, where only the worker can say what its inputs have become: links are kept."""
+    links = {name: link for name, value in given.items() if (link := as_link(value)) is not None}
+    inputs = tuple(Port(name, "Any") for name in links)
+    return Node(replace(spec, inputs=inputs), links, {}, (), b"", b"")
 
 
 def _prepare(spec: NodeSpec) -> _Prepared:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final, cast
 
-from graph.bind import Binder, Link, Node
+from graph.bind import Binder, Link, Node, as_link
 from graph.files import Files
 from graph.flatten import OUTSIDE, Inside
 from graph.fragment import Body
@@ -94,11 +94,10 @@ def _bound(
 
 
 def _given(value: Any, given: Mapping[str, object]) -> Any:
-    if isinstance(value, list):
+    if type(value) is list:
         return [_given(item, given) for item in cast("list[Any]", value)]
-    if isinstance(value, dict) and cast("dict[str, Any]", value).get("node") == OUTSIDE:
-        return given.get(value["output"], cast("object", value))
-    return value
+    link = as_link(value)
+    return value if link is None or link.node != OUTSIDE else given.get(link.output, cast("object", value))
 
 
 def _open(inputs: Sequence[str]) -> NodeSpec:

@@ -89,7 +89,7 @@ class Demand(Standing):
         self._state[i] = State.AWAY
         if not self.boarding.join(i, self._work_key[i]):
             return False
-        record = self._cache.find(plan.keys[i]) if lazy else self._cache.known(self._value_key[i])
+        record = plan.records[i] or (self._cache.find(plan.keys[i]) if lazy else self._cache.known(self._value_key[i]))
         outputs = self._cache.get(record) if record is not None and self._cache.holds(record) else None
         if record is None or outputs is None:
             return True
@@ -128,6 +128,8 @@ class Demand(Standing):
                 self._skip(i)
                 break
         else:
+            if asked.reads:
+                self._note_read(i, asked.reads[0][0])
             self._state[i] = State.SUSPENDED
             asked.values = {p for p in wanted if p not in self.values}
             asked.records = {p for _, (p, _) in asked.reads if self._plan.records[p] is None}
@@ -144,13 +146,18 @@ class Demand(Standing):
         if self._state[i] is not State.SUSPENDED or asked.values or asked.records:
             return
         for link, (source, output) in asked.reads:
-            key, record = self._value_key[i], self._plan.records[source]
+            record = self._plan.records[source]
             assert record is not None
-            if not self._plan.nodes[i].volatile:
-                self._cache.put(None, ask_key(key), {link: None}, 0)
-            self._value_key[i] = read_key(key, link, record.fingerprints[output])
+            self._note_read(i, link)
+            self._value_key[i] = read_key(self._value_key[i], link, record.fingerprints[output])
         asked.reads.clear()
-        self._make_ready(i)
+        self._state[i] = State.READY
+        self._ready.push_begun(i, self._plan.nodes[i].spec.resource)
+
+    def _note_read(self, i: int, link: str) -> None:
+        """Remember what is read next by what has read so much."""
+        if not self._plan.nodes[i].volatile:
+            self._cache.put(None, ask_key(self._value_key[i]), {link: None}, 0)
 
     def _wake(self, i: int) -> None:
         """Tell who is suspended that something of node i is there."""

@@ -166,11 +166,11 @@ class _Flattening:
         kind, inputs = entry.get("type"), _object(entry.get("inputs")) or {}
         spec = self._registry.get(kind) if isinstance(kind, str) else None
         for port in spec.inputs if spec is not None else ():
-            name = (_object(inputs.get(port.name)) or {}).get("component")
-            if spec is None or not isinstance(port.widget, Gives) or not isinstance(name, str):
+            widget, name = port.widget, (_object(inputs.get(port.name)) or {}).get("component")
+            if spec is None or not isinstance(widget, Gives) or not isinstance(name, str):
                 continue
             taken = {*inputs} - {port.name for port in spec.inputs}
-            inside = self._inside(f"{id}/{name}", name, set(port.widget.inputs), taken)
+            inside = self._inside(f"{id}/{name}", name, set(widget.inputs), taken)
             if inside is not None:
                 self._flat.bodies.setdefault(id, {})[port.name] = inside
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import FunctionType, ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -15,6 +15,7 @@ from graph.files import Files, NoFiles
 from graph.fragment import Lazy
 from graph.widgets import Choice, Slider, Text, Toggle, Widget, widget_from_json
 
+Migration = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 F = TypeVar("F", bound=Callable[..., Any])
 Resource = Literal["gpu", "cpu", "io"]
 MARK: Final = "__node__"
@@ -39,6 +40,7 @@ class Options:
     sink: bool
     resource: Resource
     volatile: str
+    migrate: Mapping[str, Migration]
 
 
 def node(
@@ -50,16 +52,18 @@ def node(
     sink: bool = False,
     resource: Resource = "cpu",
     volatile: str = "",
+    migrate: Mapping[str, Migration] | None = None,
 ) -> Callable[[F], F]:
     """Mark a function as a node; the function itself stays as it is and stays callable.
 
     `version` is changed when the same inputs give other results. A `sink` runs for its effect and needs no reader.
     `resource` is the class that limits how many such nodes run at a time. `volatile` says what beside its inputs the
     node reads ("the clock"): it runs in every job, and what follows it only when it made something else than before.
+    `migrate` turns the inputs that a document holds for an older version into those of this one, by that version.
     """
 
     def mark(fn: F) -> F:
-        setattr(fn, MARK, Options(id, category, title or id, version, sink, resource, volatile))
+        setattr(fn, MARK, Options(id, category, title or id, version, sink, resource, volatile, migrate or {}))
         return fn
 
     return mark
@@ -137,6 +141,8 @@ class NodeSpec:
     volatile: str = ""
     tupled: bool = False
     """its function returns a NamedTuple, if of one field only"""
+    migrate: Mapping[str, Migration | None] = field(default_factory=dict[str, "Migration | None"])
+    """by the version a document was written for; None where the function is known to the worker only"""
     collects: bool = False
     """its last output is the files written by what it grows"""
 
@@ -194,6 +200,7 @@ class NodeSpec:
             "sink": self.sink,
             "resource": self.resource,
             **({"volatile": self.volatile} if self.volatile else {}),
+            **({"migrates": sorted(self.migrate)} if self.migrate else {}),
             "inputs": [port.to_json(files) for port in self.inputs],
             "outputs": [
                 {"name": port.name, "type": port.type, **({"variable": port.variable} if port.variable else {})}
@@ -211,6 +218,7 @@ class NodeSpec:
             inputs=tuple(Port.from_json(port) for port in json["inputs"]),
             outputs=tuple(Port.from_json(port) for port in json["outputs"]),
             volatile=json.get("volatile", ""),
+            migrate=dict.fromkeys(json.get("migrates", ())),
         )
 
 
@@ -253,6 +261,7 @@ def spec_of(fn: Callable[..., Any]) -> NodeSpec:
         fn=fn,
         context=context,
         volatile=options.volatile,
+        migrate=options.migrate,
         tupled=len(outputs) == 1 and _is_named_tuple(hints.get("return")),
     )
 
