@@ -34,6 +34,9 @@ READ_RATE: Final = 200e6
 """Bytes a second at which a result is read back, at the least: one that is made faster is not worth writing."""
 PAUSE_S: Final = 0.15
 PATIENCE_S: Final = 1.0
+LONG_PATIENCE_S: Final = 5.0
+WORK_S: Final = 0.5
+"""Without a pause, results are written this long after the first: sooner when they took more than WORK_S to make."""
 WAITING_BYTES: Final = 256 << 20
 """Bytes that may wait to be written; what comes on top is not written, lest memory overflow."""
 MOST_RECORDS: Final = 100_000
@@ -49,6 +52,7 @@ class _Batch:
     touched: set[Key] = field(default_factory=set[Key])
     facts: dict[str, bytes] = field(default_factory=dict[str, bytes])
     bytes: int = 0
+    seconds: float = 0.0
 
     def __bool__(self) -> bool:
         return bool(self.results or self.records or self.structures or self.touched or self.facts)
@@ -195,6 +199,7 @@ class Disk:
             if self._waiting.bytes + result.size <= WAITING_BYTES and key not in self._writing.results:
                 self._waiting.results[key] = result
                 self._waiting.bytes += result.size
+                self._waiting.seconds += result.seconds
                 self._stir()
 
     def drop(self, key: Key) -> None:
@@ -298,7 +303,8 @@ class Disk:
         if self._hurry or self._closing:
             return 0.0
         now = time.monotonic()
-        return min(self._active + PAUSE_S, self._since + PATIENCE_S) - now
+        patience = PATIENCE_S if self._waiting.seconds > WORK_S else LONG_PATIENCE_S
+        return min(self._active + PAUSE_S, self._since + patience) - now
 
     def _write(self, batch: _Batch) -> None:
         parts: dict[bytes, Path] = {}
