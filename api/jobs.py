@@ -14,6 +14,7 @@ from api.bodies import parse_members, read_body
 from api.files import file_url
 from api.problems import Refused, invalid_graph
 from api.services import Services
+from graph.parameters import with_parameters
 from graph.problems import InvalidGraph
 from jobs.job import STATES, Job, KeyReused, State, UnknownJob, WorkerUnavailable
 
@@ -119,7 +120,7 @@ def unknown(error: UnknownJob) -> Refused:
 
 async def _request(request: web.Request) -> tuple[object, str, Sequence[str] | None]:
     """The workflow of a request body, its text, and the targets (None: every sink)."""
-    members = await parse_members(await read_body(request, MAX_REQUEST), ("workflow", "targets"))
+    members = await parse_members(await read_body(request, MAX_REQUEST), ("workflow", "targets", "parameters"))
     workflow, text = members.get("workflow", (None, ""))
     targets, _ = members.get("targets", (None, ""))
     if not isinstance(workflow, dict):
@@ -131,7 +132,16 @@ async def _request(request: web.Request) -> tuple[object, str, Sequence[str] | N
         )
     if targets is not None and not _is_texts(targets):
         raise Refused(400, "bad_request", "Expected 'targets' to be a list of node ids.")
-    return cast("object", workflow), text, targets
+    parameters, _ = members.get("parameters", (None, ""))
+    if parameters is None:
+        return cast("object", workflow), text, targets
+    if not isinstance(parameters, dict):
+        raise Refused(400, "bad_request", "Expected 'parameters' to be an object of name -> value.")
+    try:
+        filled = with_parameters(cast("dict[str, object]", workflow), cast("dict[str, object]", parameters))
+    except InvalidGraph as error:
+        raise invalid_graph(error) from error
+    return filled, json.dumps(filled), targets
 
 
 async def _until_ended(services: Services, id: str, seconds: int) -> None:

@@ -56,7 +56,10 @@ SCHEMAS: Mapping[str, Schema] = {
         {"version": COUNT, "nodes": map_of(record({"type": TEXT}, {"inputs": {"type": "object"}, "title": TEXT}))},
         {"view": ANYTHING},
     ),
-    "JobRequest": {**record({"workflow": ref("Workflow")}, {"targets": list_of(TEXT)}), "additionalProperties": False},
+    "JobRequest": {
+        **record({"workflow": ref("Workflow")}, {"targets": list_of(TEXT), "parameters": map_of(ANYTHING)}),
+        "additionalProperties": False,
+    },
     "JobAccepted": record({"id": TEXT}),
     "Nothing": {"type": "object", "maxProperties": 0},
     "JobCancelled": record({"id": TEXT, "state": JOB_STATE}),

@@ -23,7 +23,7 @@ def with_parameters(document: Mapping[str, Any], values: Mapping[str, object]) -
                 expected = "objects with name, node and input"
                 message = f"interface: expected {expected}, got {shown(port)}"
                 raise InvalidGraph([Problem("bad_document", None, None, message, expected, shown(port))])
-    nodes: dict[str, Any] = dict(document["nodes"])
+    nodes = dict(_object(document.get("nodes")))
     problems: list[Problem] = []
     for name, value in values.items():
         if name not in leads:
@@ -31,16 +31,16 @@ def with_parameters(document: Mapping[str, Any], values: Mapping[str, object]) -
             message = f"there is no parameter {shown(name)}: expected {expected}"
             problems.append(Problem("unknown_input", None, name, message, expected, shown(name), nearest(name, leads)))
         for node, input in leads.get(name, ()):
-            match nodes.get(node):
-                case {"inputs": dict() as inputs} as entry:
-                    nodes[node] = {**entry, "inputs": {**inputs, input: value}}
-                case dict() as entry:
-                    nodes[node] = {**entry, "inputs": {input: value}}
-                case _:
-                    message = f"parameter {shown(name)} leads to node {shown(node)}, which does not exist"
-                    problems.append(
-                        Problem("missing_link", node, input, message, None, shown(node), nearest(node, nodes))
-                    )
+            if node in nodes:
+                entry = _object(nodes[node])
+                nodes[node] = {**entry, "inputs": {**_object(entry.get("inputs")), input: value}}
+            else:
+                message = f"parameter {shown(name)} leads to node {shown(node)}, which does not exist"
+                problems.append(Problem("missing_link", node, input, message, None, shown(node), nearest(node, nodes)))
     if problems:
         raise InvalidGraph(problems)
     return {**document, "nodes": nodes}
+
+
+def _object(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if type(value) is dict else {}

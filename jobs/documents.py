@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
+from graph.parameters import with_parameters
 from graph.problems import InvalidGraph
 from graph.workflow import Workflow, load, parse
 from jobs.exits import Exit, Failure
@@ -45,6 +46,7 @@ def read_workflow(source: str, stdin: BinaryIO) -> Workflow:
 
 def assign(workflow: Workflow, assignments: Sequence[str]) -> Workflow:
     """The workflow with each `NODE.INPUT=VALUE` set; NODE is an id, VALUE is JSON, or else the text itself.
+    `NAME=VALUE` sets a parameter of the workflow's interface.
 
     Raises BadAssignment. Whether the input takes the value is found out when the graph is built.
     """
@@ -52,6 +54,9 @@ def assign(workflow: Workflow, assignments: Sequence[str]) -> Workflow:
     for assignment in assignments:
         target, equals, text = assignment.partition("=")
         id, dot, name = target.rpartition(".")
+        if equals and target and not dot:
+            document = _with_parameter(document, target, _value(text))
+            continue
         if not (equals and dot and id and name):
             raise BadAssignment(f"expected --set NODE.INPUT=VALUE, got {assignment!r}")
         node = document["nodes"].get(id)
@@ -61,6 +66,13 @@ def assign(workflow: Workflow, assignments: Sequence[str]) -> Workflow:
         inputs = cast("dict[str, Any]", node).setdefault("inputs", {})
         inputs[name] = _value(text)
     return load(document)
+
+
+def _with_parameter(document: dict[str, Any], name: str, value: object) -> dict[str, Any]:
+    try:
+        return with_parameters(document, {name: value})
+    except InvalidGraph as error:
+        raise BadAssignment(f"--set {name}: {error}; expected NODE.INPUT=VALUE or PARAMETER=VALUE") from error
 
 
 def _value(text: str) -> object:

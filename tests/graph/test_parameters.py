@@ -77,3 +77,13 @@ def test_who_knows_the_definition_only_leaves_older_versions_to_the_worker() -> 
     build(load(OLD), known, NoFiles())
     with pytest.raises(InvalidGraph, match=r"there is no input .strength."):
         build(load(document(s=entry("Scale", strength=4), out=entry("Show", value=("s", "int")))), known, NoFiles())
+
+
+def test_the_command_line_sets_parameters_by_name() -> None:
+    from jobs.documents import BadAssignment, assign
+
+    workflow = load(with_interface())
+    assert assign(workflow, ["start=8"]).nodes["n"]["inputs"] == {"value": 8}
+    assert assign(workflow, ["n.value=9"]).nodes["n"]["inputs"] == {"value": 9}
+    with pytest.raises(BadAssignment, match="there is no parameter"):
+        assign(workflow, ["stop=8"])
