@@ -6,12 +6,16 @@ A noisy latent is `x = alpha(sigma) * x0 + sigma * noise`. Samplers and schedule
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+Alpha = Callable[[float], float]
+"""How much of the clean latent is in a noisy one at a level."""
 
 
 class Prediction(Protocol):

@@ -38,8 +38,8 @@ def sample(
     number of channels. `denoise` below 1 starts part of the way down, keeping that much of the latent; 0 returns it.
     `on_step` sees latents in the model's scale. Raises ValueError for a setting out of range.
     """
-    follow = samplers.get(sampler)
-    sigmas = schedules.sigmas(schedule, model.prediction, steps, denoise)
+    way = samplers.get(sampler)
+    sigmas = schedules.sigmas(schedule, model.prediction, steps, denoise, way.adapt)
     latent_BCHW = _fitting(model, latent_BCHW.float())
     if not sigmas:
         return latent_BCHW
@@ -54,7 +54,7 @@ def sample(
     with torch.no_grad():
         guided = classifier_free(model, positive, negative, cfg)
         x = prediction.noised(clean, fresh(0), sigmas[0])
-        x = follow(guided, x, sigmas, prediction.alpha, fresh, on_step)
+        x = way.follow(guided, x, sigmas, prediction.alpha, fresh, on_step)
         return model.latent_format.process_out(prediction.finish(x, sigmas[-1])).cpu()
 
 

@@ -1,6 +1,6 @@
 """Schedules: which noise levels `sigma` to visit, from the highest down to 0.
 
-A schedule is a function `(prediction, steps) -> sigmas` with steps + 1 entries; every public function here is one.
+A schedule is a function `(prediction, steps) -> sigmas` with steps + 1 entries; all of them are in `SCHEDULES`.
 """
 
 from __future__ import annotations
@@ -42,10 +42,32 @@ def karras(prediction: Prediction, steps: int) -> Sigmas:
 SCHEDULES: Mapping[str, Schedule] = MappingProxyType({f.__name__: f for f in (normal, karras, simple, sgm_uniform)})
 
 
-def sigmas(schedule: str, prediction: Prediction, steps: int, denoise: float = 1.0) -> Sigmas:
+def unchanged(schedule: Schedule) -> Schedule:
+    """The schedule as it is."""
+    return schedule
+
+
+def without_penultimate(schedule: Schedule) -> Schedule:
+    """The levels of one step more without the last above 0, for samplers to which a small last step is a wasted one."""
+
+    def levels(prediction: Prediction, steps: int) -> Sigmas:
+        *kept, _, end = schedule(prediction, steps + 1)
+        return (*kept, end)
+
+    return levels
+
+
+def sigmas(
+    schedule: str,
+    prediction: Prediction,
+    steps: int,
+    denoise: float = 1.0,
+    adapt: Callable[[Schedule], Schedule] = unchanged,
+) -> Sigmas:
     """The levels of `steps` steps; with `denoise` < 1 the last `steps` of a schedule of steps / denoise.
 
-    A denoise of 0 gives no levels at all. Raises ValueError for an unknown schedule or values out of range.
+    A denoise of 0 gives no levels at all. `adapt` makes of the schedule the one a sampler wants. Raises
+    ValueError for an unknown schedule or values out of range.
     """
     if schedule not in SCHEDULES:
         raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}, got {schedule!r}")
@@ -55,7 +77,7 @@ def sigmas(schedule: str, prediction: Prediction, steps: int, denoise: float = 1
         raise ValueError(f"denoise: expected 0..1, got {denoise}")
     if denoise == 0:
         return ()
-    return SCHEDULES[schedule](prediction, int(steps / denoise))[-steps - 1 :]
+    return adapt(SCHEDULES[schedule])(prediction, int(steps / denoise))[-steps - 1 :]
 
 
 def _at_times(prediction: Prediction, points: int, keep: int) -> Sigmas:

@@ -1,8 +1,9 @@
-"""Samplers, one file each, named as its file: `sample(denoise, x, sigmas, alpha, noise, on_step) -> x`.
+"""Samplers, one file each, named as its file, with `SAMPLER = Sampler(sample)` for a function
+`sample(denoise, x, sigmas, alpha, noise, on_step) -> x`.
 
 A sampler follows a noisy latent down the levels `sigmas`, calling `denoise(x, sigma)` for the clean estimate. `alpha`
 is the signal coefficient of `x = alpha(sigma) * x0 + sigma * noise`, all it knows of the kind of model; `noise(n)` is
-the unit noise for step n = 1, 2, ...; `on_step` is told of each step and may raise to stop.
+the unit noise of draw n = 1, 2, ...; `on_step` is told of each step and may raise to stop.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import Protocol
 from torch import Tensor
 
 from diffusion.noise import Noise
-from diffusion.schedules import Sigmas
+from diffusion.prediction import Alpha
+from diffusion.schedules import Schedule, Sigmas, unchanged
 
 Denoiser = Callable[[Tensor, float], Tensor]
-Alpha = Callable[[float], float]
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,18 @@ class Step:
 OnStep = Callable[[Step], None]
 
 
-class Sampler(Protocol):
+class Follow(Protocol):
     def __call__(
         self, denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: Noise, on_step: OnStep, /
     ) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A way down the levels, and how it wants schedules to be."""
+
+    follow: Follow
+    adapt: Callable[[Schedule], Schedule] = unchanged
 
 
 def names() -> list[str]:
@@ -49,5 +58,5 @@ def get(name: str) -> Sampler:
     """The sampler of that name; ValueError with the names there are if there is none."""
     if name not in names():
         raise ValueError(f"sampler: expected one of {', '.join(names())}, got {name!r}")
-    sampler: Sampler = importlib.import_module(f"{__name__}.{name}").sample
+    sampler: Sampler = importlib.import_module(f"{__name__}.{name}").SAMPLER
     return sampler

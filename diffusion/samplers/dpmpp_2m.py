@@ -5,32 +5,30 @@ The estimate is extrapolated from this step and the one before, in lambda = log(
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 from torch import Tensor
 
 from diffusion.noise import Noise
-from diffusion.samplers import Alpha, Denoiser, OnStep, Step
+from diffusion.prediction import Alpha
+from diffusion.samplers import Denoiser, OnStep, Sampler, Step
 from diffusion.schedules import Sigmas
+from diffusion.steps import Remembered, log_snr, remembered, towards
 
 
 def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, _noise: Noise, on_step: OnStep) -> Tensor:
-    before: Tensor | None = None
-    lambda_before = -math.inf
+    history: Remembered = ()
     for number, (sigma, target) in enumerate(pairwise(sigmas), 1):
         denoised = estimate = denoise(x, sigma)
-        lambda_now = _lambda(alpha, sigma)
-        gap = lambda_now - lambda_before
-        if before is not None and target > 0 and 0 < gap < math.inf:
-            ahead = (_lambda(alpha, target) - lambda_now) / gap / 2
-            estimate = denoised + ahead * (denoised - before)
-        x = target / sigma * x + (alpha(target) - alpha(sigma) * target / sigma) * estimate
-        before, lambda_before = denoised, lambda_now
+        now = log_snr(alpha, sigma)
+        history = remembered(history, now, denoised, length=2)
+        if len(history) == 2 and target > 0:
+            before, estimate_before = history[1]
+            ahead = (log_snr(alpha, target) - now) / (now - before) / 2
+            estimate = denoised + ahead * (denoised - estimate_before)
+        x = towards(x, estimate, sigma, target)
         on_step(Step(number, len(sigmas) - 1, x, denoised))
     return x
 
 
-def _lambda(alpha: Alpha, sigma: float) -> float:
-    """Half the log of the signal-to-noise ratio; minus infinity for pure noise."""
-    return math.log(alpha(sigma) / sigma) if alpha(sigma) > 0 else -math.inf
+SAMPLER = Sampler(sample)

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
 from diffusion import samplers
-from diffusion.noise import per_item
-from diffusion.prediction import Eps, Flow, Prediction
-from diffusion.samplers import Alpha, Denoiser, Step
-from diffusion.schedules import Sigmas, sigmas
+from diffusion.noise import Noise, per_item
+from diffusion.prediction import Alpha, Eps, Flow, Prediction
+from diffusion.samplers import Denoiser, Step, ddim
+from diffusion.schedules import Sigmas, sigmas, without_penultimate
 
 EPS, FLOW = Eps(), Flow(3.0)
 PREDICTIONS = pytest.mark.parametrize("prediction", [EPS, FLOW], ids=["eps", "flow"])
 STD, DIM = 0.5, 16
+ORDERS = [("euler", 1), ("ddim", 1), ("heun", 2), ("dpm_2", 2), ("lms", 2), ("dpmpp_2m", 2)]
+SMOOTH = ["lcm"]
+DROPPING = {"dpm_2", "dpm_2_ancestral"}
+SAME_PROCESS = ["ddim", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m_sde", "lcm"]
 MODE = torch.linspace(-1, 1, DIM, dtype=torch.float64)
 
 
@@ -51,9 +57,15 @@ def top_of(prediction: Prediction) -> Tensor:
     return start(prediction) / prediction.sigma_max * even(prediction, 1)[0]
 
 
-def run(name: str, prediction: Prediction, levels: Sigmas, x: Tensor) -> Tensor:
-    noise = per_item(1, tuple(x.shape))
-    return samplers.get(name)(
+def quick_noise(shape: tuple[int, ...]) -> Noise:
+    return lambda number: torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(number))
+
+
+def run(
+    name: str, prediction: Prediction, levels: Sigmas, x: Tensor, rule: Callable[[tuple[int, ...]], Noise] = quick_noise
+) -> Tensor:
+    noise = rule(tuple(x.shape))
+    return samplers.get(name).follow(
         mixture(prediction.alpha), x, levels, prediction.alpha, lambda n: noise(n).double(), lambda step: None
     )
 
@@ -76,12 +88,12 @@ def reference(prediction: Prediction) -> Tensor:
 
 
 @PREDICTIONS
-@pytest.mark.parametrize(("name", "order"), [("euler", 1), ("ddim", 1), ("dpmpp_2m", 2)])
-def test_order_of_convergence(name: str, order: int, prediction: Prediction) -> None:
+@pytest.mark.parametrize(("name", "order"), ORDERS)
+def test_converges_with_its_order_or_better(name: str, order: int, prediction: Prediction) -> None:
     x, exact = top_of(prediction), reference(prediction)
     errors = [float((run(name, prediction, even(prediction, n), x) - exact).norm()) for n in (40, 80, 160)]
     observed = [math.log2(coarse / fine) for coarse, fine in pairwise(errors)]
-    assert all(abs(o - order) < 0.25 for o in observed), observed
+    assert all(o > order - 0.25 for o in observed), observed
 
 
 @PREDICTIONS
@@ -112,16 +124,26 @@ def test_dpmpp_2m_is_the_formula_of_the_paper(prediction: Prediction) -> None:
 
 
 @PREDICTIONS
-@pytest.mark.parametrize("name", samplers.names())
+@pytest.mark.parametrize("name", [name for name in samplers.names() if name not in SMOOTH])
 def test_pictures_are_distributed_as_the_data(name: str, prediction: Prediction) -> None:
     """From pure noise, every picture lands around one of the two modes, half at each, STD away in every direction."""
     x = run(
-        name, prediction, sigmas("karras" if prediction is EPS else "normal", prediction, 100), start(prediction, 2000)
+        name, prediction, sigmas("karras" if prediction is EPS else "normal", prediction, 100), start(prediction, 1000)
     )
     side_N1 = torch.sign(x @ MODE)[:, None]
     around = x - side_N1 * MODE
     assert float(around.std()) == pytest.approx(STD, abs=0.04)
     assert abs(float(side_N1.mean())) < 0.08
+
+
+@pytest.mark.parametrize("name", SAME_PROCESS)
+def test_a_flow_is_the_same_process_at_another_scale(name: str) -> None:
+    """x / alpha of a flow walks down sigma / alpha as an eps model's x does."""
+    levels = (0.95, 0.9, 0.7, 0.6, 0.35, 0.2, 0.05, 0.0)
+    x = start(EPS) / EPS.sigma_max
+    flow = run(name, FLOW, levels, x * 0.95)
+    eps = run(name, EPS, tuple(s / (1 - s) for s in levels), x * 0.95 / 0.05)
+    assert float((flow - eps).abs().max()) < 1e-11
 
 
 @PREDICTIONS
@@ -148,7 +170,7 @@ def test_reports_each_step(name: str) -> None:
     steps: list[Step] = []
     x = start(FLOW)
     noise = per_item(1, tuple(x.shape))
-    result = samplers.get(name)(mixture(FLOW.alpha), x, (1.0, 0.5, 0.0), FLOW.alpha, noise, steps.append)
+    result = samplers.get(name).follow(mixture(FLOW.alpha), x, (1.0, 0.5, 0.0), FLOW.alpha, noise, steps.append)
     assert [(s.number, s.total) for s in steps] == [(1, 2), (2, 2)]
     assert steps[-1].x is result
     assert torch.equal(steps[0].denoised, mixture(FLOW.alpha)(x, 1.0))
@@ -160,7 +182,7 @@ def test_ancestral_step_for_eps() -> None:
     up = min(target, math.sqrt(target**2 * (sigma**2 - target**2) / sigma**2))
     down = math.sqrt(target**2 - up**2)
     slope = (x - mixture(EPS.alpha)(x, sigma)) / sigma
-    expected = x + slope * (down - sigma) + up * per_item(1, tuple(x.shape))(1).double()
+    expected = x + slope * (down - sigma) + up * quick_noise(tuple(x.shape))(1)
     assert float((run("euler_ancestral", EPS, (sigma, target), x) - expected).abs().max()) < 1e-12
 
 
@@ -171,7 +193,7 @@ def test_ancestral_step_for_flow() -> None:
     slope = (x - mixture(FLOW.alpha)(x, sigma)) / sigma
     scale = (1 - target) / (1 - down)
     expected = scale * (x + slope * (down - sigma))
-    expected = expected + math.sqrt(target**2 - down**2 * scale**2) * per_item(1, tuple(x.shape))(1).double()
+    expected = expected + math.sqrt(target**2 - down**2 * scale**2) * quick_noise(tuple(x.shape))(1)
     assert float((run("euler_ancestral", FLOW, (sigma, target), x) - expected).abs().max()) < 1e-12
 
 
@@ -182,16 +204,35 @@ def test_ancestral_noise_is_that_of_its_step() -> None:
         asked.append(number)
         return torch.zeros(8, DIM, dtype=torch.float64)
 
-    samplers.get("euler_ancestral")(
+    samplers.get("euler_ancestral").follow(
         mixture(EPS.alpha), start(EPS), (10.0, 5.0, 1.0, 0.0), EPS.alpha, noise, lambda s: None
     )
     assert asked == [1, 2]
 
 
 def test_names_are_the_files() -> None:
-    assert samplers.names() == ["ddim", "dpmpp_2m", "euler", "euler_ancestral"]
+    folder = Path(samplers.__file__).parent
+    assert samplers.names() == sorted(path.stem for path in folder.glob("[!_]*.py"))
+
+
+def test_samplers_that_look_ahead_drop_the_last_small_step() -> None:
+    assert {name for name in samplers.names() if samplers.get(name).adapt is without_penultimate} == DROPPING
 
 
 def test_unknown_name_lists_those_there_are() -> None:
     with pytest.raises(ValueError, match=r"expected one of ddim, .*got '../euler'"):
         samplers.get("../euler")
+
+
+@PREDICTIONS
+def test_ddim_with_eta_between_none_and_all_of_the_noise(prediction: Prediction) -> None:
+    x, levels = start(prediction), sigmas("normal", prediction, 5)
+    noise = quick_noise(tuple(x.shape))
+
+    def with_eta(eta: float) -> Tensor:
+        return ddim.sample(mixture(prediction.alpha), x, levels, prediction.alpha, noise, lambda step: None, eta)
+
+    assert torch.equal(with_eta(0.0), run("ddim", prediction, levels, x))
+    assert torch.equal(with_eta(1.0), run("ddpm", prediction, levels, x))
+    distances = [float((with_eta(eta) - with_eta(0.0)).norm()) for eta in (0.0, 0.3, 1.0)]
+    assert distances == sorted(set(distances))

@@ -11,7 +11,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
 from diffusion.prediction import Eps, Flow, Prediction
-from diffusion.schedules import SCHEDULES, sigmas
+from diffusion.schedules import SCHEDULES, sigmas, without_penultimate
 
 GOLDEN = json.loads(Path(__file__).with_name("golden").joinpath("sigmas.json").read_text())
 PREDICTIONS = {"eps": Eps(), "flow1": Flow(1.0), "flow3": Flow(3.0)}
@@ -49,6 +49,13 @@ def test_falls_from_the_highest_level_to_zero(name: str, prediction: Prediction)
         assert levels[0] == pytest.approx(prediction.sigma_max, rel=1e-6)
         assert levels[-1] == 0
         assert all(high > low for high, low in pairwise(levels))
+
+
+def test_without_penultimate_has_as_many_steps_down_to_the_level_above() -> None:
+    for denoise in (1.0, 0.5):
+        levels = sigmas("normal", Eps(), 10, denoise, without_penultimate)
+        longer = sigmas("normal", Eps(), round(10 / denoise) + 1)
+        assert levels == (*longer[:-2], 0.0)[-11:]
 
 
 def test_denoise_keeps_the_end_of_a_longer_schedule() -> None:

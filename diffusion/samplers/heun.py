@@ -1,0 +1,29 @@
+"""Heun's method (Karras et al., arXiv 2206.00364, algorithm 1 without churn): the mean of the directions at both ends
+of a step, the last step Euler's."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import Tensor
+
+from diffusion.noise import Noise
+from diffusion.prediction import Alpha
+from diffusion.samplers import Denoiser, OnStep, Sampler, Step
+from diffusion.schedules import Sigmas
+from diffusion.steps import towards
+
+
+def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, _alpha: Alpha, _noise: Noise, on_step: OnStep) -> Tensor:
+    for number, (sigma, target) in enumerate(pairwise(sigmas), 1):
+        denoised = denoise(x, sigma)
+        ahead = towards(x, denoised, sigma, target)
+        if target > 0:
+            first, second = (x - denoised) / sigma, (ahead - denoise(ahead, target)) / target
+            ahead = x + (target - sigma) * (first + second) / 2
+        x = ahead
+        on_step(Step(number, len(sigmas) - 1, x, denoised))
+    return x
+
+
+SAMPLER = Sampler(sample)

@@ -1,0 +1,113 @@
+"""Samplers against the formulas they were published in, for eps models and in those formulas' own variables."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from torch import Tensor
+
+from tests.diffusion.test_samplers import EPS, mixture, quick_noise, run, start
+
+LEVELS = (9.0, 5.0, 2.0, 1.1, 0.4)
+D = mixture(EPS.alpha)
+X = start(EPS) / EPS.sigma_max * LEVELS[0]
+NOISE = quick_noise(tuple(X.shape))
+
+
+def assert_follows(name: str, expected: Tensor, steps: int) -> None:
+    assert float((run(name, EPS, LEVELS[: steps + 1], X) - expected).abs().max()) < 1e-11
+
+
+def down_and_up(sigma: float, target: float) -> tuple[float, float]:
+    up = math.sqrt(target**2 * (sigma**2 - target**2) / sigma**2)
+    return math.sqrt(target**2 - up**2), up
+
+
+def test_heun() -> None:
+    sigma, target = LEVELS[:2]
+    d = (X - D(X, sigma)) / sigma
+    x2 = X + d * (target - sigma)
+    assert_follows("heun", X + (d + (x2 - D(x2, target)) / target) / 2 * (target - sigma), 1)
+
+
+def test_dpm_2_ancestral() -> None:
+    sigma, target = LEVELS[:2]
+    down, up = down_and_up(sigma, target)
+    middle = math.exp((math.log(sigma) + math.log(down)) / 2)
+    x2 = X + (X - D(X, sigma)) / sigma * (middle - sigma)
+    x = X + (x2 - D(x2, middle)) / middle * (down - sigma)
+    assert_follows("dpm_2_ancestral", x + up * NOISE(1), 1)
+
+
+def test_lms_on_even_levels_is_adams_bashforth() -> None:
+    x, levels, seen = X, (9.0, 8.0, 7.0, 6.0, 5.0), list[Tensor]()
+    weights = [[1], [3 / 2, -1 / 2], [23 / 12, -16 / 12, 5 / 12], [55 / 24, -59 / 24, 37 / 24, -9 / 24]]
+    for sigma, row in zip(levels, weights, strict=False):
+        seen.insert(0, (x - D(x, sigma)) / sigma)
+        x = x - sum(w * d for w, d in zip(row, seen, strict=True))
+    assert float((run("lms", EPS, levels, X) - x).abs().max()) < 1e-11
+
+
+def test_dpmpp_2s_ancestral() -> None:
+    sigma, target = LEVELS[:2]
+    down, up = down_and_up(sigma, target)
+    h = math.log(sigma / down)
+    x2 = math.exp(-h / 2) * X - math.expm1(-h / 2) * D(X, sigma)
+    x = down / sigma * X - math.expm1(-h) * D(x2, sigma * math.exp(-h / 2))
+    assert_follows("dpmpp_2s_ancestral", x + up * NOISE(1), 1)
+
+
+def test_dpmpp_sde() -> None:
+    sigma, target = LEVELS[:2]
+    middle = math.sqrt(sigma * target)
+    brownian = math.sqrt(sigma - middle) * NOISE(1) + math.sqrt(middle - target) * NOISE(2)
+    down, up = down_and_up(sigma, middle)
+    x2 = down / sigma * X + (1 - down / sigma) * D(X, sigma) + up * NOISE(1)
+    down, up = down_and_up(sigma, target)
+    x = down / sigma * X + (1 - down / sigma) * D(x2, middle) + up * brownian / math.sqrt(sigma - target)
+    assert_follows("dpmpp_sde", x, 1)
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_dpmpp_multistep_sde(order: int) -> None:
+    x, seen, hs = X, list[Tensor](), list[float]()
+    for i in range(4):
+        h = math.log(LEVELS[i] / LEVELS[i + 1])
+        seen.insert(0, D(x, LEVELS[i]))
+        x = math.exp(-2 * h) * x - math.expm1(-2 * h) * seen[0] + correction(order, seen, hs, h)
+        x = x + NOISE(i + 1) * LEVELS[i + 1] * math.sqrt(-math.expm1(-2 * h))
+        hs.insert(0, h)
+    assert_follows(f"dpmpp_{order}m_sde", x, 4)
+
+
+def correction(order: int, seen: list[Tensor], hs: list[float], h: float) -> Tensor | float:
+    if len(seen) == 1:
+        return 0.0
+    phi_2 = math.expm1(-2 * h) / (2 * h) + 1
+    slope = (seen[0] - seen[1]) / (hs[0] / h)
+    if order == 2:
+        return -0.5 * math.expm1(-2 * h) * slope
+    if len(seen) == 2:
+        return phi_2 * slope
+    r0, r1 = hs[0] / h, hs[1] / h
+    slope_before = (seen[1] - seen[2]) / r1
+    d1 = slope + (slope - slope_before) * r0 / (r0 + r1)
+    d2 = (slope - slope_before) / (r0 + r1)
+    return phi_2 * d1 - (phi_2 / (2 * h) - 0.5) * d2
+
+
+def test_ddpm() -> None:
+    """Mean and smaller variance of the posterior, equations 6 and 7 of arXiv 2006.11239, on latents of variance 1."""
+    sigma, target = LEVELS[:2]
+    kept, kept_before = 1 / (1 + sigma**2), 1 / (1 + target**2)
+    alpha = kept / kept_before
+    x = math.sqrt(kept) * X
+    mean = math.sqrt(kept_before) * (1 - alpha) / (1 - kept) * D(X, sigma)
+    mean = mean + math.sqrt(alpha) * (1 - kept_before) / (1 - kept) * x
+    std = math.sqrt((1 - kept_before) / (1 - kept) * (1 - alpha))
+    assert_follows("ddpm", (mean + std * NOISE(1)) / math.sqrt(kept_before), 1)
+
+
+def test_lcm() -> None:
+    assert_follows("lcm", D(X, LEVELS[0]) + LEVELS[1] * NOISE(1), 1)
