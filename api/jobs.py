@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TypeGuard, cast
 
 from aiohttp import web
@@ -22,20 +22,35 @@ MAX_REQUEST = 32 << 20
 MAX_NOTHING = 64
 MAX_PAGE = 500
 MAX_WAIT_S = 60
+MAX_PRIORITY = 1000
 LAST = 2**53
 """Above the number of any event."""
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_CLIENT = re.compile(r"[\x21-\x7e]{1,100}")
 _WAIT = re.compile(r"\bwait=([0-9]{1,4})\b")
 
 
 async def submit(request: web.Request, services: Services) -> web.StreamResponse:
     """Validate a workflow, record it as a job and queue it; the same Idempotency-Key gives the same job."""
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not _KEY.fullmatch(key):
-        raise Refused(400, "bad_key", "Expected 1 to 200 visible ASCII characters in Idempotency-Key.")
-    workflow, text, targets = await _request(request)
+    key, client = _key(request), client_of(request)
+    workflow, text, targets, priority = await _request(request)
+    jobs = services.jobs
+    return await _accepted(jobs.submit(workflow, targets, text=text, client=client, key=key, priority=priority))
+
+
+async def rerun(request: web.Request, services: Services) -> web.StreamResponse:
+    """Submit the workflow of a job again, as it was, with its targets and priority; the id of the new job."""
+    id, key, client = request.match_info["id"], _key(request), client_of(request)
+    await read_nothing(request)
+    return await _accepted(services.jobs.rerun(id, client=client, key=key))
+
+
+async def _accepted(submission: Awaitable[str]) -> web.StreamResponse:
+    """202 with the id of the job, once that is recorded; else why it is not."""
     try:
-        id = await services.jobs.submit(workflow, targets, text=text, key=key)
+        id = await submission
+    except UnknownJob as error:
+        raise unknown(error) from error
     except InvalidGraph as error:
         raise invalid_graph(error) from error
     except KeyReused as error:
@@ -52,7 +67,7 @@ async def explain(request: web.Request, services: Services) -> web.StreamRespons
 
     `ms` and `bytes` of a node are what it took in earlier runs; `ms` of the whole is their sum, `unknown` the number of
     nodes that would run and never did."""
-    workflow, _, targets = await _request(request)
+    workflow, _, targets, _ = await _request(request)
     try:
         nodes = await services.jobs.explain(workflow, targets)
     except InvalidGraph as error:
@@ -95,8 +110,7 @@ async def list_jobs(request: web.Request, services: Services) -> web.StreamRespo
 async def cancel(request: web.Request, services: Services) -> web.StreamResponse:
     """Cancel a job: a queued one at once, a running one as soon as its node lets go; a finished one stays as it is."""
     id = request.match_info["id"]
-    if request.body_exists:
-        await parse_members(await read_body(request, MAX_NOTHING), ())
+    await read_nothing(request)
     try:
         state = await services.jobs.cancel(id)
     except UnknownJob as error:
@@ -118,11 +132,39 @@ def unknown(error: UnknownJob) -> Refused:
     return Refused(404, "unknown_job", f"There is no job {error.id!r:.100}.", hint="GET /api/v1/jobs lists the jobs.")
 
 
-async def _request(request: web.Request) -> tuple[object, str, Sequence[str] | None]:
-    """The workflow of a request body, its text, and the targets (None: every sink)."""
-    members = await parse_members(await read_body(request, MAX_REQUEST), ("workflow", "targets", "parameters"))
+async def read_nothing(request: web.Request) -> None:
+    """Take no body or an empty object, as some clients send with every POST."""
+    if request.body_exists:
+        await parse_members(await read_body(request, MAX_NOTHING), ())
+
+
+def client_of(request: web.Request) -> str:
+    """Who asks, among whom turns are taken: the name in `Weft-Client`, else the address."""
+    name = request.headers.get("Weft-Client")
+    if name is not None and not _CLIENT.fullmatch(name):
+        raise Refused(400, "bad_client", "Expected 1 to 100 visible ASCII characters in Weft-Client.")
+    return name or request.remote or ""
+
+
+def is_priority(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_PRIORITY
+
+
+def _key(request: web.Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise Refused(400, "bad_key", "Expected 1 to 200 visible ASCII characters in Idempotency-Key.")
+    return key
+
+
+async def _request(request: web.Request) -> tuple[object, str, Sequence[str] | None, int]:
+    """The workflow of a request body, its text, the targets (None: every sink), and the priority."""
+    members = await parse_members(
+        await read_body(request, MAX_REQUEST), ("workflow", "targets", "parameters", "priority")
+    )
     workflow, text = members.get("workflow", (None, ""))
     targets, _ = members.get("targets", (None, ""))
+    priority, _ = members.get("priority", (0, ""))
     if not isinstance(workflow, dict):
         raise Refused(
             400,
@@ -130,18 +172,20 @@ async def _request(request: web.Request) -> tuple[object, str, Sequence[str] | N
             f"Expected 'workflow' to be an object, got {type(workflow).__name__}.",
             hint='Send {"workflow": {"version": 1, "nodes": {...}}, "targets": ["id", ...]}; targets may be left out.',
         )
-    if targets is not None and not _is_texts(targets):
+    if targets is not None and not is_texts(targets):
         raise Refused(400, "bad_request", "Expected 'targets' to be a list of node ids.")
+    if not is_priority(priority):
+        raise Refused(400, "bad_request", f"Expected 'priority' to be a whole number within ±{MAX_PRIORITY}.")
     parameters, _ = members.get("parameters", (None, ""))
     if parameters is None:
-        return cast("object", workflow), text, targets
+        return cast("object", workflow), text, targets, priority
     if not isinstance(parameters, dict):
         raise Refused(400, "bad_request", "Expected 'parameters' to be an object of name -> value.")
     try:
         filled = with_parameters(cast("dict[str, object]", workflow), cast("dict[str, object]", parameters))
     except InvalidGraph as error:
         raise invalid_graph(error) from error
-    return filled, json.dumps(filled), targets
+    return filled, json.dumps(filled), targets, priority
 
 
 async def _until_ended(services: Services, id: str, seconds: int) -> None:
@@ -155,13 +199,24 @@ async def _until_ended(services: Services, id: str, seconds: int) -> None:
 
 def _job_text(job: Job) -> str:
     """The job as JSON text; the states of its nodes go through as the text they are kept as."""
-    head = json.dumps({"id": job.id, "state": job.state, "attempt": job.attempt, **_times(job)})
+    head = json.dumps({"id": job.id, "state": job.state, "attempt": job.attempt, **_place(job), **_times(job)})
     tail = json.dumps({"outputs": _outputs(job), "error": job.error})
     return f'{head[:-1]}, "nodes": {job.nodes_json}, {tail[1:]}'
 
 
 def _summary(job: Job) -> dict[str, object]:
-    return {"id": job.id, "state": job.state, **_times(job), "outputs": _outputs(job), "error": job.error}
+    return {
+        "id": job.id,
+        "state": job.state,
+        **_place(job),
+        **_times(job),
+        "outputs": _outputs(job),
+        "error": job.error,
+    }
+
+
+def _place(job: Job) -> dict[str, object]:
+    return {"client": job.client, "priority": job.priority}
 
 
 def _times(job: Job) -> dict[str, object]:
@@ -191,5 +246,5 @@ def _is_state(text: str) -> TypeGuard[State]:
     return text in STATES
 
 
-def _is_texts(value: object) -> TypeGuard[list[str]]:
+def is_texts(value: object) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(item, str) for item in cast("list[object]", value))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from api import cache, events, files, health, jobs, models, nodes, page, templates, workflows
+from api import cache, events, files, health, jobs, models, nodes, page, queue, templates, workflows
 from api.openapi import describe
 from api.route import JSON, Answer, Body, Parameter, Route, json_answer
 from api.services import Services
@@ -23,6 +23,8 @@ TIER = Parameter("tier", f"Only this one of {', '.join(cache.TIERS)}.")
 CURSOR = Parameter("cursor", "The 'next' of the page before.")
 WAIT = Parameter("Prefer", "`wait=30`: answer when the job has ended, or after 30 s.", where="header")
 IDEMPOTENCY = Parameter("Idempotency-Key", "The same key within a day gives the same job.", where="header")
+CLIENT = Parameter("Weft-Client", "Who asks; clients take turns. Without it, the address.", where="header")
+NOTHING = Body((JSON,), jobs.MAX_NOTHING, "Nothing", required=False)
 IF_MATCH = Parameter("If-Match", "The revision this one replaces; needed where one exists.", where="header")
 FILE: Mapping[int, Answer] = {
     200: Answer("The file. A picture is shown, anything else is a download.", "application/octet-stream"),
@@ -57,7 +59,7 @@ ROUTES: tuple[Route, ...] = (
         "Run a workflow",
         {202: json_answer("Accepted and recorded", "JobAccepted")},
         body=JOB_BODY,
-        parameters=(IDEMPOTENCY,),
+        parameters=(IDEMPOTENCY, CLIENT),
     ),
     Route(
         "POST",
@@ -89,7 +91,49 @@ ROUTES: tuple[Route, ...] = (
         jobs.cancel,
         "Cancel a job",
         {202: json_answer("The state after the request", "JobCancelled")},
-        body=Body((JSON,), jobs.MAX_NOTHING, "Nothing", required=False),
+        body=NOTHING,
+    ),
+    Route(
+        "POST",
+        f"{API}/jobs/{{id}}/rerun",
+        jobs.rerun,
+        "Run a job again",
+        {202: json_answer("The new job, accepted and recorded", "JobAccepted")},
+        body=NOTHING,
+        parameters=(IDEMPOTENCY, CLIENT),
+    ),
+    Route(
+        "PATCH",
+        f"{API}/jobs/{{id}}",
+        queue.change,
+        "Move a queued job",
+        {200: json_answer("Where it stands", "JobMoved")},
+        body=Body((JSON,), queue.MAX_CHANGE, "JobChange"),
+    ),
+    Route(
+        "POST",
+        f"{API}/jobs/cancel",
+        queue.cancel,
+        "Cancel many jobs",
+        {202: json_answer("The state of each after the request", "JobsCancelled")},
+        body=Body((JSON,), queue.MAX_CANCEL, "JobsToCancel"),
+    ),
+    Route("GET", f"{API}/queue", queue.look, "The queue, in order", {200: json_answer("What runs and waits", "Queue")}),
+    Route(
+        "POST",
+        f"{API}/queue/pause",
+        queue.pause,
+        "Start no further job",
+        {200: json_answer("The queue, paused", "Queue")},
+        body=NOTHING,
+    ),
+    Route(
+        "POST",
+        f"{API}/queue/resume",
+        queue.resume,
+        "Go on",
+        {200: json_answer("The queue, going on", "Queue")},
+        body=NOTHING,
     ),
     Route(
         "GET",

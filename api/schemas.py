@@ -37,6 +37,7 @@ def record(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None
     return {"type": "object", "required": list(required), "properties": properties}
 
 
+PRIORITY: Mapping[str, object] = {"type": "integer", "minimum": -1000, "maximum": 1000}
 JOB_STATE = one_of("queued", "running", "done", "failed", "cancelled")
 ERROR: Mapping[str, object] = {
     "type": ["object", "null"],
@@ -57,9 +58,23 @@ SCHEMAS: Mapping[str, Schema] = {
         {"view": ANYTHING},
     ),
     "JobRequest": {
-        **record({"workflow": ref("Workflow")}, {"targets": list_of(TEXT), "parameters": map_of(ANYTHING)}),
+        **record(
+            {"workflow": ref("Workflow")},
+            {"targets": list_of(TEXT), "parameters": map_of(ANYTHING), "priority": PRIORITY},
+        ),
         "additionalProperties": False,
     },
+    "JobChange": {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "properties": {"position": COUNT, "before": TEXT, "priority": PRIORITY},
+        "additionalProperties": False,
+    },
+    "JobMoved": record({"id": TEXT, "priority": PRIORITY, "position": COUNT}),
+    "JobsToCancel": {**record({"ids": list_of(TEXT)}), "additionalProperties": False},
+    "JobsCancelled": record({"states": map_of(JOB_STATE)}),
+    "Queue": record({"paused": {"type": "boolean"}, "running": list_of(TEXT), "queued": list_of(TEXT), "total": COUNT}),
     "JobAccepted": record({"id": TEXT}),
     "Nothing": {"type": "object", "maxProperties": 0},
     "JobCancelled": record({"id": TEXT, "state": JOB_STATE}),
@@ -67,6 +82,8 @@ SCHEMAS: Mapping[str, Schema] = {
         {
             "id": TEXT,
             "state": JOB_STATE,
+            "client": TEXT,
+            "priority": PRIORITY,
             "nodes": map_of(
                 record(
                     {"state": one_of("queued", "running", "cached", "ran", "failed", "skipped"), "reason": TEXT},

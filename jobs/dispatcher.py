@@ -117,6 +117,10 @@ class Dispatcher:
         )
         run.killer = asyncio.get_running_loop().call_later(CANCEL_GRACE_S, kill)
 
+    def offer(self) -> None:
+        """Start the first queued job if the worker is free."""
+        self._spawn(self._offer())
+
     async def ask(self, question: Mapping[str, object], body: bytes) -> bytes:
         """The worker's answer to a question. Raises WorkerUnavailable when there is none."""
         await self.worker()
@@ -141,7 +145,7 @@ class Dispatcher:
         self._stillborn = None
         self._ready = True
         self._turned()
-        self._spawn(self._offer())
+        self.offer()
 
     async def worker_said(self, message: Message) -> None:
         if message.op == "answer":

@@ -26,6 +26,7 @@ class Job:
     state: State
     rank: float
     client: str
+    priority: int
     attempt: int
     created: int
     started: int | None
@@ -44,10 +45,37 @@ class Page:
     cursor: str | None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where a queued job stands: `position` queued jobs run before it."""
+
+    id: str
+    priority: int
+    position: int
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What runs and what waits: ids, the next one first. `queued` may be cut; `total` counts all that are queued."""
+
+    paused: bool
+    running: Sequence[str]
+    queued: Sequence[str]
+    total: int
+
+
 class UnknownJob(LookupError):
     def __init__(self, id: str) -> None:
         super().__init__(f"there is no job {id!r}")
         self.id = id
+
+
+class NotQueued(RuntimeError):
+    """Only a job that waits can be moved."""
+
+    def __init__(self, id: str, state: State) -> None:
+        super().__init__(f"job {id} is {state}: only a queued job can be moved")
+        self.id, self.state = id, state
 
 
 class KeyReused(ValueError):

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graph.context import OutputFile
-from jobs.job import Job, KeyReused, Page, State
+from jobs import order
+from jobs.job import Job, KeyReused, Page, State, UnknownJob
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -63,10 +64,11 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX outputs_name ON outputs (folder, name)
     """,
+    order.MIGRATION,
 )
 
 KEY_LIFE_MS = 24 * 3600 * 1000
-_FIELDS = "id, state, rank, client, attempt, created, started, finished, targets, error"
+_FIELDS = "id, state, rank, client, priority, attempt, created, started, finished, targets, error"
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class NewJob:
     workflow: str
     targets: str | None
     created: int
+    priority: int = 0
 
 
 @dataclass(frozen=True)
@@ -149,10 +152,11 @@ def insert(db: sqlite3.Connection, job: NewJob) -> tuple[str, Batch | None]:
                 raise KeyReused(job.key, row[0])
             return row[0], None
         db.execute("UPDATE jobs SET key = NULL WHERE client = ? AND key = ?", (job.client, job.key))
+    rank = order.turn(db, job.client, job.priority)
     db.execute(
-        "INSERT INTO jobs (id, state, rank, client, attempt, created, key, targets, workflow)"
-        " VALUES (?, 'queued', 0, ?, 0, ?, ?, ?, ?)",
-        (job.id, job.client, job.created, job.key, job.targets, job.workflow),
+        "INSERT INTO jobs (id, state, rank, client, priority, attempt, created, key, targets, workflow)"
+        " VALUES (?, 'queued', ?, ?, ?, 0, ?, ?, ?, ?)",
+        (job.id, rank, job.client, job.priority, job.created, job.key, job.targets, job.workflow),
     )
     event = transition(job.id, 1, "queued", job.created)
     append(db, event)
@@ -160,9 +164,10 @@ def insert(db: sqlite3.Connection, job: NewJob) -> tuple[str, Batch | None]:
 
 
 def claim(db: sqlite3.Connection, worker: str, now: int) -> Lease | None:
-    """Give the first queued job to `worker`."""
+    """Give the first queued job to `worker`, unless the queue is paused."""
     row = db.execute(
-        "SELECT id, attempt, workflow, targets FROM jobs WHERE state = 'queued' ORDER BY rank, seq LIMIT 1"
+        f"SELECT id, attempt, workflow, targets {order.QUEUED}"  # noqa: S608
+        f" AND NOT (SELECT paused FROM queue) {order.IN_ORDER} LIMIT 1"
     ).fetchone()
     if row is None:
         return None
@@ -232,6 +237,18 @@ def cancel_queued(db: sqlite3.Connection, job: str, now: int) -> Batch | None:
     return event
 
 
+def cancel_all(db: sqlite3.Connection, jobs: Sequence[str], now: int) -> tuple[list[Batch], dict[str, State]]:
+    """Cancel those that are queued: their events, and the state of every one. Raises UnknownJob."""
+    events = [event for job in jobs if (event := cancel_queued(db, job, now)) is not None]
+    states: dict[str, State] = {}
+    for job in jobs:
+        state = state_of(db, job)
+        if state is None:
+            raise UnknownJob(job)
+        states[job] = state
+    return events, states
+
+
 def running(db: sqlite3.Connection) -> list[tuple[str, int]]:
     return db.execute("SELECT id, attempt FROM jobs WHERE state = 'running' ORDER BY seq").fetchall()
 
@@ -277,9 +294,12 @@ def get(db: sqlite3.Connection, job: str) -> Job | None:
     return None if row is None else _job(row[:-1], row[-1] or "{}", _outputs(db, [job]).get(job, {}))
 
 
-def workflow_of(db: sqlite3.Connection, job: str) -> str | None:
-    row = db.execute("SELECT workflow FROM jobs WHERE id = ?", (job,)).fetchone()
-    return None if row is None else row[0]
+def request_of(db: sqlite3.Connection, job: str) -> tuple[str, str | None, int]:
+    """Workflow, targets and priority of a job, as it was submitted. Raises UnknownJob."""
+    row = db.execute("SELECT workflow, targets, priority FROM jobs WHERE id = ?", (job,)).fetchone()
+    if row is None:
+        raise UnknownJob(job)
+    return row
 
 
 def page(db: sqlite3.Connection, state: State | None, limit: int, before: int | None) -> Page:
@@ -313,12 +333,13 @@ def _outputs(db: sqlite3.Connection, jobs: Iterable[str]) -> dict[str, dict[str,
 
 
 def _job(row: Sequence[Any], nodes: str, outputs: Mapping[str, Sequence[OutputFile]]) -> Job:
-    id, state, rank, client, attempt, created, started, finished, targets, error = row
+    id, state, rank, client, priority, attempt, created, started, finished, targets, error = row
     return Job(
         id=id,
         state=state,
         rank=rank,
         client=client,
+        priority=priority,
         attempt=attempt,
         created=created,
         started=started,

@@ -1,23 +1,24 @@
-"""The jobs of this server, as the rest of the program asks for them: submit, look, list, cancel, explain, listen."""
+"""The jobs of this server, as the rest of the program asks for them: submit, look, move, cancel, explain, listen."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from graph.problems import InvalidGraph, Problem
 from graph.workflow import load_parsed
-from jobs import rows
+from jobs import order, rows
 from jobs.catalogue import Catalogue
 from jobs.database import Database
 from jobs.dispatcher import Dispatcher
 from jobs.feed import Feed, Feeds, clip
-from jobs.job import Job, Page, State, UnknownJob, WorkerState, WorkerUnavailable
+from jobs.job import Job, Page, Queue, Standing, State, UnknownJob, WorkerState, WorkerUnavailable
 from jobs.recovery import ATTEMPTS
 from jobs.rows import Batch, NewJob, compact, now_ms
 from jobs.supervisor import Supervisor
@@ -58,11 +59,13 @@ class Jobs:
         text: str | None = None,
         client: str = "",
         key: str | None = None,
+        priority: int = 0,
     ) -> str:
         """Validate, record and queue; the id.
 
         `workflow` is a value that graph.workflow parsed; `text` is what it was parsed from, where that is at hand.
-        `key` is an idempotency key: the same request with it within 24 hours gives the same id and no second job.
+        `client` is who asks: clients of one priority take turns. `key` is an idempotency key of that client: the same
+        request with it within 24 hours gives the same id and no second job.
         Raises InvalidGraph with every problem, KeyReused, WorkerUnavailable (nothing to validate with yet).
         """
         await self._check(workflow, targets)
@@ -74,6 +77,7 @@ class Jobs:
                 workflow=compact(workflow) if text is None else text,
                 targets=None if targets is None else compact(targets),
                 created=now_ms(),
+                priority=priority,
             )
         )
 
@@ -89,10 +93,13 @@ class Jobs:
 
     async def workflow(self, id: str) -> str:
         """The workflow as submitted, as JSON text. Raises UnknownJob."""
-        text = await self._database.run(partial(rows.workflow_of, job=id))
-        if text is None:
-            raise UnknownJob(id)
-        return text
+        return (await self._database.run(partial(rows.request_of, job=id)))[0]
+
+    async def rerun(self, id: str, *, client: str = "", key: str | None = None) -> str:
+        """Submit the request of a job again; the new id. Raises UnknownJob and what `submit` does."""
+        text, targets, priority = await self._database.run(partial(rows.request_of, job=id))
+        wanted = None if targets is None else json.loads(targets)
+        return await self.submit(json.loads(text), wanted, text=text, client=client, key=key, priority=priority)
 
     async def page(self, state: State | None = None, limit: int = 50, cursor: str | None = None) -> Page:
         """Jobs, newest first; ValueError for a cursor that is not from an earlier page."""
@@ -101,15 +108,48 @@ class Jobs:
 
     async def cancel(self, id: str) -> State:
         """The state after the request: a running job is "running" until its node has let go. Raises UnknownJob."""
-        event = await self._database.run(partial(rows.cancel_queued, job=id, now=now_ms()))
-        if event is not None:
+        return (await self.cancel_all([id]))[id]
+
+    async def cancel_all(self, ids: Sequence[str]) -> Mapping[str, State]:
+        """Cancel these jobs and no other; the state of each. Raises UnknownJob, and then none is cancelled."""
+        events, states = await self._database.run(partial(rows.cancel_all, jobs=ids, now=now_ms()))
+        for event in events:
             self._feeds.tell(event)
-            return "cancelled"
-        self._dispatcher.cancel(id)
-        state = await self._database.run(partial(rows.state_of, job=id))
-        if state is None:
-            raise UnknownJob(id)
-        return state
+        for id, state in states.items():
+            if state == "running":
+                self._dispatcher.cancel(id)
+        return states
+
+    async def move_to(self, id: str, position: int) -> Standing:
+        """Let `position` queued jobs run before this one. Raises UnknownJob and NotQueued."""
+        return await self._database.run(partial(order.move_to, job=id, position=position))
+
+    async def move_before(self, id: str, other: str) -> Standing:
+        """Let a job run right before another. Raises UnknownJob and NotQueued, for either."""
+        return await self._database.run(partial(order.move_before, job=id, other=other))
+
+    async def prioritise(self, id: str, priority: int) -> Standing:
+        """Give a queued job another priority; higher ones run first. Raises UnknownJob and NotQueued."""
+        return await self._database.run(partial(order.prioritise, job=id, priority=priority))
+
+    async def queue(self, limit: int = 500) -> Queue:
+        """What runs and what waits."""
+        return await self._database.run(partial(order.look, limit=limit))
+
+    async def pause(self) -> Queue:
+        """Start no job until `resume`, also after a restart; what runs goes on."""
+        return await self._set(order.pause)
+
+    async def resume(self) -> Queue:
+        queue = await self._set(order.resume)
+        self._dispatcher.offer()
+        return queue
+
+    async def _set(self, change: Callable[[sqlite3.Connection], None]) -> Queue:
+        await self._database.run(change)
+        queue = await self.queue()
+        self._feeds.tell_watchers("queue", compact([{"type": "queue", "paused": queue.paused}]))
+        return queue
 
     async def explain(self, workflow: object, targets: Sequence[str] | None = None) -> Mapping[str, Any]:
         """What a job would do, node by node: `{id: {"state": "cached"|"run", "reason": str}}`.

@@ -29,7 +29,7 @@ def test_one_route_is_open_and_it_is_the_login() -> None:
 
 
 def test_only_get_routes_have_no_method_that_changes_state() -> None:
-    assert {route.method for route in ROUTES} == {"GET", "POST", "PUT", "DELETE"}
+    assert {route.method for route in ROUTES} == {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,13 @@ def test_answers_are_what_the_document_says(world: World, examples: dict[str, st
         answer = world.ask(route.method, path)
     elif route.body.schema == "JobRequest":
         answer = world.send_json(route.method, path, {"workflow": workflow("x")})
+    elif route.body.schema == "JobsToCancel":
+        answer = world.send_json(route.method, path, {"ids": [examples["{id}"]]})
+    elif route.body.schema == "JobChange":
+        world.ask("POST", f"{API}/queue/pause")
+        waiting = world.send_json("POST", f"{API}/jobs", {"workflow": workflow("x")}).json["id"]
+        answer = world.send_json(route.method, f"{API}/jobs/{waiting}", {"position": 0})
+        world.ask("POST", f"{API}/queue/resume")
     elif route.body.schema == "Workflow":
         answer = world.send_json(route.method, path, workflow("y"), {"If-Match": "*"})
     else:
