@@ -137,3 +137,29 @@ def test_endless_growth_is_a_failure(type: str, message: str) -> None:
     outcome = bench.run(document(t=entry(type, value=3), out=entry("Show", value=("t", "int"))))
     assert outcome.error is not None
     assert message in outcome.error.message
+
+
+class Box:
+    def __init__(self, content: int) -> None:
+        self.content = content
+
+
+@node("Boxes", category="lab")
+def boxes(count: int) -> list[Box]:
+    return [Box(i) for i in range(count)]
+
+
+@node("Open", category="lab")
+def open_(box: Box) -> int:
+    return box.content
+
+
+def test_items_without_a_fingerprint_are_told_apart_by_their_place() -> None:
+    bench = Lab(*(spec_of(fn) for fn in (boxes, open_, sum_)))
+    nodes = document(
+        b=entry("Boxes", count=4),
+        o=entry("Open", box=("b", "list[box]")),
+        sum=entry("Sum", values=("o", "int")),
+        out=entry("Show", value=("sum", "int")),
+    )
+    assert bench.run(nodes).outputs["out"] == {"int": 6}
