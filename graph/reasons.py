@@ -44,10 +44,10 @@ def why(plan: Plan, i: int, past: Plan | None) -> str:
 
 def _changes(plan: Plan, i: int, past: Plan, j: int) -> Iterator[str]:
     node, old = plan.nodes[i], past.nodes[j]
-    before, now = _links(past, j), _links(plan, i)
-    values_before, values_now = _arrived(past, j), _arrived(plan, i)
-    if values_before is not None and values_now is not None:
-        before, now = values_before, values_now
+    now = _arrived(plan, i)
+    before = None if now is None else _arrived(past, j)
+    if now is None or before is None:
+        before, now = _links(past, j), _links(plan, i)
     marks, old_marks = file_marks(node, plan.identity[i]), file_marks(old, past.identity[j])
     for port in (node.of or node).spec.inputs:
         name = port.name
