@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
+import torch
+from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from torch import Tensor
 
+from diffusion.samplers import Step, ddpm, er_sde, seeds_2
+from diffusion.steps import integral
 from tests.diffusion.test_samplers import EPS, mixture, quick_noise, run, start
 
 LEVELS = (9.0, 5.0, 2.0, 1.1, 0.4)
@@ -111,3 +116,91 @@ def test_ddpm() -> None:
 
 def test_lcm() -> None:
     assert_follows("lcm", D(X, LEVELS[0]) + LEVELS[1] * NOISE(1), 1)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize(("name", "kind"), [("uni_pc", "bh1"), ("uni_pc_bh2", "bh2")])
+def test_uni_pc_is_that_of_diffusers(name: str, kind: str) -> None:
+    """On levels of its own table, in its own scale x / sqrt(1 + sigma^2), down to a last level above 0."""
+    scheduler = UniPCMultistepScheduler(
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        solver_order=3,
+        solver_type=kind,
+        final_sigmas_type="sigma_min",
+    )
+    scheduler.set_timesteps(8)
+    levels = tuple(float(s) for s in scheduler.sigmas)
+    x = start(EPS) / EPS.sigma_max * levels[0]
+    mine, theirs = run(name, EPS, levels, x), x / math.sqrt(1 + levels[0] ** 2)
+    for t, sigma in zip(scheduler.timesteps, levels, strict=False):
+        ve = theirs * math.sqrt(1 + sigma**2)
+        theirs = scheduler.step((ve - D(ve, sigma)) / sigma, t, theirs, return_dict=False)[0]
+    assert float((mine - theirs * math.sqrt(1 + levels[-1] ** 2)).abs().max()) < 1e-5
+
+
+def test_ipndm_on_even_levels_is_lms() -> None:
+    levels = (9.0, 7.5, 6.0, 4.5, 3.0)
+    assert float((run("ipndm", EPS, levels, X) - run("lms", EPS, levels, X)).abs().max()) < 1e-11
+
+
+def test_gradient_estimation() -> None:
+    x, before = X, None
+    for sigma, target in pairwise(LEVELS[:4]):
+        d = (x - D(x, sigma)) / sigma
+        x = x + (target - sigma) * (d if before is None else 2 * d - before)
+        before = d
+    assert_follows("gradient_estimation", x, 3)
+
+
+def test_res_multistep() -> None:
+    """Two steps, with phi_1 and phi_2 as the paper has them: of minus the step in lambda."""
+    a, b, c = LEVELS[:3]
+    first = D(X, a)
+    x = b / a * X + (1 - b / a) * first
+    h, c2 = math.log(b / c), math.log(b / a) / math.log(b / c)
+    phi_1 = math.expm1(-h) / -h
+    phi_2 = (phi_1 - 1) / -h
+    second = D(x, b)
+    assert_follows("res_multistep", c / b * x + h * ((phi_1 - phi_2 / c2) * second + phi_2 / c2 * first), 2)
+
+
+def test_er_sde_of_first_order() -> None:
+    a, b = LEVELS[:2]
+    ratio = b * (math.exp(b**0.3) + 10) / (a * (math.exp(a**0.3) + 10))
+    x = ratio * X + (1 - ratio) * D(X, a) + math.sqrt(b**2 - a**2 * ratio**2) * NOISE(1)
+    assert_follows("er_sde", x, 1)
+
+
+def test_er_sde_is_exact_for_an_estimate_that_is_linear_in_sigma() -> None:
+    """dx = pace' / pace * (x - D) d sigma, solved by the variation of constants; noise left out."""
+    levels, still = (3.0, 2.5, 2.2, 1.7), torch.zeros(1, dtype=torch.float64)
+
+    def pace(s: float) -> float:
+        return s * (math.exp(s**0.3) + 10)
+
+    x = 4.0
+    for high, low in pairwise(levels):
+        over_pace = integral(lambda s: 1 / pace(s), low, high)
+        if high == levels[0]:
+            x = pace(low) / pace(high) * x + (1 - pace(low) / pace(high)) * (1 + high)
+        else:
+            x = 1 + low + pace(low) / pace(high) * (x - 1 - high) + pace(low) * over_pace
+    reached = er_sde.sample(lambda _, s: still + 1 + s, still + 4.0, levels, EPS.alpha, lambda n: still, unheard)
+    assert float(reached) == pytest.approx(x, abs=1e-9)
+
+
+def unheard(_step: Step) -> None:
+    pass
+
+
+def test_seeds_2_noises_are_one_path() -> None:
+    """With an estimate that never changes the two half steps are one whole step, whatever the level between."""
+    sigma, target = LEVELS[:2]
+    zero = X * 0
+    whole = seeds_2.sample(lambda x, s: zero, X, (sigma, target), EPS.alpha, NOISE, unheard)
+    noise = NOISE
+    middle = math.sqrt(sigma * target)
+    halves = ddpm.sample(lambda x, s: zero, X, (sigma, middle, target), EPS.alpha, noise, unheard)
+    assert float((whole - halves).abs().max()) < 1e-12

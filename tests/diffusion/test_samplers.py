@@ -22,9 +22,18 @@ EPS, FLOW = Eps(), Flow(3.0)
 PREDICTIONS = pytest.mark.parametrize("prediction", [EPS, FLOW], ids=["eps", "flow"])
 STD, DIM = 0.5, 16
 ORDERS = [("euler", 1), ("ddim", 1), ("heun", 2), ("dpm_2", 2), ("lms", 2), ("dpmpp_2m", 2)]
+ORDERS += [
+    ("deis", 2),
+    ("ipndm", 2),
+    ("res_multistep", 2),
+    ("gradient_estimation", 1),
+    ("uni_pc", 2),
+    ("uni_pc_bh2", 2),
+]
 SMOOTH = ["lcm"]
-DROPPING = {"dpm_2", "dpm_2_ancestral"}
+DROPPING = {"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"}
 SAME_PROCESS = ["ddim", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m_sde", "lcm"]
+SAME_PROCESS += ["er_sde", "res_multistep", "seeds_2", "uni_pc", "uni_pc_bh2"]
 MODE = torch.linspace(-1, 1, DIM, dtype=torch.float64)
 
 
