@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     if not chosen or (chosen[0].startswith("-") and chosen[0] not in ("-h", "--help", "--version")):
         chosen.insert(0, "serve")
     options = parser(VERSION).parse_args(chosen)
-    commands = {command.__name__: command for command in (serve, run, validate, explain, nodes, models, worker)}
+    commands = {command.__name__: command for command in (serve, run, validate, explain, nodes, models, fsck, worker)}
     try:
         code = commands[options.command](options)
         sys.stdout.flush()
@@ -350,6 +350,26 @@ def models(options: argparse.Namespace) -> int:
     found = file_store(options, open_home(options.data)).models()
     print(json.dumps(found, indent=1) if options.json else report.models_text(found))
     return Exit.DONE
+
+
+def fsck(options: argparse.Namespace) -> int:
+    """Say in what the recorded results and the files differ; with --repair, make good what can be."""
+    from jobs import fsck, report
+    from jobs.database import connect
+    from jobs.home import HomeLock
+    from jobs.rows import MIGRATIONS
+
+    data = open_home(options.data)
+    lock = HomeLock(data)
+    (data / "output").mkdir(exist_ok=True)
+    with contextlib.closing(connect(data / "jobs.db", MIGRATIONS)) as database:
+        found = fsck.examine(database, data / "output")
+        if options.repair:
+            fsck.repair(database, data / "output", found)
+    lock.release()
+    print(report.differences_json(found) if options.json else report.differences_text(found))
+    left = [difference for difference in found if not (options.repair and difference.repairable)]
+    return Exit.BAD_DATA if left else Exit.DONE
 
 
 def read_document(options: argparse.Namespace) -> Workflow:

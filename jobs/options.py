@@ -58,6 +58,8 @@ def parser(version: str) -> argparse.ArgumentParser:
     )
     commands.add_parser("nodes", parents=[places, report], help="list the nodes")
     commands.add_parser("models", parents=[places, report], help="list the models")
+    command = commands.add_parser("fsck", parents=[places, report], help="compare recorded results with the files")
+    command.add_argument("--repair", action="store_true", help="make good what differs")
     command = commands.add_parser("worker", parents=[places])
     command.add_argument("--recorder", type=Path, required=True)
     return top

@@ -11,6 +11,7 @@ from graph.context import OutputFile
 from graph.executor import Outcome
 from graph.node import NodeSpec
 from graph.problems import Problem
+from jobs.fsck import Difference
 from jobs.summary import NodeState
 
 
@@ -53,6 +54,18 @@ def problems_text(problems: Sequence[Problem]) -> str:
 
 def problems_json(problems: Sequence[Problem]) -> str:
     return json.dumps({"valid": not problems, "problems": [problem.to_json() for problem in problems]}, indent=1)
+
+
+def differences_json(found: Sequence[Difference]) -> str:
+    return json.dumps({"differences": [difference.to_json() for difference in found]}, indent=1)
+
+
+def differences_text(found: Sequence[Difference]) -> str:
+    """One difference a line, or that there is none."""
+    if not found:
+        return "the recorded results and the files agree"
+    marks = {True: "can be repaired", False: "needs a person"}
+    return _table([(each.kind, each.name, each.detail, marks[each.repairable]) for each in found])
 
 
 def plan_text(plan: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from jobs.outputs import OutputWriter
 
-WRITERS, EACH = 8, 25
+WRITERS, EACH = 64, 5
 
 
 @pytest.fixture
@@ -91,4 +91,5 @@ def test_many_threads_and_processes_get_distinct_names(writer: OutputWriter, tmp
         thread.join()
     assert [process.wait() for process in processes] == [0, 0]
     contents = [path.read_bytes() for path in (tmp_path / "output").iterdir()]
+    assert len(contents) == (2 + WRITERS) * EACH
     assert sorted(contents) == [b"p"] * (2 * EACH) + [b"t"] * (WRITERS * EACH)
