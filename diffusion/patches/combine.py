@@ -45,8 +45,8 @@ def concatenated(parts: Sequence[tuple[LoRA, float]]) -> LoRA:
 def combine(parts: Sequence[Weighted]) -> AdapterFile:
     """One file's worth of LoRAs that, at strength 1, does what all of these do together.
 
-    A layer is the same in two files if they call it the same, dots and underscores aside. ValueError for adapters of another kind, which no LoRA equals, for strengths that are no numbers, and where nothing
-    is left.
+    A layer is the same in two files if they call it the same, dots and underscores aside. ValueError for adapters of
+    another kind, which no LoRA equals, for strengths that are no numbers, and where nothing is left.
     """
     if not all(math.isfinite(part.strength) for part in parts):
         raise ValueError(f"LoRAs: expected finite strengths, got {[part.strength for part in parts]}")
