@@ -6,6 +6,7 @@ A noisy latent is `x = alpha(sigma) * x0 + sigma * noise`. Samplers and schedule
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,7 +38,7 @@ class Prediction(Protocol):
         ...
 
     def sigma(self, t: Tensor) -> Tensor:
-        """The level at time `t`, in 0..1000, of the training schedule."""
+        """The level at time `t` of the training schedule, in the unit of `timestep`."""
         ...
 
     def timestep(self, sigma: float) -> float:
@@ -62,24 +63,39 @@ class Prediction(Protocol):
 
 
 @dataclass(frozen=True)
-class Eps:
-    """The network predicts the noise (DDPM, arXiv 2006.11239) on a table of 1000 levels, x = x0 + sigma * noise.
+class Betas:
+    """How much noise each of 1000 steps of training added.
 
-    The betas are linear in their square roots, as in latent diffusion (arXiv 2112.10752).
+    `exponent` is the power of which the betas are evenly spaced: 1/2 for latent diffusion (arXiv 2112.10752), 1 for
+    DDPM and DiT. With `ends_in_noise` the last level is all noise, or as good as (arXiv 2305.08891, algorithm 1).
     """
 
-    beta_start: float = 0.00085
-    beta_end: float = 0.012
+    start: float = 0.00085
+    end: float = 0.012
+    exponent: float = 0.5
+    ends_in_noise: bool = False
+
+    def sigmas(self) -> Tensor:
+        """The levels, ascending, float64."""
+        ends = self.start**self.exponent, self.end**self.exponent
+        kept = torch.cumprod(1 - torch.linspace(*ends, 1000, dtype=torch.float64) ** (1 / self.exponent), 0)
+        if self.ends_in_noise:
+            root = kept.sqrt()
+            kept = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+            kept[-1] = 4.8973451890853435e-08
+        return ((1 - kept) / kept).sqrt()
+
+
+SCALED_LINEAR = Betas()
+LINEAR = Betas(0.0001, 0.02, exponent=1.0)
+
+
+class _Exploding(ABC):
+    """x = x0 + sigma * noise, given to the network at variance 1."""
 
     @property
-    def sigmas(self) -> Tensor:
-        return self._sigmas
-
-    @cached_property
-    def _sigmas(self) -> Tensor:
-        betas = torch.linspace(self.beta_start**0.5, self.beta_end**0.5, 1000, dtype=torch.float64) ** 2
-        kept = torch.cumprod(1 - betas, 0)
-        return ((1 - kept) / kept).sqrt()
+    @abstractmethod
+    def sigmas(self) -> Tensor: ...
 
     @property
     def sigma_min(self) -> float:
@@ -92,6 +108,32 @@ class Eps:
     def alpha(self, sigma: float) -> float:
         return 1.0
 
+    def scale_input(self, x: Tensor, sigma: float) -> Tensor:
+        return x / math.sqrt(sigma**2 + 1)
+
+    def noised(self, latent: Tensor, noise: Tensor, sigma: float) -> Tensor:
+        """At the highest level the noise gets the variance the network saw there, latent included."""
+        is_highest = sigma >= self.sigma_max * (1 - 1e-5)
+        return latent + noise * (math.sqrt(1 + sigma**2) if is_highest else sigma)
+
+    def finish(self, x: Tensor, sigma: float) -> Tensor:
+        return x
+
+
+@dataclass(frozen=True)
+class _Table(_Exploding):
+    """A network that was trained on a table of 1000 levels and is told their index."""
+
+    betas: Betas = SCALED_LINEAR
+
+    @property
+    def sigmas(self) -> Tensor:
+        return self._sigmas
+
+    @cached_property
+    def _sigmas(self) -> Tensor:
+        return self.betas.sigmas()
+
     def sigma(self, t: Tensor) -> Tensor:
         """Between two entries of the table, the logarithm of sigma is linear in `t`."""
         t = t.to(torch.float64).clamp(0, len(self.sigmas) - 1)
@@ -102,19 +144,50 @@ class Eps:
         """The index of the nearest entry of the table, in log sigma."""
         return float((self.sigmas.log() - math.log(sigma)).abs().argmin())
 
-    def scale_input(self, x: Tensor, sigma: float) -> Tensor:
-        return x / math.sqrt(sigma**2 + 1)
+
+@dataclass(frozen=True)
+class Eps(_Table):
+    """The network predicts the noise (DDPM, arXiv 2006.11239)."""
 
     def denoised(self, x: Tensor, output: Tensor, sigma: float) -> Tensor:
         return x - sigma * output
 
-    def noised(self, latent: Tensor, noise: Tensor, sigma: float) -> Tensor:
-        """At the highest level the noise gets the variance the network saw there, latent included."""
-        is_highest = sigma >= self.sigma_max * (1 - 1e-5)
-        return latent + noise * (math.sqrt(1 + sigma**2) if is_highest else sigma)
 
-    def finish(self, x: Tensor, sigma: float) -> Tensor:
-        return x
+@dataclass(frozen=True)
+class V(_Table):
+    """The network predicts v, at variance 1 the noise less as much of the latent (arXiv 2202.00512, appendix D)."""
+
+    def denoised(self, x: Tensor, output: Tensor, sigma: float) -> Tensor:
+        return _from_v(x, output, sigma)
+
+
+@dataclass(frozen=True)
+class EdmV(_Exploding):
+    """The network predicts v at any level and is told log(sigma) / 4 (arXiv 2206.00364, with data of variance 1)."""
+
+    lowest: float = 0.002
+    highest: float = 120.0
+
+    @property
+    def sigmas(self) -> Tensor:
+        return self._sigmas
+
+    @cached_property
+    def _sigmas(self) -> Tensor:
+        return torch.linspace(math.log(self.lowest), math.log(self.highest), 1000, dtype=torch.float64).exp()
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return (4 * t.to(torch.float64)).exp()
+
+    def timestep(self, sigma: float) -> float:
+        return math.log(sigma) / 4
+
+    def denoised(self, x: Tensor, output: Tensor, sigma: float) -> Tensor:
+        return _from_v(x, output, sigma)
+
+
+def _from_v(x: Tensor, output: Tensor, sigma: float) -> Tensor:
+    return (x / math.sqrt(sigma**2 + 1) - sigma * output) / math.sqrt(sigma**2 + 1)
 
 
 @dataclass(frozen=True)
@@ -163,3 +236,26 @@ class Flow:
 
     def finish(self, x: Tensor, sigma: float) -> Tensor:
         return x / (1 - sigma)
+
+
+@dataclass(frozen=True)
+class FluxFlow(Flow):
+    """A flow that is told sigma itself; `shift` is the logarithm of the odds by which levels move up (Flux)."""
+
+    shift: float = 1.15
+
+    @cached_property
+    def _sigmas(self) -> Tensor:
+        return self.sigma(torch.arange(1, 10001, dtype=torch.float64) / 10000)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        t, odds = t.to(torch.float64), math.exp(self.shift)
+        return odds * t / (1 + (odds - 1) * t)
+
+    def timestep(self, sigma: float) -> float:
+        return sigma
+
+
+def flux_shift(tokens: int) -> float:
+    """The shift of Flux for a picture of so many tokens (2 x 2 latents): 0.5 for 256, 1.15 for 4096, linear between."""
+    return 0.5 + (1.15 - 0.5) * (tokens - 256) / (4096 - 256)

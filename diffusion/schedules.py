@@ -1,10 +1,12 @@
 """Schedules: which noise levels `sigma` to visit, from the highest down to 0.
 
-A schedule is a function `(prediction, steps) -> sigmas` with steps + 1 entries; all of them are in `SCHEDULES`.
+A schedule is a function `(prediction, steps) -> sigmas`, with steps + 1 entries unless it says otherwise; all of them
+are in `SCHEDULES`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -39,7 +41,86 @@ def karras(prediction: Prediction, steps: int) -> Sigmas:
     return _down_to_zero(torch.linspace(high, low, steps, dtype=torch.float64) ** 7)
 
 
-SCHEDULES: Mapping[str, Schedule] = MappingProxyType({f.__name__: f for f in (normal, karras, simple, sgm_uniform)})
+def exponential(prediction: Prediction, steps: int) -> Sigmas:
+    """Even in log sigma."""
+    high, low = math.log(prediction.sigma_max), math.log(prediction.sigma_min)
+    return _down_to_zero(torch.linspace(high, low, steps, dtype=torch.float64).exp())
+
+
+def ddim_uniform(prediction: Prediction, steps: int) -> Sigmas:
+    """Every (1000 // steps)-th entry of the trained table, from its second one up: begins below the highest level, and
+    may hold a few levels more or fewer than asked for (DDIM, arXiv 2010.02502)."""
+    stride = max(1, len(prediction.sigmas) // steps)
+    return _down_to_zero(prediction.sigmas[1::stride].flip(0))
+
+
+def beta(prediction: Prediction, steps: int) -> Sigmas:
+    """Entries of the trained table at quantiles of the beta distribution, most near both ends (arXiv 2407.12173).
+
+    Entries met twice count once, so there may be fewer levels than asked for.
+    """
+    quantiles = beta_quantile(1 - torch.arange(steps, dtype=torch.float64) / steps, 0.6)
+    indices = (quantiles * (len(prediction.sigmas) - 1)).round().long()
+    return _down_to_zero(prediction.sigmas[torch.unique_consecutive(indices)])
+
+
+def linear_quadratic(prediction: Prediction, steps: int) -> Sigmas:
+    """Half of the steps even and tiny, down to 1 - 0.025 of the highest level, the others growing (Movie Gen, arXiv
+    2410.13720, section 3.4.2)."""
+    done, even = 0.025, steps // 2
+    slope = done / even if even else 0.0
+    rest = steps - even
+    curve = (1 - done - slope * rest) / rest**2 if even else 1.0
+    linear = [slope * i for i in range(even)]
+    quadratic = [(done if even else 0.0) + slope * i + curve * i**2 for i in range(rest)]
+    return _down_to_zero((1 - torch.tensor(linear + quadratic, dtype=torch.float64)) * prediction.sigma_max)
+
+
+def kl_optimal(prediction: Prediction, steps: int) -> Sigmas:
+    """Even in atan sigma, which makes the bound on the divergence from the data smallest (Align Your Steps, arXiv
+    2404.14507, appendix)."""
+    high, low = math.atan(prediction.sigma_max), math.atan(prediction.sigma_min)
+    return _down_to_zero(torch.linspace(high, low, steps, dtype=torch.float64).tan())
+
+
+SCHEDULES: Mapping[str, Schedule] = MappingProxyType(
+    {
+        f.__name__: f
+        for f in (
+            normal,
+            karras,
+            simple,
+            sgm_uniform,
+            exponential,
+            beta,
+            ddim_uniform,
+            linear_quadratic,
+            kl_optimal,
+        )
+    }
+)
+
+
+def beta_quantile(shares: Tensor, shape: float) -> Tensor:
+    """Where the beta distribution with both parameters `shape` has a share of 0..1 below it, float64."""
+    low, high = torch.zeros_like(shares), torch.ones_like(shares)
+    for _ in range(52):
+        middle = (low + high) / 2
+        below = _beta_share(middle, shape) < shares
+        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+    return high
+
+
+def _beta_share(x: Tensor, shape: float) -> Tensor:
+    """The regularised incomplete beta function, by its power series below 1/2 and by symmetry above."""
+    near = torch.minimum(x, 1 - x)
+    term, total = torch.ones_like(x), torch.zeros_like(x)
+    for n in range(56):
+        total = total + term / (shape + n)
+        term = term * near * (n + 1 - shape) / (n + 1)
+    complete = math.exp(2 * math.lgamma(shape) - math.lgamma(2 * shape))
+    share = near**shape * total / complete
+    return torch.where(x > 0.5, 1 - share, share)
 
 
 def unchanged(schedule: Schedule) -> Schedule:
@@ -77,7 +158,8 @@ def sigmas(
         raise ValueError(f"denoise: expected 0..1, got {denoise}")
     if denoise == 0:
         return ()
-    return adapt(SCHEDULES[schedule])(prediction, int(steps / denoise))[-steps - 1 :]
+    levels = adapt(SCHEDULES[schedule])(prediction, int(steps / denoise))
+    return levels if denoise == 1 else levels[-steps - 1 :]
 
 
 def _at_times(prediction: Prediction, points: int, keep: int) -> Sigmas:

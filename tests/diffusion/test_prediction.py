@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from diffusion.prediction import Eps, Flow, Prediction
+from diffusion.prediction import SCALED_LINEAR, EdmV, Eps, Flow, FluxFlow, Prediction, V, flux_shift
 
 Z, NOISE = torch.randn(2, 2, 4, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
@@ -46,7 +47,14 @@ def test_flow_shift() -> None:
 
 @pytest.mark.parametrize(
     ("prediction", "sigma", "output"),
-    [(Eps(), 3.0, NOISE), (Eps(), 0.03, NOISE), (Flow(), 0.7, NOISE - Z), (Flow(), 0.01, NOISE - Z)],
+    [
+        (Eps(), 3.0, NOISE),
+        (Eps(), 0.03, NOISE),
+        (V(), 3.0, (NOISE - 3 * Z) / math.sqrt(10)),
+        (EdmV(), 0.5, (NOISE - 0.5 * Z) / math.sqrt(1.25)),
+        (Flow(), 0.7, NOISE - Z),
+        (FluxFlow(), 0.01, NOISE - Z),
+    ],
 )
 def test_a_perfect_output_gives_the_clean_latent(prediction: Prediction, sigma: float, output: torch.Tensor) -> None:
     x = prediction.noised(Z, NOISE, sigma)
@@ -75,7 +83,26 @@ def test_stopping_above_zero_keeps_the_scale_of_clean_latents() -> None:
         assert torch.allclose(prediction.finish(prediction.noised(Z, empty_noise, 0.4), 0.4), Z)
 
 
+def test_zero_terminal_noise_ratio_moves_the_end_and_keeps_the_beginning() -> None:
+    usual, ending = V(), V(replace(SCALED_LINEAR, ends_in_noise=True))
+    assert ending.sigma_max == pytest.approx(4518.76, rel=1e-5)
+    assert ending.sigma_min == pytest.approx(usual.sigma_min, rel=1e-9)
+    assert bool((ending.sigmas.diff() > 0).all())
+
+
+def test_network_times_of_edm_and_flux() -> None:
+    assert EdmV().timestep(math.e) == 0.25
+    assert float(EdmV().sigma(torch.tensor(0.25))) == pytest.approx(math.e)
+    assert FluxFlow().timestep(0.3) == 0.3
+    assert float(FluxFlow(0.0).sigma(torch.tensor(0.3))) == pytest.approx(0.3)
+    assert float(FluxFlow(math.log(3)).sigma(torch.tensor(0.25))) == pytest.approx(
+        float(Flow().sigma(torch.tensor(250)))
+    )
+    assert [flux_shift(256), flux_shift(4096)] == pytest.approx([0.5, 1.15])
+
+
 def test_predictions_are_values() -> None:
+    assert V() != Eps()
     assert Eps() == Eps()
     assert Flow(3.0) != Flow(1.0)
     assert hash(Flow(3.0)) == hash(Flow(3.0))
