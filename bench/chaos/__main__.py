@@ -39,9 +39,7 @@ class Chaos:
     kills: dict[str, int] = field(default_factory=lambda: {"server": 0, "worker": 0, "both": 0})
 
     async def run(self, seconds: float, clients: int) -> Verdict:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
-        self.base, self.end = f"http://127.0.0.1:{self.port}/api/v1", time.monotonic() + seconds
+        self.end = time.monotonic() + seconds
         await self.start()
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as self.session:
             await asyncio.gather(self.kill_at_random(), *(self.client(number) for number in range(clients)))
@@ -50,6 +48,11 @@ class Chaos:
         return verdict
 
     # The server
+
+    def __post_init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        self.base = f"http://127.0.0.1:{self.port}/api/v1"
 
     async def start(self) -> None:
         with (self.data / "server.log").open("ab") as log:
