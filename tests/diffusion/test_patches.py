@@ -438,7 +438,8 @@ def kohya(layer: str, outputs: int, inputs: int) -> dict[str, Tensor]:
 
 
 UNET_LAYER = "lora_unet_middle_block_1_transformer_blocks_0_attn2_to_k"
-TEXT_LAYER = "text_model_encoder_layers_0_self_attn_q_proj"
+TEXT_DOTTED = "text_model.encoder.layers.0.self_attn.q_proj"
+TEXT_LAYER = flat(TEXT_DOTTED)
 
 
 def test_only_the_layers_of_the_file_are_new_memory(sdxl: Path, tmp_path: Path) -> None:
@@ -494,16 +495,23 @@ def test_half_precision_is_rounded_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "slot"),
-    [("lora_te1_", "clip_l"), ("lora_te2_", "clip_g"), ("text_encoder.", "clip_l"), ("text_encoder_2.", "clip_g"),
-     ("text_encoders.clip_g.transformer.", "clip_g"), ("clip_l.transformer.", "clip_l"), ("lora_te_", "clip_l")],
-)  # fmt: skip
-def test_the_text_encoder_each_prefix_means(sdxl: Path, prefix: str, slot: str, tmp_path: Path) -> None:
+    ("layer", "slot"),
+    [
+        (f"lora_te_{TEXT_LAYER}", "clip_l"),
+        (f"lora_te1_{TEXT_LAYER}", "clip_l"),
+        (f"lora_te2_{TEXT_LAYER}", "clip_g"),
+        (f"text_encoder.{TEXT_DOTTED}", "clip_l"),
+        (f"text_encoder_2.{TEXT_DOTTED}", "clip_g"),
+        (f"text_encoders.clip_g.transformer.{TEXT_DOTTED}", "clip_g"),
+        (f"clip_l.transformer.{TEXT_DOTTED}", "clip_l"),
+        (f"base_model.model.{TEXT_DOTTED}", "clip_l"),
+        (TEXT_DOTTED, "clip_l"),
+    ],
+)
+def test_the_text_encoder_each_name_means(sdxl: Path, layer: str, slot: str, tmp_path: Path) -> None:
     clip = load_checkpoint(sdxl, "cpu").clip
     assert clip is not None
-    dotted = "text_model.encoder.layers.1.self_attn.q_proj"
-    file = tiny.save(tmp_path / "x.safetensors", kohya(prefix + (flat(dotted) if "lora" in prefix else dotted), 64, 64))
-    patched = patch_clip(clip, read_adapters(file), 1.0)
+    patched = patch_clip(clip, read_adapters(tiny.save(tmp_path / "x.safetensors", kohya(layer, 64, 64))), 1.0)
     assert [name for name in clip.towers if patched.towers[name] is not clip.towers[name]] == [slot]
 
 
