@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 from graph.files import Files
@@ -20,7 +21,7 @@ class Link(NamedTuple):
     output: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Node:
     """A node's inputs by name: links, and constants with defaults filled in. `external` are the ports whose constant
     names a file. `head` and `sources` are what the entry alone gives to its keys: definition and constants, and which
@@ -36,6 +37,14 @@ class Node:
     lazy: frozenset[str] = frozenset()
     gathers: tuple[tuple[str, tuple[str, ...]], ...] = ()
     of: Node | None = None
+
+    @cached_property
+    def reads(self) -> Mapping[str, Sequence[int]]:
+        """Where among `links` those of each input are."""
+        found: dict[str, list[int]] = {}
+        for place, key in enumerate(self.links):
+            found.setdefault(key.partition(".")[0], []).append(place)
+        return found
 
     @property
     def volatile(self) -> str:

@@ -44,42 +44,33 @@ def why(plan: Plan, i: int, past: Plan | None) -> str:
 
 def _changes(plan: Plan, i: int, past: Plan, j: int) -> Iterator[str]:
     node, old = plan.nodes[i], past.nodes[j]
-    now = _arrived(plan, i)
-    before = None if now is None else _arrived(past, j)
+    now: Sequence[object] | None = None if node.lazy else plan.arrived(i)
+    before: Sequence[object] | None = None if now is None or old.lazy else past.arrived(j)
     if now is None or before is None:
-        before, now = _links(past, j), _links(plan, i)
+        now, before = _made_by(plan, i), _made_by(past, j)
     marks, old_marks = file_marks(node, plan.identity[i]), file_marks(old, past.identity[j])
     for port in (node.of or node).spec.inputs:
         name = port.name
-        if name in now and name in before:
-            if now[name] != before[name]:
+        reads, old_reads = node.reads.get(name), old.reads.get(name)
+        if reads and old_reads:
+            if [now[k] for k in reads] != [before[k] for k in old_reads]:
                 yield f"input {name} changed (from {_source(plan, node, name)})"
-        elif name in now or name in before:
-            link = f"a link from {_source(plan, node, name)}" if name in now else ""
+        elif reads or old_reads:
+            link = f"a link from {_source(plan, node, name)}" if reads else ""
             yield f"input {name} changed {_value(old.constants, name)} -> {link or _value(node.constants, name)}"
-        elif encode(old.constants.get(name)) != encode(node.constants.get(name)):
+        elif _differs(old.constants.get(name), node.constants.get(name)):
             yield f"input {name} changed {_value(old.constants, name)} -> {_value(node.constants, name)}"
         elif marks.get(name) != old_marks.get(name):
             yield f"file changed: {node.constants[name]}"
 
 
-Read = list[tuple[bytes, str]]
+def _made_by(plan: Plan, i: int) -> list[object]:
+    """What makes each value node i reads."""
+    return [(plan.keys[p], output) for p, output in plan.parents[i]]
 
 
-def _links(plan: Plan, i: int) -> dict[str, Read]:
-    return _by_input(plan.nodes[i], [(plan.keys[p], output) for p, output in plan.parents[i]])
-
-
-def _arrived(plan: Plan, i: int) -> dict[str, Read] | None:
-    arrived = None if plan.nodes[i].lazy else plan.arrived(i)
-    return None if arrived is None else _by_input(plan.nodes[i], [(print, "") for print in arrived])
-
-
-def _by_input(node: Node, reads: Sequence[tuple[bytes, str]]) -> dict[str, Read]:
-    inputs: dict[str, Read] = {}
-    for link, read in zip(node.links, reads):
-        inputs.setdefault(link.partition(".")[0], []).append(read)
-    return inputs
+def _differs(one: object, other: object) -> bool:
+    return one is not other and encode(one) != encode(other)
 
 
 def _source(plan: Plan, node: Node, name: str) -> str:

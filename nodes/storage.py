@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from graph.storage import Buffer, PlainStorage, Unstorable, put
-from nodes.values import leaves, tensors
+from nodes.values import SIMPLE, leaves, tensors
 
 DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
     {
@@ -78,6 +78,8 @@ class TensorPlace:
     """Between the memory of CUDA devices and of the host."""
 
     def on_device(self, value: object) -> int:
+        if isinstance(value, SIMPLE):
+            return 0
         held = (tensor for leaf in leaves(value) for tensor in tensors(leaf))
         return sum(tensor.nbytes for tensor in held if tensor.device.type != "cpu")
 

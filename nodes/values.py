@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from types import NoneType
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,9 @@ from torch import Tensor, nn
 from graph.context import OutputFile
 from graph.files import Files
 from graph.values import PlainTraits, encode
+
+SIMPLE: Final = (bool, int, float, str, bytes, NoneType)
+"""Values without parts."""
 
 
 class NodeTraits:
@@ -25,6 +30,8 @@ class NodeTraits:
 
     def size(self, value: object) -> int:
         """Memory held, each storage counted once, however many tensors look at it."""
+        if isinstance(value, SIMPLE):
+            return self._plain.size(value)
         storages = {
             storage.data_ptr(): storage.nbytes()
             for leaf in leaves(value)
