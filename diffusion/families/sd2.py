@@ -1,4 +1,4 @@
-"""Stable Diffusion 2.x; the checkpoints that predict the noise (2.0-base, 2.1-base)."""
+"""Stable Diffusion 2.x: 2.0-base and 2.1-base, which predict the noise, 2.0 and 2.1 at 768 pixels, which predict v."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from diffusion.family import Checkpoint, ContextOnly, Family, OneTower, unet_of, unet_signature
 from diffusion.latents import SD15
 from diffusion.networks.shapes import Shapes
-from diffusion.prediction import Eps
+from diffusion.prediction import Eps, V
 from diffusion.text.slots import ClipRules, TextSlot
 
 TITLE = "Stable Diffusion 2"
@@ -19,17 +19,14 @@ def _recognise(shapes: Shapes) -> bool:
     return unet_signature(shapes) == (WIDTH, True, None)
 
 
-def _prediction(checkpoint: Checkpoint) -> Eps:
+def _prediction(checkpoint: Checkpoint) -> Eps | V:
     stated = checkpoint.metadata.get("modelspec.predict_key")
-    if stated == "v" or (stated is None and _looks_like_v(checkpoint)):
-        raise ValueError(
-            "it predicts v (as 2.0 and 2.1 at 768 pixels do); only checkpoints that predict eps can be used"
-        )
-    return Eps()
+    predicts_v = _looks_like_v(checkpoint) if stated is None else stated == "v"
+    return V() if predicts_v else Eps()
 
 
 def _looks_like_v(checkpoint: Checkpoint) -> bool:
-    """Nothing in a file says so. In those that predict v one bias is spread wider than 0.09, in the others less."""
+    """A guess for files that do not say: where v is predicted one bias is spread wider than 0.09, elsewhere less."""
     return TELLTALE in checkpoint.network and float(checkpoint.network[TELLTALE].float().std()) > 0.09
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from diffusion.latents import SDXL
 from diffusion.model import Assemble, Fit
 from diffusion.networks.layers import timestep_embedding
 from diffusion.networks.shapes import Shapes
-from diffusion.prediction import Eps
+from diffusion.prediction import SCALED_LINEAR, Eps, V
 from diffusion.text.encode import Encoding
 from diffusion.text.join import Joined, join_clip
 from diffusion.text.slots import ClipRules, TextSlot
@@ -23,18 +24,25 @@ WIDTH = 2048
 POOLED = 1280
 SIZE = 256  # each of six picture sizes is embedded in as many numbers
 VECTOR = POOLED + 6 * SIZE
-MARKERS = ("v_pred", "ztsnr", "edm_mean", "edm_std", "edm_vpred.sigma_max")
+EDM_MARKERS = ("edm_mean", "edm_std", "edm_vpred.sigma_max")
 
 
 def _recognise(shapes: Shapes) -> bool:
     return unet_signature(shapes) == (WIDTH, True, VECTOR)
 
 
-def _prediction(checkpoint: Checkpoint) -> Eps:
-    found = [name for name in MARKERS if name in checkpoint.names]
-    if found or checkpoint.metadata.get("modelspec.predict_key") == "v":
-        raise ValueError(f"it does not predict eps (marked {', '.join(found) or 'v'}); only those that do can be used")
-    return Eps()
+def _prediction(checkpoint: Checkpoint) -> Eps | V:
+    """By marker tensors, whose names alone count: `v_pred`, and `ztsnr` for levels that end in pure noise."""
+    found = [name for name in EDM_MARKERS if name in checkpoint.names]
+    if found:
+        raise ValueError(
+            f"it was trained as EDM (marked {', '.join(found)}); only those that predict eps or v can be used"
+        )
+    predicts_v = "v_pred" in checkpoint.names or checkpoint.metadata.get("modelspec.predict_key") == "v"
+    ends_in_noise = "ztsnr" in checkpoint.names
+    if ends_in_noise and not predicts_v:
+        raise ValueError("it is marked ztsnr but not v_pred; eps says nothing where a latent is all noise")
+    return V(replace(SCALED_LINEAR, ends_in_noise=ends_in_noise)) if predicts_v else Eps()
 
 
 def _assemble(_shapes: Shapes, _metadata: Metadata) -> Assemble:

@@ -17,7 +17,7 @@ from diffusion.family import Checkpoint, Family
 from diffusion.networks.mmdit import MMDiT, MMDiTParams
 from diffusion.networks.shapes import Shapes
 from diffusion.networks.unet import UNet, UNetParams
-from diffusion.prediction import Eps, Flow
+from diffusion.prediction import Betas, Eps, Flow, Prediction, V
 from diffusion.text.encode import Encoding
 from diffusion.weights import Weights
 from tests.diffusion import tiny
@@ -116,15 +116,35 @@ def test_predictions(family: Family, tmp_path: Path) -> None:
     assert found == (Flow(shift=3.0) if family.name == "sd3" else Eps())
 
 
-def test_sd2_that_predicts_v_is_refused_unless_it_says_otherwise(tmp_path: Path) -> None:
-    sd2 = BY_NAME["sd2"]
-    wide = {"output_blocks.11.1.transformer_blocks.0.norm1.bias": torch.linspace(-0.2, 0.2, 64)}
-    with pytest.raises(ValueError, match="predicts v"):
-        sd2.prediction(checkpoint("sd2", tmp_path, wide))
-    assert sd2.prediction(checkpoint("sd2", tmp_path, wide, {"modelspec.predict_key": "epsilon"})) == Eps()
+@pytest.mark.parametrize(
+    ("stated", "spread", "expected"),
+    [(None, 0.2, V()), (None, 0.1, Eps()), ("epsilon", 0.2, Eps()), ("v", 0.1, V())],
+)
+def test_sd2_predicts_v_where_the_file_says_so_or_looks_like_it(
+    stated: str | None, spread: float, expected: Prediction, tmp_path: Path
+) -> None:
+    bias = {"output_blocks.11.1.transformer_blocks.0.norm1.bias": torch.linspace(-spread, spread, 64)}
+    metadata = {} if stated is None else {"modelspec.predict_key": stated}
+    assert BY_NAME["sd2"].prediction(checkpoint("sd2", tmp_path, bias, metadata)) == expected
 
 
-@pytest.mark.parametrize("marker", ["v_pred", "ztsnr", "edm_mean", "edm_vpred.sigma_max"])
+@pytest.mark.parametrize(
+    ("markers", "metadata", "expected"),
+    [
+        (["v_pred"], {}, V()),
+        ([], {"modelspec.predict_key": "v"}, V()),
+        (["v_pred", "ztsnr"], {}, V(Betas(ends_in_noise=True))),
+        ([], {"modelspec.predict_key": "epsilon"}, Eps()),
+    ],
+)
+def test_sdxl_predicts_v_where_it_is_marked(
+    markers: list[str], metadata: dict[str, str], expected: Prediction, tmp_path: Path
+) -> None:
+    marked = {name: torch.zeros(1) for name in markers}
+    assert BY_NAME["sdxl"].prediction(checkpoint("sdxl", tmp_path, marked, metadata)) == expected
+
+
+@pytest.mark.parametrize("marker", ["edm_mean", "edm_std", "edm_vpred.sigma_max", "ztsnr"])
 def test_sdxl_with_another_prediction_is_refused(marker: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"marked {marker}"):
         BY_NAME["sdxl"].prediction(checkpoint("sdxl", tmp_path, {marker: torch.zeros(1)}))
