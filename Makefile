@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check format docs bench clean
+.PHONY: run test check chaos format docs bench clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/python server.py
@@ -21,6 +21,12 @@ check:
 	node --test tests/web/*.test.js
 	$(BIN)/python -m tests.browser
 	$(BIN)/python -m pytest
+
+# Kills server and worker at random under load and checks what clients saw: make chaos SECONDS=1200 SEED=3
+SECONDS ?= 60
+SEED ?= 0
+chaos: $(VENV)/dev.stamp
+	$(BIN)/python -m bench.chaos --seconds $(SECONDS) --seed $(SEED)
 
 format:
 	$(BIN)/ruff format
