@@ -143,12 +143,13 @@ class Cache:
         self, key: Key, outputs: Outputs, seconds: float, forwarded: Mapping[str, Fingerprint] | None = None
     ) -> Record:
         """The record of outputs, which are not kept; of `forwarded` ones the fingerprint is known."""
-        known, traits = forwarded or {}, self._traits
-        prints = {
-            name: known.get(name) or fingerprint(key, name, traits.fingerprint(value))
+        return Record(key, self._fingerprints(key, outputs, forwarded or {}), seconds)
+
+    def _fingerprints(self, key: Key, outputs: Outputs, known: Mapping[str, Fingerprint]) -> Mapping[str, Fingerprint]:
+        return {
+            name: known.get(name) or fingerprint(key, name, self._traits.fingerprint(value))
             for name, value in outputs.items()
         }
-        return Record(key, prints, seconds)
 
     def put(
         self,
@@ -159,9 +160,8 @@ class Cache:
         forwarded: Mapping[str, Fingerprint] | None = None,
     ) -> Record:
         """Keep outputs by their value key, and by `structural` where what made them always makes the same."""
-        prints = self.describe(key, outputs, seconds, forwarded).fingerprints
         result = self._measured(outputs, seconds)
-        record = Record(key, prints, seconds, result.size)
+        record = Record(key, self._fingerprints(key, outputs, forwarded or {}), seconds, result.size)
         with self._lock:
             self._made.add(key)
             self._by_value[key] = record
@@ -170,8 +170,7 @@ class Cache:
                 self._link(structural, key)
             self._store(key, result)
         if self._disk is not None:
-            self._disk.remember(structural, record)
-            self._disk.put(key, result)
+            self._disk.remember(structural, record, result)
         return record
 
     def clear(self, tier: TierName) -> None:

@@ -196,7 +196,8 @@ class _Run:
             self.running -= 1
             self.free[node.spec.resource] += 1
             end()
-        self._land()
+            landings = self.demand.boarding.take()
+        self.demand.boarding.tell(landings)
 
     def _suspend(self, i: int, under: Underway) -> None:
         """Let what node i asks for grow, and wait for it."""

@@ -77,6 +77,8 @@ def fingerprint(key: Key, output: str, content: bytes | None) -> Fingerprint:
 
 def file_marks(node: Node, identity: bytes) -> dict[str, bytes]:
     """What each file input added to the identity, by input name."""
+    if not node.external:
+        return {}
     tail = identity[len(node.head) :]
     return {port.name: tail[i * SIZE : (i + 1) * SIZE] for i, port in enumerate(node.external)}
 

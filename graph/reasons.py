@@ -25,21 +25,31 @@ _MOST = 3
 
 
 def why(plan: Plan, i: int, past: Plan | None) -> str:
-    """How node i differs from `past`, the plan by which its id last had a result. Of linked inputs the values are
-    compared where they are known, else what makes them."""
-    if plan.nodes[i].volatile:
-        return f"always runs: it reads {plan.nodes[i].volatile}"
+    """`causes` as one phrase."""
+    return phrase(causes(plan, i, past))
+
+
+def phrase(causes: Sequence[str]) -> str:
+    more = len(causes) - _MOST
+    return ", ".join(causes if more <= 0 else [*causes[:_MOST], f"and {more} more"])
+
+
+def causes(plan: Plan, i: int, past: Plan | None) -> Sequence[str]:
+    """How node i differs from `past`, the plan by which its id last had a result: one cause at least. Of linked inputs
+    the values are compared where they are known, else what makes them; so while values are unknown a cause may be
+    named that turns out to be none, but one that is named alone is the cause."""
+    node = plan.nodes[i]
+    if node.volatile:
+        return (f"always runs: it reads {node.volatile}",)
     if past is None:
-        return NEVER_RUN
+        return (NEVER_RUN,)
     j = past.position[plan.ids[i]]
-    spec, old = plan.nodes[i].spec, past.nodes[j].spec
+    spec, old = node.spec, past.nodes[j].spec
     if spec.id != old.id:
-        return NEVER_RUN
+        return (NEVER_RUN,)
     changes = [f"version changed {old.version} -> {spec.version}"] if spec.version != old.version else []
     changes.extend(_changes(plan, i, past, j))
-    if len(changes) > _MOST:
-        changes[_MOST:] = [f"and {len(changes) - _MOST} more"]
-    return ", ".join(changes) or EVICTED
+    return changes or (EVICTED,)
 
 
 def _changes(plan: Plan, i: int, past: Plan, j: int) -> Iterator[str]:
@@ -58,9 +68,9 @@ def _changes(plan: Plan, i: int, past: Plan, j: int) -> Iterator[str]:
         elif reads or old_reads:
             link = f"a link from {_source(plan, node, name)}" if reads else ""
             yield f"input {name} changed {_value(old.constants, name)} -> {link or _value(node.constants, name)}"
-        elif _differs(old.constants.get(name), node.constants.get(name)):
+        elif node is not old and _differs(old.constants.get(name), node.constants.get(name)):
             yield f"input {name} changed {_value(old.constants, name)} -> {_value(node.constants, name)}"
-        elif marks.get(name) != old_marks.get(name):
+        elif marks and marks.get(name) != old_marks.get(name):
             yield f"file changed: {node.constants[name]}"
 
 
@@ -74,7 +84,8 @@ def _differs(one: object, other: object) -> bool:
 
 
 def _source(plan: Plan, node: Node, name: str) -> str:
-    sources = [link.node for key, link in node.links.items() if key.partition(".")[0] == name]
+    links = list(node.links.values())
+    sources = [links[place].node for place in node.reads[name]]
     return plan.label(plan.position[sources[0]]) + (f" and {len(sources) - 1} more" if len(sources) > 1 else "")
 
 

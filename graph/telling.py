@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from graph import reasons
@@ -20,10 +20,17 @@ class Teller:
         self._plan, self._cache, self._emit = plan, cache, emit
 
     def queued(self, i: int) -> None:
-        self._emit(Queued(self._plan.ids[i], self._why(i)))
+        because = self.because.get(i)
+        if because is None:
+            causes = self._causes(i)
+            because = reasons.phrase(causes)
+            if len(causes) == 1:
+                self.because[i] = because
+        self._emit(Queued(self._plan.ids[i], because))
 
     def started(self, i: int) -> None:
-        self._emit(Started(self._plan.ids[i], self._why(i)))
+        because = self.because.get(i) or reasons.phrase(self._causes(i))
+        self._emit(Started(self._plan.ids[i], because))
 
     def finished(self, i: int, outputs: Outputs, seconds: float) -> None:
         self._emit(Finished(self._plan.ids[i], seconds * 1000, self._files(i, outputs)))
@@ -49,9 +56,8 @@ class Teller:
             reason = reasons.SAME_VALUES if i in plan.by_value else reasons.SAME_INPUTS
         self._emit(Cached(plan.ids[i], reason, self._files(i, outputs) if outputs else ()))
 
-    def _why(self, i: int) -> str:
-        because = self.because.get(i)
-        return because or reasons.why(self._plan, i, self._cache.history.get(self._plan.ids[i]))
+    def _causes(self, i: int) -> Sequence[str]:
+        return reasons.causes(self._plan, i, self._cache.history.get(self._plan.ids[i]))
 
     def _files(self, i: int, outputs: Outputs) -> tuple[OutputFile, ...]:
         """The files a sink wrote; those of a sink that grew of another are told with that one's."""

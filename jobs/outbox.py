@@ -43,21 +43,20 @@ class Outbox:
     def emit(self, event: Event) -> None:
         """Send soon. Of the progress of one node within a batch only the latest goes out."""
         fields = event.to_json()
+        kind = type(event)
         with self._lock:
-            if isinstance(event, Progress) and event.node in self._progress:
-                self._progress[event.node].update(fields, t=_now_ms())
-                return
-            if isinstance(event, Started):
-                self._recorder.note(self._job, event.node)
-            if isinstance(event, Preview):
+            if kind is Preview:
                 self._send_preview(event.node, self._numbered(fields))
                 return
-            numbered = self._numbered(fields)
-            if isinstance(event, Progress):
-                self._progress[event.node] = numbered
-            else:
-                self._note(numbered)
-            self._pending.append(numbered)
+            if kind is Progress:
+                if event.node in self._progress:
+                    self._progress[event.node].update(fields, t=_now_ms())
+                    return
+                self._progress[event.node] = fields
+            elif kind is Started:
+                self._recorder.note(self._job, event.node)
+            self._pending.append(self._numbered(fields))
+            self._note(fields)
             if len(self._pending) == 1:
                 self._some.set()
             elif len(self._pending) == FULL:

@@ -16,6 +16,8 @@ class Summary:
     def fold(self, event: Mapping[str, Any]) -> None:
         """Take one event in its JSON form; a job that starts (again) forgets its earlier attempt."""
         match event["type"]:
+            case "queued":
+                pass
             case "cached" | "skipped" as state:
                 self.nodes[event["node"]] = {"state": state, "reason": event["reason"], "ms": 0}
             case "started":

@@ -124,13 +124,25 @@ class Disk:
             self._seen = last
             return found
 
-    def remember(self, structural: Key | None, record: Record) -> None:
-        """Note a record, and that a structural key leads to it."""
+    def remember(self, structural: Key | None, record: Record, result: Result | None = None) -> None:
+        """Write soon that a record was made, that a structural key leads to it, and the result if it is worth it."""
         with self._turn:
-            self._waiting.records[record.key] = record
+            waiting, key = self._waiting, record.key
+            waiting.records[key] = record
             if structural is not None:
-                self._waiting.structures[structural] = record.key
+                waiting.structures[structural] = key
+            if result is not None and self._is_worth(key, result):
+                waiting.results[key] = result
+                waiting.bytes += result.size
+                waiting.seconds += result.seconds
             self._stir()
+
+    def _is_worth(self, key: Key, result: Result) -> bool:
+        if result.size > SMALL and result.seconds * READ_RATE < result.size:
+            return False
+        if self.account.budget == 0 or key in self._alive:
+            return False
+        return self._waiting.bytes + result.size <= WAITING_BYTES and key not in self._writing.results
 
     def link(self, structural: Key, key: Key) -> None:
         with self._turn:
@@ -188,19 +200,6 @@ class Disk:
             self._waiting.touched.add(key)
             self._stir()
         return Result(outputs, entry.size, entry.seconds)
-
-    def put(self, key: Key, result: Result) -> None:
-        """Write it soon, if it is worth it."""
-        if result.size > SMALL and result.seconds * READ_RATE < result.size:
-            return
-        if self.account.budget == 0 or key in self._alive:
-            return
-        with self._turn:
-            if self._waiting.bytes + result.size <= WAITING_BYTES and key not in self._writing.results:
-                self._waiting.results[key] = result
-                self._waiting.bytes += result.size
-                self._waiting.seconds += result.seconds
-                self._stir()
 
     def drop(self, key: Key) -> None:
         """Remove a result that no longer stands."""

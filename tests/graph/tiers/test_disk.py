@@ -37,6 +37,10 @@ def result(outputs: dict[str, object], size: int = 100, seconds: float = 1.0) ->
     return Result(outputs, size, seconds)
 
 
+def put(disk: Disk, key: bytes, made: Result) -> None:
+    disk.remember(None, Record(key, {}, made.seconds), made)
+
+
 @contextmanager
 def opened(folder: Path, budget: int = 1 << 20, edition: str = "e", system: System | None = None) -> Iterator[Disk]:
     disk = Disk(folder, Account(budget), PlainStorage(), edition, system)
@@ -65,7 +69,7 @@ def books_agree(disk: Disk, folder: Path) -> None:
 def test_values_come_back_equal_in_another_process(tmp_path: Path) -> None:
     with opened(tmp_path) as disk:
         for key, outputs in VALUES.items():
-            disk.put(key, result(outputs))
+            put(disk, key, result(outputs))
             assert disk.get(key) == result(outputs), "what waits can be read"
     with opened(tmp_path) as disk:
         for key, outputs in VALUES.items():
@@ -79,7 +83,7 @@ def test_values_come_back_equal_in_another_process(tmp_path: Path) -> None:
 
 def test_another_edition_sees_nothing(tmp_path: Path) -> None:
     with opened(tmp_path) as disk:
-        disk.put(b"k", result({"a": 1}))
+        put(disk, b"k", result({"a": 1}))
         disk.remember(b"s", Record(b"k", {"a": b"p" * 16}, 1.0))
     with opened(tmp_path, edition="other") as disk:
         assert disk.get(b"k") is None
@@ -92,7 +96,7 @@ def test_another_edition_sees_nothing(tmp_path: Path) -> None:
 def test_processes_share_results_and_records(tmp_path: Path) -> None:
     with opened(tmp_path) as one, opened(tmp_path) as two:
         assert two.fresh().records == {}
-        one.put(b"k", result(VALUES[b"large"]))
+        put(one, b"k", result(VALUES[b"large"]))
         one.remember(b"s", Record(b"k", {"a": b"p" * 16}, 2.5))
         one.flush()
         fresh = two.fresh()
@@ -107,16 +111,16 @@ def test_processes_share_results_and_records(tmp_path: Path) -> None:
 
 def test_what_is_made_faster_than_read_is_not_written(tmp_path: Path) -> None:
     with opened(tmp_path) as disk:
-        disk.put(b"cheap", result(VALUES[b"large"], 50_000, 1e-6))
-        disk.put(b"dear", result(VALUES[b"large"], 50_000, 0.1))
-        disk.put(b"small", result({"a": 1}, 28, 1e-6))
+        put(disk, b"cheap", result(VALUES[b"large"], 50_000, 1e-6))
+        put(disk, b"dear", result(VALUES[b"large"], 50_000, 0.1))
+        put(disk, b"small", result({"a": 1}, 28, 1e-6))
         disk.flush()
         assert [disk.hit(key) for key in (b"cheap", b"dear", b"small")] == [False, True, True]
 
 
 def test_what_is_alive_stays_away_and_says_so(tmp_path: Path) -> None:
     with opened(tmp_path) as disk:
-        disk.put(b"k", result({"a": [1, threading.Lock()]}))
+        put(disk, b"k", result({"a": [1, threading.Lock()]}))
         disk.flush()
         assert not disk.hit(b"k")
         assert "lock" in (disk.why_alive(b"k") or "")
@@ -130,9 +134,9 @@ def test_bytes_stay_within_the_budget_and_the_dear_stay(tmp_path: Path) -> None:
     rng = random.Random(5)
     budget = 200_000
     with opened(tmp_path, budget) as disk:
-        disk.put(b"dear", result({"a": rng.randbytes(20_000)}, 20_000, 1000.0))
+        put(disk, b"dear", result({"a": rng.randbytes(20_000)}, 20_000, 1000.0))
         for i in range(60):
-            disk.put(b"%d" % i, result({"a": rng.randbytes(rng.randrange(1, 60_000))}, 30_000, 1.0))
+            put(disk, b"%d" % i, result({"a": rng.randbytes(rng.randrange(1, 60_000))}, 30_000, 1.0))
             if i % 5 == 4:
                 disk.flush()
                 assert disk.report()["used"] <= budget
@@ -141,7 +145,7 @@ def test_bytes_stay_within_the_budget_and_the_dear_stay(tmp_path: Path) -> None:
         assert disk.hit(b"dear")
         assert disk.hit(b"59")
         assert not disk.hit(b"0")
-        disk.put(b"huge", result({"a": rng.randbytes(budget)}, budget, 1.0))
+        put(disk, b"huge", result({"a": rng.randbytes(budget)}, budget, 1.0))
         disk.flush()
         assert not disk.hit(b"huge")
         assert disk.hit(b"dear")
@@ -150,7 +154,7 @@ def test_bytes_stay_within_the_budget_and_the_dear_stay(tmp_path: Path) -> None:
 def test_what_was_read_lately_stays_longer(tmp_path: Path) -> None:
     with opened(tmp_path, 100_000) as disk:
         for i in range(20):
-            disk.put(b"%d" % i, result({"a": b"%02d" % i * 10_000}, 20_000, 1.0))
+            put(disk, b"%d" % i, result({"a": b"%02d" % i * 10_000}, 20_000, 1.0))
             disk.flush()
             assert disk.get(b"0") is not None
         assert not disk.hit(b"1")
@@ -159,7 +163,7 @@ def test_what_was_read_lately_stays_longer(tmp_path: Path) -> None:
 def test_a_dropped_result_takes_its_files_along(tmp_path: Path) -> None:
     with opened(tmp_path) as disk:
         for key in (b"large", b"shares"):
-            disk.put(key, result(VALUES[key]))
+            put(disk, key, result(VALUES[key]))
         disk.flush()
         disk.drop(b"shares")
         assert disk.get(b"large") == result(VALUES[b"large"])
@@ -171,7 +175,7 @@ def test_a_dropped_result_takes_its_files_along(tmp_path: Path) -> None:
 def test_clear_removes_everything(tmp_path: Path) -> None:
     with opened(tmp_path) as disk:
         for key, outputs in VALUES.items():
-            disk.put(key, result(outputs))
+            put(disk, key, result(outputs))
             disk.remember(b"s" + key, Record(key, {}, 1.0))
         disk.flush()
         disk.clear()
@@ -212,8 +216,8 @@ def test_every_flipped_bit_is_noticed_and_its_result_dropped(tmp_path: Path, see
     rng = random.Random(seed)
     with opened(tmp_path) as disk:
         for key, outputs in VALUES.items():
-            disk.put(key, result(outputs))
-        disk.put(b"little", result({"a": b"little" * 10}))
+            put(disk, key, result(outputs))
+        put(disk, b"little", result({"a": b"little" * 10}))
         disk.flush()
         for entry in entries(tmp_path):
             flip(tmp_path, entry, rng)
@@ -223,8 +227,8 @@ def test_every_flipped_bit_is_noticed_and_its_result_dropped(tmp_path: Path, see
             for key, outputs in VALUES.items():
                 kept = found[key]
                 assert kept is None or exact(dict(kept.outputs)) == exact(outputs)
-                disk.put(key, result(outputs))
-            disk.put(b"little", result({"a": b"little" * 10}))
+                put(disk, key, result(outputs))
+            put(disk, b"little", result({"a": b"little" * 10}))
             disk.damaged = 0
             disk.flush()
             assert all(disk.hit(key) for key in VALUES), "made again, it is written again"
@@ -234,7 +238,7 @@ def test_every_flipped_bit_is_noticed_and_its_result_dropped(tmp_path: Path, see
 def test_a_cut_or_missing_file_is_a_miss(tmp_path: Path) -> None:
     with opened(tmp_path) as disk:
         for key in (b"large", b"text"):
-            disk.put(key, result(VALUES[key]))
+            put(disk, key, result(VALUES[key]))
         disk.flush()
         one, two = tmp_path.glob("contents/*/*")
         one.unlink()
@@ -245,20 +249,20 @@ def test_a_cut_or_missing_file_is_a_miss(tmp_path: Path) -> None:
 
 def test_a_damaged_index_is_started_anew(tmp_path: Path) -> None:
     with opened(tmp_path) as disk:
-        disk.put(b"k", result(VALUES[b"large"]))
+        put(disk, b"k", result(VALUES[b"large"]))
     for path in tmp_path.glob("index.db*"):
         path.write_bytes(b"no database at all, but long enough to be looked at" * 100)
     with opened(tmp_path) as disk:
         disk.flush()
         assert disk.get(b"k") is None
-        disk.put(b"k", result(VALUES[b"large"]))
+        put(disk, b"k", result(VALUES[b"large"]))
     with opened(tmp_path) as disk:
         assert disk.hit(b"k")
 
 
 def test_what_a_dead_writer_left_is_swept(tmp_path: Path) -> None:
     with opened(tmp_path) as disk:
-        disk.put(b"k", result(VALUES[b"large"]))
+        put(disk, b"k", result(VALUES[b"large"]))
     (tmp_path / "contents" / "00").mkdir()
     stray, old, young = (tmp_path / "contents" / name for name in ("00/11.safetensors", "old.part", "young.part"))
     for path in (stray, old, young):
@@ -279,9 +283,9 @@ def scenario(folder: Path, system: Faulty) -> None:
     system.armed = True
     for round in range(2):
         for key, outputs in VALUES.items():
-            disk.put(key, result(outputs))
+            put(disk, key, result(outputs))
             disk.remember(b"s" + key, Record(key, dict.fromkeys(outputs, b"p" * 16), 1.0))
-        disk.put(b"%d" % round, result({"a": b"%d" % round * 60_000}, 100, 0.1))
+        put(disk, b"%d" % round, result({"a": b"%d" % round * 60_000}, 100, 0.1))
         disk.flush()
     disk.drop(b"large")
     system.armed = False
@@ -320,7 +324,7 @@ def test_wherever_a_write_fails_nothing_wrong_is_left(tmp_path: Path, how: str) 
         with opened(folder, 150_000) as disk:
             check(disk)
             for key, outputs in VALUES.items():
-                disk.put(key, result(outputs, seconds=5.0))
+                put(disk, key, result(outputs, seconds=5.0))
             disk.flush()
             assert all(disk.get(key) == result(outputs, seconds=5.0) for key, outputs in VALUES.items())
             books_agree(disk, folder)
@@ -330,7 +334,7 @@ def test_wherever_a_write_fails_nothing_wrong_is_left(tmp_path: Path, how: str) 
 
 def test_32_threads_that_ask_for_one_result(tmp_path: Path) -> None:
     with opened(tmp_path) as disk:
-        disk.put(b"k", result(VALUES[b"shares"]))
+        put(disk, b"k", result(VALUES[b"shares"]))
     with opened(tmp_path) as disk:
         found: list[Result | None] = []
         barrier = threading.Barrier(32)
@@ -354,7 +358,7 @@ def test_processes_that_evict_each_others_results_never_see_a_wrong_one(tmp_path
         for _ in range(40):
             disk = rng.choice((one, two))
             number = rng.randrange(8)
-            disk.put(b"%d" % number, result({"a": b"%d" % number * 20_000, "b": b"same" * SMALL}, 100, rng.random()))
+            put(disk, b"%d" % number, result({"a": b"%d" % number * 20_000, "b": b"same" * SMALL}, 100, rng.random()))
             if rng.random() < 0.5:
                 disk.flush()
             for reader in (one, two):
