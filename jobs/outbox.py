@@ -50,7 +50,7 @@ class Outbox:
                 return
             if kind is Progress:
                 if event.node in self._progress:
-                    self._progress[event.node].update(fields, t=_now_ms())
+                    self._progress[event.node].update(fields, t=time.time_ns() // 1_000_000)
                     return
                 self._progress[event.node] = fields
             elif kind is Started:
@@ -75,9 +75,8 @@ class Outbox:
             self._write(message)
 
     def _numbered(self, fields: dict[str, Any]) -> dict[str, Any]:
-        number = self._next
+        fields["n"], fields["job"], fields["t"] = self._next, self._job, time.time_ns() // 1_000_000
         self._next += 1
-        fields["n"], fields["job"], fields["t"] = number, self._job, _now_ms()
         return fields
 
     def _note(self, event: Mapping[str, Any]) -> None:
@@ -115,6 +114,3 @@ class Outbox:
             self._stream.write(data)
             self._stream.flush()
 
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
