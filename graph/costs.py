@@ -10,7 +10,6 @@ from typing import Final
 
 from graph.keys import Key
 from graph.plan import Plan
-from graph.widgets import Slider
 
 MOST: Final = 5_000
 """Classes that are remembered."""
@@ -91,8 +90,8 @@ class Costs:
 def _size_class(plan: Plan, i: int, read: int) -> SizeClass:
     node = plan.nodes[i]
     work = 1.0
-    for port in node.spec.inputs:
-        value = node.constants.get(port.name)
-        if port.type == "int" and isinstance(port.widget, Slider) and isinstance(value, int) and value > 1:
+    for name in node.spec.amounts:
+        value = node.constants.get(name)
+        if isinstance(value, int) and value > 1:
             work *= value
     return node.spec.id, node.spec.version, read.bit_length(), round(math.log2(work))

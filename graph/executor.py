@@ -86,7 +86,8 @@ class _Run:
     free: dict[Resource, int]
 
     def __post_init__(self) -> None:
-        self.turn = threading.Condition(threading.RLock())
+        self.lock = threading.RLock()
+        self.turn = threading.Condition(self.lock)
         self.helpers: list[threading.Thread] = []
         self.most_helpers = sum(self.free.values()) - 1
         self.running = self.waiting = 0
@@ -98,13 +99,13 @@ class _Run:
 
     def run(self) -> Demand:
         try:
-            with self.turn:
+            with self.lock:
                 self.demand.start()
             self._work()
             for helper in self.helpers:
                 helper.join()
         finally:
-            with self.turn:
+            with self.lock:
                 self.demand.close()
             self._land()
         if self.crash is not None:
@@ -113,14 +114,14 @@ class _Run:
 
     def _told(self, i: int, landed: Landed | None) -> None:
         """Called by a thread of another run, which holds no lock."""
-        with self.turn:
+        with self.lock:
             self.demand.landed(i, landed)
             self.turn.notify_all()
         self._land()
 
     def _land(self) -> None:
         """Tell other runs; never while holding the lock of this one."""
-        with self.turn:
+        with self.lock:
             landings = self.demand.boarding.take()
         self.demand.boarding.tell(landings)
 
@@ -129,14 +130,14 @@ class _Run:
             while (i := self._next()) is not None:
                 self._run_node(i)
         except BaseException as crash:  # noqa: BLE001 - raised again by run(), once the other threads are back
-            with self.turn:
+            with self.lock:
                 self.crash = self.crash or crash
                 self.turn.notify_all()
 
     def _next(self) -> int | None:
         """A node to run; None when nothing is left to run."""
         while True:
-            with self.turn:
+            with self.lock:
                 if self.crash is not None:
                     return None
                 if not self.demand.cancelled and self.cancelled():
@@ -192,7 +193,7 @@ class _Run:
             end = partial(self.demand.cancel, i)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a node raises is reported as its failure
             end = partial(self.demand.failed, i, _failure(id, error))
-        with self.turn:
+        with self.lock:
             self.running -= 1
             self.free[node.spec.resource] += 1
             end()
@@ -227,7 +228,7 @@ class _Run:
         return arrived
 
     def _files_below(self, i: int) -> list[OutputFile]:
-        with self.turn:
+        with self.lock:
             made = [self.demand.values[sink] for sink in self.growth.sinks(i)]
         return [file for outputs in made for file in files_in(list(outputs.values()))]
 
@@ -262,11 +263,11 @@ class _Run:
         def progress(step: int, total: int) -> None:
             if self.cancelled() or self.crash is not None:
                 raise Cancelled
-            with self.turn:
+            with self.lock:
                 self.emit(Progress(id, step, total))
 
         def preview(media_type: str, data: bytes) -> None:
-            with self.turn:
+            with self.lock:
                 self.emit(Preview(id, media_type, data))
 
         return replace(self.context, progress=progress, preview=preview)

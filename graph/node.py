@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import FunctionType, ModuleType, NoneType, UnionType
@@ -153,6 +153,11 @@ class NodeSpec:
     @cached_property
     def output_types(self) -> Mapping[str, str]:
         return {port.name: port.type for port in self.outputs}
+
+    @cached_property
+    def amounts(self) -> Sequence[str]:
+        """The inputs that say how much is to be made: whole numbers set by a slider, as width, height and steps."""
+        return [port.name for port in self.inputs if port.type == "int" and isinstance(port.widget, Slider)]
 
     def start(self, values: Mapping[str, object], context: Context) -> Any:
         """Call the function; what it returns. Of one that is `driven`, a coroutine that yields what it awaits."""

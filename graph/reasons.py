@@ -58,6 +58,11 @@ def _changes(plan: Plan, i: int, past: Plan, j: int) -> Iterator[str]:
     before: Sequence[object] | None = None if now is None or old.lazy else past.arrived(j)
     if now is None or before is None:
         now, before = _made_by(plan, i), _made_by(past, j)
+    if node is old:
+        for name, reads in node.reads.items():
+            if any(now[k] != before[k] for k in reads):
+                yield f"input {name} changed (from {_source(plan, node, name)})"
+        return
     marks, old_marks = file_marks(node, plan.identity[i]), file_marks(old, past.identity[j])
     for port in (node.of or node).spec.inputs:
         name = port.name
@@ -68,9 +73,9 @@ def _changes(plan: Plan, i: int, past: Plan, j: int) -> Iterator[str]:
         elif reads or old_reads:
             link = f"a link from {_source(plan, node, name)}" if reads else ""
             yield f"input {name} changed {_value(old.constants, name)} -> {link or _value(node.constants, name)}"
-        elif node is not old and _differs(old.constants.get(name), node.constants.get(name)):
+        elif _differs(old.constants.get(name), node.constants.get(name)):
             yield f"input {name} changed {_value(old.constants, name)} -> {_value(node.constants, name)}"
-        elif marks and marks.get(name) != old_marks.get(name):
+        elif marks.get(name) != old_marks.get(name):
             yield f"file changed: {node.constants[name]}"
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import struct
 import sys
+from types import NoneType
 from typing import Any, Final, Protocol, cast
 
 _MOST_ITEMS: Final = 100_000
+_SCALARS: Final = frozenset((NoneType, bool, int, float, str, bytes))
 
 
 class Traits(Protocol):
@@ -27,6 +29,8 @@ class PlainTraits:
     """Traits of plain data: None, bool, int, float, str, bytes, and lists, tuples and dicts of them."""
 
     def size(self, value: object) -> int:
+        if type(value) in _SCALARS:
+            return sys.getsizeof(value)
         total = 0
         stack: list[Any] = [value]
         for _ in range(_MOST_ITEMS):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, cast
@@ -102,18 +102,16 @@ def _migrated(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _check_depth(document: object, limit: int) -> None:
-    level = [document]
-    for _ in range(limit + 1):
-        level = [member for item in level for member in _members(item) if type(member) is dict or type(member) is list]
+    level: list[Any] = [document]
+    for _ in range(limit + 2):
+        level = [item for item in level if type(item) is dict or type(item) is list]
         if not level:
             return
+        members: list[Any] = []
+        for item in level:
+            members += item.values() if type(item) is dict else item
+        level = members
     _refuse("bad_document", "the document", f"nesting of at most {limit} levels", "deeper nesting")
-
-
-def _members(item: object) -> Iterable[object]:
-    if type(item) is dict:
-        return cast("dict[str, object]", item).values()
-    return cast("list[object]", item) if type(item) is list else ()
 
 
 @contextmanager

@@ -113,4 +113,3 @@ class Outbox:
         if data:
             self._stream.write(data)
             self._stream.flush()
-

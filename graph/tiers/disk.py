@@ -79,7 +79,8 @@ class Disk:
         self._contents = Contents(folder / "contents", self._system)
         self._reading, self._owning = threading.Lock(), threading.Lock()
         """around the connection that reads, and the one that writes"""
-        self._turn = threading.Condition()
+        self._lock = threading.RLock()
+        self._turn = threading.Condition(self._lock)
         self._waiting, self._writing = _Batch(), _Batch()
         self._since = self._active = 0.0
         self._hurry = self._closing = False
@@ -126,7 +127,7 @@ class Disk:
 
     def remember(self, structural: Key | None, record: Record, result: Result | None = None) -> None:
         """Write soon that a record was made, that a structural key leads to it, and the result if it is worth it."""
-        with self._turn:
+        with self._lock:
             waiting, key = self._waiting, record.key
             waiting.records[key] = record
             if structural is not None:
@@ -145,13 +146,13 @@ class Disk:
         return self._waiting.bytes + result.size <= WAITING_BYTES and key not in self._writing.results
 
     def link(self, structural: Key, key: Key) -> None:
-        with self._turn:
+        with self._lock:
             self._waiting.structures[structural] = key
             self._stir()
 
     def keep(self, name: str, body: bytes) -> None:
         """Write a small fact about this edition, soon."""
-        with self._turn:
+        with self._lock:
             self._waiting.facts[name] = body
             self._stir()
 
@@ -196,21 +197,21 @@ class Disk:
         except sqlite3.Error as error:
             self._failed("read from", error)
             return None
-        with self._turn:
+        with self._lock:
             self._waiting.touched.add(key)
             self._stir()
         return Result(outputs, entry.size, entry.seconds)
 
     def drop(self, key: Key) -> None:
         """Remove a result that no longer stands."""
-        with self._turn:
+        with self._lock:
             if (waiting := self._waiting.results.pop(key, None)) is not None:
                 self._waiting.bytes -= waiting.size
         self._remove(lambda index: index.discard(key))
 
     def clear(self) -> None:
         """Remove every result and record, of every edition."""
-        with self._turn:
+        with self._lock:
             self._waiting = _Batch(facts=self._waiting.facts)
         self.flush()
 
@@ -223,7 +224,7 @@ class Disk:
 
     def flush(self) -> None:
         """Return when all that waits now has been written, or failed to be."""
-        with self._turn:
+        with self._lock:
             self._hurry = True
             self._turn.notify_all()
             while (self._waiting or self._writing) and self._writer.is_alive():
@@ -236,7 +237,7 @@ class Disk:
 
     def close(self) -> None:
         self.flush()
-        with self._turn:
+        with self._lock:
             self._closing = True
             self._turn.notify_all()
         self._writer.join()
@@ -278,7 +279,7 @@ class Disk:
         self._remove(self._tidy)
         self.tidied = True
         while True:
-            with self._turn:
+            with self._lock:
                 while (delay := self._delay()) is None or delay > 0:
                     if self._closing and not self._waiting:
                         return
@@ -290,7 +291,7 @@ class Disk:
             except (OSError, sqlite3.Error) as error:
                 self._failed("written to", error)
             finally:
-                with self._turn:
+                with self._lock:
                     self._writing = _Batch()
                     self._turn.notify_all()
 
