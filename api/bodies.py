@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 READ_TIMEOUT_S = 60.0
 PARSED_ON_LOOP = 1 << 18
+REMEMBERED = 2 << 20
+"""Bytes of a body up to which what it says is remembered."""
 
 
 def too_large(limit: int) -> Refused:
@@ -46,7 +48,7 @@ async def parse_json(body: bytes) -> object:
 
 async def parse_members(body: bytes, allowed: tuple[str, ...]) -> Mapping[str, tuple[object, str]]:
     """The body as a JSON object with no members but `allowed`, each as value and as text; 400 otherwise."""
-    members = await _parse(_members_of if len(body) < PARSED_ON_LOOP else parse_each, body)
+    members = await _parse(_members_of if len(body) < REMEMBERED else parse_each, body)
     unknown = sorted(members.keys() - set(allowed))
     if unknown:
         expected = f"Expected {'only ' + ', '.join(allowed) if allowed else 'no members'} in the request"
@@ -54,7 +56,7 @@ async def parse_members(body: bytes, allowed: tuple[str, ...]) -> Mapping[str, t
     return members
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _members_of(body: bytes) -> Mapping[str, tuple[object, str]]:
     """As `parse_each`; whoever presses Run again sends the same bytes. The result is shared: nobody may change it."""
     return parse_each(body)
