@@ -44,7 +44,7 @@ async def measure(data: Path, waiting: int, posts: int) -> list[Figure]:
 
 
 async def submit(chaos: Chaos, token: str) -> None:
-    status, answer = await chaos.ask("POST", "/jobs", json={"workflow": workflow(token, 0.0)})
+    status, answer = await chaos.ask("POST", "/jobs", json={"workflow": workflow(token, 0.0, 0)})
     if status != 202:
         raise SystemExit(f"a job was not accepted: {answer}")
 

@@ -1,7 +1,9 @@
-"""Submit jobs over HTTP while the server and its worker are killed at random moments; then check what clients saw.
+"""Submit jobs, upload pictures and save workflows over HTTP while the server and its worker are killed at random moments
+and bits of the cache on disk are flipped; then check what clients saw.
 
-`python -m bench.chaos [--seconds N] [--seed S] [--clients N]`: exits with 1 when anything was lost, doubled, stuck or
-damaged. The plan of kills and jobs follows from the seed; when they meet depends on the machine.
+`python -m bench.chaos [--seconds N] [--kills N] [--jobs N] [--seed S] [--clients N]` goes on until each of these is
+reached; it exits with 1 when anything was lost, doubled, stuck or damaged. The plan of kills and jobs follows from the
+seed; when they meet depends on the machine.
 """
 
 from __future__ import annotations
@@ -9,24 +11,40 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import random
 import signal
 import socket
+import struct
 import sys
 import tempfile
 import time
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from bench.chaos.damage import flip_a_bit
 from bench.chaos.history import TERMINAL, History, Verdict, check
-from bench.chaos.nodes import content
+from bench.chaos.nodes import content, made
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTLE_S = 120.0
+REPORT_S = 60.0
+BLOBS = 60
+"""How many different blobs there are: more than the cache has room for."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A run ends when each of these is reached."""
+
+    seconds: float
+    kills: int = 0
+    jobs: int = 0
 
 
 @dataclass
@@ -37,22 +55,40 @@ class Chaos:
     seed: int
     history: History = field(default_factory=History)
     kills: dict[str, int] = field(default_factory=lambda: {"server": 0, "worker": 0, "both": 0})
+    flips: int = 0
 
-    async def run(self, seconds: float, clients: int) -> Verdict:
-        self.end = time.monotonic() + seconds
+    async def run(self, goal: Goal, clients: int) -> Verdict:
+        self.goal, self.began = goal, time.monotonic()
         await self.start()
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as self.session:
+            reports = asyncio.create_task(self.report())
             await asyncio.gather(self.kill_at_random(), *(self.client(number) for number in range(clients)))
+            reports.cancel()
             verdict = await self.settle()
         await self.stop()
         return verdict
+
+    def is_over(self) -> bool:
+        return (
+            time.monotonic() - self.began >= self.goal.seconds
+            and sum(self.kills.values()) >= self.goal.kills
+            and len(self.history.accepted) >= self.goal.jobs
+        )
+
+    async def report(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_S)
+            minutes = (time.monotonic() - self.began) / 60
+            print(f"{minutes:.0f} min: {sum(self.kills.values())} kills, {self.flips} bits flipped, ", end="")
+            print(f"{len(self.history.accepted)} jobs accepted, {len(self.history.seen)} seen ended", flush=True)
 
     # The server
 
     def __post_init__(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
-        self.base = f"http://127.0.0.1:{self.port}/api/v1"
+        self.root = f"http://127.0.0.1:{self.port}"
+        self.base = f"{self.root}/api/v1"
 
     async def start(self) -> None:
         with (self.data / "server.log").open("ab") as log:
@@ -73,8 +109,10 @@ class Chaos:
 
     async def kill_at_random(self) -> None:
         chance = random.Random(self.seed)
-        while (left := self.end - time.monotonic()) > 0:
-            await asyncio.sleep(min(chance.expovariate(1 / 0.8), 4.0, left))
+        while not self.is_over():
+            await asyncio.sleep(min(chance.expovariate(1 / 0.8), 4.0))
+            for _ in range(chance.randrange(4)):
+                self.flips += await asyncio.to_thread(flip_a_bit, self.data / "cache", chance)
             victim = chance.choice(("server", "worker", "both"))
             worker = self.worker_pid()
             if victim != "server" and worker is not None:
@@ -98,15 +136,19 @@ class Chaos:
 
     async def client(self, number: int) -> None:
         chance, count = random.Random(f"{self.seed} {number}"), 0
-        while time.monotonic() < self.end:
+        while not self.is_over():
             count += 1
             token = f"{self.seed}-{number}-{count}"
-            request = workflow(token, chance.choice((0.0, 0.0, 0.0, 0.03)))
+            request = workflow(token, chance.choice((0.0, 0.0, 0.0, 0.03)), chance.randrange(BLOBS))
             id = await self.submit(token, number, request)
             if chance.random() < 0.3:
                 await self.submit(token, number, request)
             if chance.random() < 0.4:
                 await self.watch(id)
+            if chance.random() < 0.05:
+                await self.upload(token)
+            if chance.random() < 0.05:
+                await self.save(f"client-{number}", request)
 
     async def submit(self, token: str, number: int, request: dict[str, Any]) -> str:
         """Post until there is an answer; the token is the idempotency key."""
@@ -125,6 +167,25 @@ class Chaos:
             self.history.surprises.append(f"GET of {id} was answered {status}")
         elif job["state"] in TERMINAL:
             self.history.seen[id] = job
+
+    async def upload(self, token: str) -> None:
+        data = picture(token)
+        status, answer = await self.ask(
+            "POST", "/files?name=chaos.png", data=data, headers={"Content-Type": "image/png", "Weft-Upload": "1"}
+        )
+        if status == 201:
+            self.history.kept[self.root + answer["url"]] = data
+        else:
+            self.history.surprises.append(f"upload of {token} was answered {status}: {answer}")
+
+    async def save(self, name: str, document: dict[str, Any]) -> None:
+        data = json.dumps(document).encode()
+        headers = {"Content-Type": "application/json", "If-Match": "*"}
+        status, answer = await self.ask("PUT", f"/workflows/{name}", data=data, headers=headers)
+        if status in (200, 201):
+            self.history.kept[f"{self.base}/workflows/{name}"] = data
+        else:
+            self.history.surprises.append(f"PUT of {name} was answered {status}: {answer}")
 
     async def ask(self, method: str, path: str, **request: Any) -> tuple[int, Any]:
         """The answer, however often the server has to be asked."""
@@ -145,7 +206,7 @@ class Chaos:
             if not queue["running"] and not queue["total"]:
                 break
             await asyncio.sleep(0.2)
-        jobs, tokens, files = {}, {}, {}
+        jobs, tokens, files, expected = {}, {}, {}, {}
         cursor = ""
         while cursor is not None:
             _, page = await self.ask("GET", f"/jobs?limit=500{cursor and '&cursor='}{cursor}")
@@ -153,34 +214,58 @@ class Chaos:
             cursor = page["next"]
         for id, job in jobs.items():
             _, document = await self.ask("GET", f"/jobs/{id}/workflow")
-            tokens[id] = document["nodes"]["1"]["inputs"]["value"]
+            tokens[id] = token = document["nodes"]["1"]["inputs"]["value"]
+            expected[token] = content(token, made(document["nodes"]["2"]["inputs"]["number"]))
             for file in (file for listed in job["outputs"].values() for file in listed):
-                async with self.session.get(f"http://127.0.0.1:{self.port}{file['url']}") as response:
-                    files[file["url"]] = await response.read()
-        expected = {token: content(token) for token in tokens.values()}
+                files[file["url"]] = await self.read(self.root + file["url"])
+        for url in self.history.kept:
+            files[url] = await self.read(url)
         return check(self.history, jobs, tokens, files, expected)
 
+    async def read(self, url: str) -> bytes:
+        async with self.session.get(url) as response:
+            return await response.read()
 
-def workflow(token: str, seconds: float) -> dict[str, Any]:
-    link = {"node": "1", "output": "str"}
+
+def workflow(token: str, seconds: float, number: int) -> dict[str, Any]:
     nodes = {
         "1": {"type": "chaos.Token", "inputs": {"value": token, "seconds": seconds}},
-        "2": {"type": "chaos.Write", "inputs": {"value": link}},
+        "2": {"type": "chaos.Blob", "inputs": {"number": number}},
+        "3": {"type": "chaos.Write", "inputs": {"value": link("1", "str"), "blob": link("2", "bytes")}},
     }
     return {"version": 1, "nodes": nodes}
+
+
+def link(node: str, output: str) -> dict[str, str]:
+    return {"node": node, "output": output}
+
+
+def picture(token: str) -> bytes:
+    """One black pixel as a PNG file that carries a text."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    text, pixels = chunk(b"tEXt", b"token\0" + token.encode()), chunk(b"IDAT", zlib.compress(b"\0\0"))
+    return b"\x89PNG\r\n\x1a\n" + header + text + pixels + chunk(b"IEND", b"")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--clients", type=int, default=6)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="weft-chaos-") as folder:
         chaos = Chaos(Path(folder), options.seed)
-        verdict = asyncio.run(chaos.run(options.seconds, options.clients))
+        goal = Goal(options.seconds, options.kills, options.jobs)
+        verdict = asyncio.run(chaos.run(goal, options.clients))
     kills = ", ".join(f"{name} {count}" for name, count in chaos.kills.items())
-    print(f"seed {options.seed}: {sum(chaos.kills.values())} kills ({kills}); {verdict.accepted} jobs accepted")
+    print(f"seed {options.seed}: {sum(chaos.kills.values())} kills ({kills}), {chaos.flips} bits flipped")
+    print(f"{verdict.accepted} jobs accepted, {verdict.kept} pictures and workflows stored")
     print(f"{verdict.done} done, {verdict.given_up} given up after two lost workers")
     for name in ("lost", "doubled", "stuck", "damaged", "surprises"):
         found = getattr(verdict, name)

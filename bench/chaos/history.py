@@ -11,10 +11,12 @@ TERMINAL = ("done", "failed", "cancelled")
 
 @dataclass
 class History:
-    """`accepted`: every id a key was answered with. `seen`: each job that a client saw ended, as it was then."""
+    """`accepted`: every id a key was answered with. `seen`: each job that a client saw ended, as it was then. `kept`:
+    what clients were told is stored, by the URL it is read from."""
 
     accepted: dict[str, set[str]] = field(default_factory=dict)
     seen: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    kept: dict[str, bytes] = field(default_factory=dict)
     surprises: list[str] = field(default_factory=list)
 
 
@@ -23,6 +25,7 @@ class Verdict:
     accepted: int
     done: int
     given_up: int
+    kept: int
     lost: Sequence[str]
     doubled: Sequence[str]
     stuck: Sequence[str]
@@ -59,7 +62,7 @@ def check(
             surprises.append(f"{id} was {job['state']} and is now {jobs[id]['state']}")
     given_up = [job for job in ended.values() if job["state"] == "failed"]
     surprises += [f"{job['id']} failed: {job['error']}" for job in given_up if job["error"]["code"] != "worker_lost"]
-    damaged: list[str] = []
+    damaged = [url for url, data in history.kept.items() if files.get(url) != data]
     used: set[str] = set()
     for id, job in ended.items():
         urls = [file["url"] for listed in job["outputs"].values() for file in listed]
@@ -71,6 +74,7 @@ def check(
         accepted=len(ids),
         done=sum(job["state"] == "done" for job in ended.values()),
         given_up=len(given_up),
+        kept=len(history.kept),
         lost=lost,
         doubled=doubled,
         stuck=sorted(jobs.keys() - ended.keys()),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.chaos.__main__ import Chaos
+from bench.chaos.__main__ import Chaos, Goal
 from bench.chaos.history import History, check
 
 LIMIT_S = 120
@@ -18,7 +18,7 @@ def test_kills_lose_double_and_damage_nothing(tmp_path: Path) -> None:
     async def run() -> None:
         chaos = Chaos(tmp_path, seed=1)
         async with asyncio.timeout(LIMIT_S):
-            verdict = await chaos.run(seconds=5, clients=4)
+            verdict = await chaos.run(Goal(seconds=5), clients=4)
         assert verdict.sound, verdict
         assert verdict.accepted == verdict.done + verdict.given_up
         assert verdict.done > 0
