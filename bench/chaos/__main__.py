@@ -1,5 +1,5 @@
-"""Submit jobs, upload pictures and save workflows over HTTP while the server and its worker are killed at random moments
-and bits of the cache on disk are flipped; then check what clients saw.
+"""Submit jobs, upload pictures and save workflows over HTTP while server and worker are killed at random moments and
+bits of the cache on disk are flipped; then check what clients saw.
 
 `python -m bench.chaos [--seconds N] [--kills N] [--jobs N] [--seed S] [--clients N]` goes on until each of these is
 reached; it exits with 1 when anything was lost, doubled, stuck or damaged. The plan of kills and jobs follows from the

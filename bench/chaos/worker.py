@@ -11,8 +11,8 @@ from graph import tiers
 from graph.cache import Cache, Memory
 from graph.context import Context
 from graph.graph import Builder
-from graph.node import collect
 from graph.ledger import Account
+from graph.node import collect
 from graph.registry import Registry
 from graph.storage import PlainStorage
 from graph.tiers.disk import Disk
