@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffusion.networks.layers import attention, timestep_embedding
+from diffusion.hooks import NO_HOOKS, Hooks, Residuals, Site, attended
+from diffusion.networks.layers import timestep_embedding
 from diffusion.networks.shapes import Shapes, count, shape_of
 
 HEAD_WIDTH = 64
@@ -88,8 +89,11 @@ class MMDiT(nn.Module):
             for n in range(p.depth)
         )
         self.final_layer = FinalLayer(p.width, p.out_channels * p.patch**2)
+        name_sites(self)
 
-    def forward(self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None = None, hooks: Hooks = NO_HOOKS
+    ) -> Tensor:
         """Velocity B C H W of latent `x` at time `t` = 1000 sigma; H and W need not be multiples of the patch.
 
         x, context and the pooled text y are in the network's dtype. Raises ValueError when y does not fit the network
@@ -107,8 +111,11 @@ class MMDiT(nn.Module):
         padded = F.pad(x_BCHW, (0, -width % patch, 0, -height % patch), mode="replicate")
         rows, columns = padded.shape[-2] // patch, padded.shape[-1] // patch
         x_BLW = self.x_embedder(padded) + self.cropped_positions(rows, columns)
-        for block in self.joint_blocks:
-            context_BLW, x_BLW = block(context_BLW, x_BLW, c_BW)
+        for n, block in enumerate(self.joint_blocks):
+            if f"joint_blocks.{n}" not in hooks.skipped:
+                context_BLW, x_BLW = block(context_BLW, x_BLW, c_BW, hooks)
+            if hooks.residuals is not None and n < self.params.depth - 1:
+                x_BLW = x_BLW + residual_of(hooks.residuals, n, self.params.depth)
         patches_BLD = self.final_layer(x_BLW, c_BW)
         return unpatchify(patches_BLD, rows, columns, patch)[..., :height, :width]
 
@@ -178,12 +185,13 @@ class JointBlock(nn.Module):
 
     def __init__(self, width: int, heads: int, *, qk_norm: bool, dual: bool, last: bool) -> None:
         super().__init__()
+        self.site = Site("", "joint")
         self.context_block = (
             LastContextBlock(width, heads, qk_norm) if last else StreamBlock(width, heads, qk_norm, dual=False)
         )
         self.x_block = StreamBlock(width, heads, qk_norm, dual)
 
-    def forward(self, context_BLW: Tensor, x_BLW: Tensor, c_BW: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, context_BLW: Tensor, x_BLW: Tensor, c_BW: Tensor, hooks: Hooks) -> tuple[Tensor, Tensor]:
         context_modulation = self.context_block.modulation(c_BW)
         x_modulation = self.x_block.modulation(c_BW)
         q, k, v = (
@@ -195,10 +203,10 @@ class JointBlock(nn.Module):
             )
         )
         tokens = context_BLW.shape[1]
-        attended = attention(q, k, v)
+        joint = attended(hooks, self.site, q, k, v)
         return (
-            self.context_block.finish(context_BLW, attended[:, :tokens], context_modulation),
-            self.x_block.finish(x_BLW, attended[:, tokens:], x_modulation),
+            self.context_block.finish(context_BLW, joint[:, :tokens], context_modulation, hooks),
+            self.x_block.finish(x_BLW, joint[:, tokens:], x_modulation, hooks),
         )
 
 
@@ -220,12 +228,12 @@ class StreamBlock(nn.Module):
     def qkv(self, x_BLW: Tensor, modulation: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
         return self.attn.heads_of(modulated(x_BLW, *modulation[:2]))
 
-    def finish(self, x_BLW: Tensor, attended_BLW: Tensor, modulation: tuple[Tensor, ...]) -> Tensor:
+    def finish(self, x_BLW: Tensor, attended_BLW: Tensor, modulation: tuple[Tensor, ...], hooks: Hooks) -> Tensor:
         _, _, gate, mlp_shift, mlp_scale, mlp_gate, *second = modulation
         h = x_BLW + gate * self.attn.proj(attended_BLW)
         if self.attn2 is not None:
             shift, scale, gate = second
-            h = h + gate * self.attn2(modulated(x_BLW, shift, scale))
+            h = h + gate * self.attn2(modulated(x_BLW, shift, scale), hooks)
         return h + mlp_gate * self.mlp(modulated(h, mlp_shift, mlp_scale))
 
 
@@ -243,7 +251,7 @@ class LastContextBlock(nn.Module):
     def qkv(self, x_BLW: Tensor, modulation: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
         return self.attn.heads_of(modulated(x_BLW, *modulation))
 
-    def finish(self, x_BLW: Tensor, attended_BLW: Tensor, modulation: tuple[Tensor, ...]) -> Tensor:
+    def finish(self, x_BLW: Tensor, _attended: Tensor, _modulation: tuple[Tensor, ...], _hooks: Hooks) -> Tensor:
         return x_BLW
 
 
@@ -267,10 +275,11 @@ class Attention(KeyValueSource):
 
     def __init__(self, width: int, heads: int, qk_norm: bool) -> None:
         super().__init__(width, heads, qk_norm)
+        self.site = Site("", "self")
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x_BLW: Tensor) -> Tensor:
-        return self.proj(attention(*self.heads_of(x_BLW)))
+    def forward(self, x_BLW: Tensor, hooks: Hooks) -> Tensor:
+        return self.proj(attended(hooks, self.site, *self.heads_of(x_BLW)))
 
 
 class MLP(nn.Module):
@@ -301,6 +310,25 @@ class FinalLayer(nn.Module):
 
     def forward(self, x_BLW: Tensor, c_BW: Tensor) -> Tensor:
         return self.linear(modulated(x_BLW, *self.adaLN_modulation(c_BW)[:, None].chunk(2, dim=-1)))
+
+
+def name_sites(network: nn.Module) -> None:
+    """Tell attentions what hooks call them."""
+    for name, module in network.named_modules():
+        if isinstance(module, JointBlock):
+            module.site = Site(f"{name}.attn", "joint")
+        elif isinstance(module, Attention):
+            module.site = Site(name, "self")
+
+
+def residual_of(residuals: Residuals, block: int, depth: int) -> Tensor:
+    """The one for a block, where there may be fewer than blocks. ValueError for those of another network."""
+    if not residuals.blocks or residuals.middle is not None or len(residuals.blocks) > depth:
+        raise ValueError(
+            f"ControlNet: this MMDiT takes 1 to {depth} residuals and none for a middle, got {len(residuals.blocks)}; "
+            "use a ControlNet made for this kind of model"
+        )
+    return residuals.blocks[int(block / (depth / len(residuals.blocks)))]
 
 
 def modulated(x_BLW: Tensor, shift_B1W: Tensor, scale_B1W: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffusion.networks.layers import attention, timestep_embedding
+from diffusion.hooks import NO_HOOKS, Hooks, Residuals, Site, attended
+from diffusion.networks.layers import timestep_embedding
 from diffusion.networks.shapes import Shapes, count, shape_of
 
 GROUPS = 32
@@ -145,8 +146,11 @@ class UNet(nn.Module):
                 width = p.widths[level]
         self.output_blocks = nn.ModuleList(up)
         self.out = NormActConv(p.channels, p.out_channels)
+        name_sites(self)
 
-    def forward(self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None = None, hooks: Hooks = NO_HOOKS
+    ) -> Tensor:
         """Prediction B C H W for latent `x` at timestep `t` (0..999, fractions allowed); H and W may be odd.
 
         x, context and the extra vector y are in the network's dtype. Raises ValueError when y does not fit the network.
@@ -159,13 +163,15 @@ class UNet(nn.Module):
 
         h, skips = x_BCHW, []
         for block in self.input_blocks:
-            h = block(h, emb_BD, context_BLD) if isinstance(block, DownBlock) else block(h)
+            h = block(h, emb_BD, context_BLD, hooks) if isinstance(block, DownBlock) else block(h)
             skips.append(h)
-        h = self.middle_block(h, emb_BD, context_BLD)
+        h = self.middle_block(h, emb_BD, context_BLD, hooks)
+        if hooks.residuals is not None:
+            h, skips = with_residuals(h, skips, hooks.residuals)
         for block in self.output_blocks:
             skip = skips.pop()
             size = skips[-1].shape[-2:] if skips else skip.shape[-2:]
-            h = block(torch.cat((h, skip), dim=1), emb_BD, context_BLD, size)
+            h = block(torch.cat((h, skip), dim=1), emb_BD, context_BLD, size, hooks)
         return self.out(h)
 
 
@@ -182,11 +188,11 @@ class DownBlock(nn.ModuleList):
         if depth:
             self.append(SpatialTransformer(p, channels, depth))
 
-    def forward(self, x_BCHW: Tensor, emb_BD: Tensor, context_BLD: Tensor) -> Tensor:
+    def forward(self, x_BCHW: Tensor, emb_BD: Tensor, context_BLD: Tensor, hooks: Hooks) -> Tensor:
         res, *transformer = self
         h = res(x_BCHW, emb_BD)
         for layer in transformer:
-            h = layer(h, context_BLD)
+            h = layer(h, context_BLD, hooks)
         return h
 
 
@@ -198,12 +204,12 @@ class MidBlock(nn.ModuleList):
         if depth:
             self.extend([SpatialTransformer(p, channels, depth), ResBlock(channels, channels, p.time_dim)])
 
-    def forward(self, x_BCHW: Tensor, emb_BD: Tensor, context_BLD: Tensor) -> Tensor:
+    def forward(self, x_BCHW: Tensor, emb_BD: Tensor, context_BLD: Tensor, hooks: Hooks) -> Tensor:
         first, *rest = self
         h = first(x_BCHW, emb_BD)
         if rest:
             transformer, second = rest
-            h = second(transformer(h, context_BLD), emb_BD)
+            h = second(transformer(h, context_BLD, hooks), emb_BD)
         return h
 
 
@@ -217,11 +223,11 @@ class UpBlock(nn.ModuleList):
         if upsample:
             self.append(Upsample(channels))
 
-    def forward(self, x_BCHW: Tensor, emb_BD: Tensor, context_BLD: Tensor, size: torch.Size) -> Tensor:
+    def forward(self, x_BCHW: Tensor, emb_BD: Tensor, context_BLD: Tensor, size: torch.Size, hooks: Hooks) -> Tensor:
         res, *rest = self
         h = res(x_BCHW, emb_BD)
         for layer in rest:
-            h = layer(h, size) if isinstance(layer, Upsample) else layer(h, context_BLD)
+            h = layer(h, size) if isinstance(layer, Upsample) else layer(h, context_BLD, hooks)
         return h
 
 
@@ -272,6 +278,7 @@ class SpatialTransformer(nn.Module):
 
     def __init__(self, p: UNetParams, channels: int, depth: int) -> None:
         super().__init__()
+        self.name = ""
         self.linear = p.linear_projection
         self.norm = nn.GroupNorm(GROUPS, channels, eps=1e-6)
         self.proj_in = nn.Linear(channels, channels) if self.linear else nn.Conv2d(channels, channels, 1)
@@ -280,12 +287,14 @@ class SpatialTransformer(nn.Module):
         )
         self.proj_out = nn.Linear(channels, channels) if self.linear else nn.Conv2d(channels, channels, 1)
 
-    def forward(self, x_BCHW: Tensor, context_BLD: Tensor) -> Tensor:
+    def forward(self, x_BCHW: Tensor, context_BLD: Tensor, hooks: Hooks) -> Tensor:
+        if self.name in hooks.skipped:
+            return x_BCHW
         size = x_BCHW.shape[-2:]
         h = self.norm(x_BCHW)
         h_BLC = self.proj_in(tokens(h)) if self.linear else tokens(self.proj_in(h))
         for block in self.transformer_blocks:
-            h_BLC = block(h_BLC, context_BLD)
+            h_BLC = block(h_BLC, context_BLD, hooks)
         h = feature_map(self.proj_out(h_BLC), size) if self.linear else self.proj_out(feature_map(h_BLC, size))
         return x_BCHW + h
 
@@ -300,9 +309,9 @@ class TransformerBlock(nn.Module):
         self.attn2 = CrossAttention(width, context_dim, heads)
         self.ff = FeedForward(width)
 
-    def forward(self, x_BLC: Tensor, context_BSD: Tensor) -> Tensor:
-        x_BLC = x_BLC + self.attn1(self.norm1(x_BLC))
-        x_BLC = x_BLC + self.attn2(self.norm2(x_BLC), context_BSD)
+    def forward(self, x_BLC: Tensor, context_BSD: Tensor, hooks: Hooks) -> Tensor:
+        x_BLC = x_BLC + self.attn1(self.norm1(x_BLC), hooks)
+        x_BLC = x_BLC + self.attn2(self.norm2(x_BLC), context_BSD, hooks)
         return x_BLC + self.ff(self.norm3(x_BLC))
 
 
@@ -311,13 +320,14 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
+        self.site = Site("", "self")
         self.heads = heads
         self.to_q, self.to_k, self.to_v = (nn.Linear(width, width, bias=False) for _ in range(3))
         self.to_out = nn.Sequential(nn.Linear(width, width))
 
-    def forward(self, x_BLC: Tensor) -> Tensor:
+    def forward(self, x_BLC: Tensor, hooks: Hooks) -> Tensor:
         qkv = (layer(x_BLC).unflatten(-1, (self.heads, -1)) for layer in (self.to_q, self.to_k, self.to_v))
-        return self.to_out(attention(*qkv))
+        return self.to_out(attended(hooks, self.site, *qkv))
 
 
 class CrossAttention(nn.Module):
@@ -325,15 +335,17 @@ class CrossAttention(nn.Module):
 
     def __init__(self, width: int, context_dim: int, heads: int) -> None:
         super().__init__()
+        self.site = Site("", "cross")
         self.heads = heads
         self.to_q = nn.Linear(width, width, bias=False)
         self.to_k = nn.Linear(context_dim, width, bias=False)
         self.to_v = nn.Linear(context_dim, width, bias=False)
         self.to_out = nn.Sequential(nn.Linear(width, width))
 
-    def forward(self, x_BLC: Tensor, context_BSD: Tensor) -> Tensor:
+    def forward(self, x_BLC: Tensor, context_BSD: Tensor, hooks: Hooks) -> Tensor:
         q, k, v = self.to_q(x_BLC), self.to_k(context_BSD), self.to_v(context_BSD)
-        return self.to_out(attention(*(part.unflatten(-1, (self.heads, -1)) for part in (q, k, v))))
+        qkv = (part.unflatten(-1, (self.heads, -1)) for part in (q, k, v))
+        return self.to_out(attended(hooks, self.site, *qkv))
 
 
 class GEGLU(nn.Module):
@@ -356,6 +368,25 @@ class FeedForward(nn.Module):
 
     def forward(self, x_BLC: Tensor) -> Tensor:
         return self.net(x_BLC)
+
+
+def name_sites(network: nn.Module) -> None:
+    """Tell attentions and transformers what hooks call them."""
+    for name, module in network.named_modules():
+        if isinstance(module, SelfAttention | CrossAttention):
+            module.site = module.site._replace(name=name)
+        elif isinstance(module, SpatialTransformer):
+            module.name = name
+
+
+def with_residuals(middle: Tensor, skips: list[Tensor], residuals: Residuals) -> tuple[Tensor, list[Tensor]]:
+    """The middle and the outputs of the way down with a ControlNet's added."""
+    if len(residuals.blocks) != len(skips) or residuals.middle is None:
+        raise ValueError(
+            f"ControlNet: this U-Net takes {len(skips)} residuals and one for the middle, got {len(residuals.blocks)}; "
+            "use a ControlNet made for this kind of model"
+        )
+    return middle + residuals.middle, [skip + more for skip, more in zip(skips, residuals.blocks, strict=True)]
 
 
 def conv3(in_channels: int, channels: int) -> nn.Conv2d:

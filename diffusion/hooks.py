@@ -1,0 +1,79 @@
+"""What a caller may change or see inside a network while it runs: attention, blocks left out, residuals added.
+
+A network is called with one `Hooks`, or with none and then runs as if there were no such thing. Nothing is registered
+anywhere: hooks are a value of one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from torch import Tensor
+
+from diffusion.networks.layers import attention
+
+Kind = Literal["self", "cross", "joint"]
+
+
+class Site(NamedTuple):
+    """Where an attention stands, by the name of its module: `middle_block.1.transformer_blocks.0.attn1`,
+    `joint_blocks.7.attn`.
+
+    "self": the picture looks at itself; "cross": the picture looks at the text; "joint": text and picture look at both,
+    the text's tokens first.
+    """
+
+    name: str
+    kind: Kind
+
+
+class Attend(Protocol):
+    """In place of an attention: B L (N D) from queries, keys and values. Whoever only looks returns `attention`."""
+
+    def __call__(self, site: Site, q_BLND: Tensor, k_BSND: Tensor, v_BSND: Tensor, /) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """What a ControlNet adds. U-Net: to every output of the way down where it is joined to the way up, in the order of
+    `input_blocks`, and to the `middle`. MMDiT: to the picture's tokens after each block but the last; fewer residuals
+    than blocks are stretched over them."""
+
+    blocks: tuple[Tensor, ...]
+    middle: Tensor | None = None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Residuals:
+        return Residuals(tuple(change(r) for r in self.blocks), None if self.middle is None else change(self.middle))
+
+    def plus(self, other: Residuals) -> Residuals:
+        """The sum. ValueError if the two are for networks of other depths."""
+        if len(self.blocks) != len(other.blocks) or (self.middle is None) != (other.middle is None):
+            raise ValueError(f"ControlNets: {len(self.blocks)} and {len(other.blocks)} residuals cannot be added up")
+        middle = None if self.middle is None or other.middle is None else self.middle + other.middle
+        return Residuals(tuple(a + b for a, b in zip(self.blocks, other.blocks, strict=True)), middle)
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """`skipped`: names of blocks to leave out, as if they gave back what they get: `joint_blocks.N` of an MMDiT,
+    transformers (`input_blocks.N.1`, `middle_block.1`, `output_blocks.N.1`) of a U-Net."""
+
+    attend: Attend | None = None
+    skipped: frozenset[str] = frozenset()
+    residuals: Residuals | None = None
+
+
+NO_HOOKS = Hooks()
+
+
+def attended(hooks: Hooks, site: Site, q_BLND: Tensor, k_BSND: Tensor, v_BSND: Tensor) -> Tensor:
+    """The attention of a site, by the hook where there is one."""
+    return attention(q_BLND, k_BSND, v_BSND) if hooks.attend is None else hooks.attend(site, q_BLND, k_BSND, v_BSND)
+
+
+def probabilities(q_BLND: Tensor, k_BSND: Tensor) -> Tensor:
+    """What `attention` weighs its values by: B N L S, float32, each row adds up to 1."""
+    q, k = (x.transpose(1, 2).float() for x in (q_BLND, k_BSND))
+    return (q @ k.mT * q.shape[-1] ** -0.5).softmax(-1)
