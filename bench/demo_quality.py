@@ -76,9 +76,9 @@ def paint(checkpoint: Checkpoint, trials: list[Trial], settings: Settings, batch
     empty = checkpoint.clip.encode("")
     for at in range(0, len(trials), batch):
         part = trials[at : at + batch]
-        encoded = [checkpoint.clip.encode(trial.prompt) for trial in part]
+        encoded = [checkpoint.clip.encode(trial.prompt).entries[0] for trial in part]
         pooled = [one.pooled_BD for one in encoded if one.pooled_BD is not None]
-        positive = Conditioning(torch.cat([one.context_BLD for one in encoded]), torch.cat(pooled))
+        positive = Conditioning.of(torch.cat([one.context_BLD for one in encoded]), torch.cat(pooled))
         side = scene.SIDE // checkpoint.vae.downscale
         latent = sample(
             checkpoint.model,

@@ -3,39 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from diffusion.conditioning import Conditioning
+from diffusion.conditioning import Conditioning, Sizes
 from diffusion.model import Model
+from diffusion.regions import Part, part
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """What a network is asked for one part: its latents, unscaled, and its text, for the whole batch."""
+
+    part: Part
+    x_BCHW: Tensor
+    context_BLD: Tensor
+    y_BD: Tensor | None
+    extra_BCHW: Tensor | None
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """Equal for what can go through the network together."""
+        tensors = (self.x_BCHW, self.context_BLD, self.y_BD, self.extra_BCHW)
+        controls = tuple(id(control) for control in self.part.entry.controls)
+        return (*(None if tensor is None else tensor.shape for tensor in tensors), controls)
 
 
 def denoise(model: Model, x_BCHW: Tensor, sigma: float, conditionings: Sequence[Conditioning]) -> list[Tensor]:
     """The clean estimate of `x` under each conditioning, in float32.
 
-    Conditionings of one shape go through the network as one batch. Prompts of different lengths take a call each: a
-    padded text would change the picture where text and image attend to each other.
+    Of the entries of a conditioning those at work at `sigma` are blended: the sum of weight * estimate over the sum of
+    weights, 0 where nothing has a weight. Entries of one shape go through the network as one batch, whichever
+    conditioning they are of. Texts of different lengths take a call each: a padded text would change the picture where
+    text and image attend to each other.
     """
-    if len({(c.context_BLD.shape[1:], c.pooled_BD is None) for c in conditionings}) > 1:
-        return [estimate for c in conditionings for estimate in denoise(model, x_BCHW, sigma, [c])]
-    batch, count = x_BCHW.shape[0], len(conditionings)
+    asked = [[_ask(model, x_BCHW, part) for part in _at_work(model, x_BCHW, sigma, c)] for c in conditionings]
+    batches: dict[tuple[object, ...], list[_Ask]] = {}
+    for ask in (ask for asks in asked for ask in asks):
+        batches.setdefault(ask.kind, []).append(ask)
+    estimates: dict[int, Tensor] = {}
+    for asks in batches.values():
+        answers = zip(asks, _answers(model, sigma, asks), strict=True)
+        estimates |= {id(ask): answer.to(x_BCHW.dtype) for ask, answer in answers}
+    return [_blend(x_BCHW, [(ask.part, estimates[id(ask)]) for ask in asks]) for asks in asked]
+
+
+def _at_work(model: Model, x_BCHW: Tensor, sigma: float, conditioning: Conditioning) -> list[Part]:
+    level, downscale = model.prediction.level, model.latent_format.downscale
+    active = [e for e in conditioning.entries if level(e.end) <= sigma <= level(e.start)]
+    return [found for entry in active if (found := part(entry, x_BCHW, downscale)) is not None]
+
+
+def _ask(model: Model, x_BCHW: Tensor, part: Part) -> _Ask:
+    entry, batch, downscale = part.entry, x_BCHW.shape[0], model.latent_format.downscale
+    height, width = (side * downscale for side in x_BCHW.shape[2:])
+    pooled_BD = entry.pooled_BD
+    context_BLD, y_BD = model.fit(
+        entry.context_BLD.to(model.device, model.dtype),
+        None if pooled_BD is None else pooled_BD.to(model.device, model.dtype),
+        entry.sizes or Sizes.of(height, width),
+    )
+    extra_BCHW = None if model.extra_channels is None else part.window.of(model.extra_channels(entry.reference, x_BCHW))
+    return _Ask(
+        part,
+        part.window.of(x_BCHW),
+        _for_batch(context_BLD, batch, "conditioning"),
+        None if y_BD is None else _for_batch(y_BD, batch, "conditioning"),
+        extra_BCHW,
+    )
+
+
+def _answers(model: Model, sigma: float, asks: Sequence[_Ask]) -> Sequence[Tensor]:
+    """The estimates of parts of one kind, from one call of the network."""
     prediction = model.prediction
+    x_BCHW = torch.cat([prediction.scale_input(ask.x_BCHW, sigma).to(model.dtype) for ask in asks])
+    extra = [ask.extra_BCHW for ask in asks if ask.extra_BCHW is not None]
+    if extra:
+        x_BCHW = torch.cat((x_BCHW, torch.cat(extra).to(model.device, model.dtype)), dim=1)
+    y = [ask.y_BD for ask in asks if ask.y_BD is not None]
+    t_B = torch.full((len(x_BCHW),), prediction.timestep(sigma), device=model.device)
+    context_BLD = torch.cat([ask.context_BLD for ask in asks])
+    output_BCHW = model.output(x_BCHW, t_B, context_BLD, torch.cat(y) if y else None)
+    outputs = output_BCHW.to(asks[0].x_BCHW.dtype).chunk(len(asks))
+    return [prediction.denoised(ask.x_BCHW, output, sigma) for ask, output in zip(asks, outputs, strict=True)]
 
-    def stacked(parts: Sequence[Tensor]) -> Tensor:
-        return torch.cat([_for_batch(part, batch) for part in parts]).to(model.device, model.dtype)
 
-    context_BLD = stacked([c.context_BLD for c in conditionings])
-    pooled = [c.pooled_BD for c in conditionings if c.pooled_BD is not None]
-    pooled_BD = stacked(pooled) if pooled else None
-    scaled_BCHW = prediction.scale_input(x_BCHW, sigma).to(model.dtype).repeat(count, 1, 1, 1)
-    t_B = torch.full((count * batch,), prediction.timestep(sigma), device=model.device)
-    output_BCHW = model.output(scaled_BCHW, t_B, context_BLD, pooled_BD).to(x_BCHW.dtype)
-    return [prediction.denoised(x_BCHW, output, sigma) for output in output_BCHW.chunk(count)]
+def _blend(x_BCHW: Tensor, estimates: Sequence[tuple[Part, Tensor]]) -> Tensor:
+    if len(estimates) == 1 and not isinstance(estimates[0][0].weight, Tensor) and estimates[0][1].shape == x_BCHW.shape:
+        return estimates[0][1]
+    total_BCHW, weights_B1HW = torch.zeros_like(x_BCHW), torch.zeros_like(x_BCHW[:, :1])
+    for at, estimate in estimates:
+        weight = _for_batch(at.weight, len(x_BCHW), "mask") if isinstance(at.weight, Tensor) else at.weight
+        at.window.of(total_BCHW).add_(weight * estimate)
+        at.window.of(weights_B1HW).add_(weight)
+    return total_BCHW / (weights_B1HW + 1e-37)
 
 
-def _for_batch(part: Tensor, batch: int) -> Tensor:
-    """One conditioning for all pictures, or one each."""
-    if part.shape[0] not in (1, batch):
-        raise ValueError(f"conditioning: expected 1 or {batch} items for {batch} latents, got {part.shape[0]}")
-    return part.expand(batch, *part.shape[1:])
+def _for_batch(tensor: Tensor, batch: int, what: str) -> Tensor:
+    """One item for all pictures, or one each."""
+    if tensor.shape[0] not in (1, batch):
+        raise ValueError(f"{what}: expected 1 or {batch} items for {batch} latents, got {tensor.shape[0]}")
+    return tensor.expand(batch, *tensor.shape[1:])

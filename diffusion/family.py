@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from diffusion.conditioning import Conditioning
+from diffusion.conditioning import Conditioning, Sizes
 from diffusion.latents import LatentFormat
 from diffusion.model import Assemble, Fit
 from diffusion.networks.shapes import Shapes
@@ -90,7 +90,7 @@ class OneTower:
     slot: str
 
     def __call__(self, encodings: Mapping[str, Encoding]) -> Conditioning:
-        return Conditioning(encodings[self.slot].context_1LD)
+        return Conditioning.of(encodings[self.slot].context_1LD)
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,7 @@ class ContextOnly:
     width: int
     title: str
 
-    def __call__(
-        self, context_BLD: Tensor, _pooled_BD: Tensor | None, _height: int, _width: int
-    ) -> tuple[Tensor, Tensor | None]:
+    def __call__(self, context_BLD: Tensor, _pooled_BD: Tensor | None, _sizes: Sizes) -> tuple[Tensor, Tensor | None]:
         check_context(context_BLD, self.width, self.title)
         return context_BLD, None
 

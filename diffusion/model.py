@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from diffusion.conditioning import Conditioning
+from diffusion.conditioning import Conditioning, Reference, Sizes
 from diffusion.latents import LatentFormat
 from diffusion.prediction import Prediction
 from diffusion.text.encode import Encoding, TextTower, encode_prompt
@@ -21,19 +21,31 @@ from diffusion.text.prompt import parse_prompt
 
 
 class Fit(Protocol):
-    """How encoded text meets a network: its context and the vector beside it, for a picture of that many pixels.
+    """How encoded text meets a network: its context and the vector beside it, for a picture of those sizes.
 
     Raises ValueError where the text comes from encoders of another family.
     """
 
     def __call__(
-        self, context_BLD: Tensor, pooled_BD: Tensor | None, height: int, width: int, /
+        self, context_BLD: Tensor, pooled_BD: Tensor | None, sizes: Sizes, /
     ) -> tuple[Tensor, Tensor | None]: ...
+
+
+class Extra(Protocol):
+    """The channels a network takes behind the noisy latents `x`, in its own scale, of a picture to start from.
+
+    Without one it gets what stands for none in its training.
+    """
+
+    def __call__(self, reference: Reference | None, x_BCHW: Tensor, /) -> Tensor: ...
 
 
 @dataclass(frozen=True)
 class Model:
-    """A denoising network with what is known of how it was trained."""
+    """A denoising network with what is known of how it was trained.
+
+    `extra_channels` is None where it takes latents alone.
+    """
 
     network: nn.Module
     family: str
@@ -43,11 +55,13 @@ class Model:
     device: torch.device
     dtype: torch.dtype
     origin: str
+    extra_channels: Extra | None = None
 
-    def output(self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, pooled_BD: Tensor | None) -> Tensor:
-        """What the network predicts for scaled latents at its own time `t`; tensors on `device`, of `dtype`."""
-        height, width = (side * self.latent_format.downscale for side in x_BCHW.shape[2:])
-        context_BLD, y_BD = self.fit(context_BLD, pooled_BD, height, width)
+    def output(self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None) -> Tensor:
+        """What the network predicts for scaled latents at its own time `t`; tensors on `device`, of `dtype`.
+
+        Context and vector are what `fit` made of the text.
+        """
         return self.network(x_BCHW, t_B, context_BLD, y_BD)
 
 

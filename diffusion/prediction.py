@@ -41,6 +41,10 @@ class Prediction(Protocol):
         """The level at time `t` of the training schedule, in the unit of `timestep`."""
         ...
 
+    def level(self, progress: float) -> float:
+        """The level when that fraction of the schedule is past, even in its time: endless at 0, none at 1."""
+        ...
+
     def timestep(self, sigma: float) -> float:
         """What the network takes as its time input."""
         ...
@@ -107,6 +111,15 @@ class _Exploding(ABC):
 
     def alpha(self, sigma: float) -> float:
         return 1.0
+
+    @abstractmethod
+    def sigma(self, t: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def timestep(self, sigma: float) -> float: ...
+
+    def level(self, progress: float) -> float:
+        return _level(self.sigma, self.timestep(self.sigma_max), self.timestep(self.sigma_min), progress)
 
     def scale_input(self, x: Tensor, sigma: float) -> Tensor:
         return x / math.sqrt(sigma**2 + 1)
@@ -190,6 +203,13 @@ def _from_v(x: Tensor, output: Tensor, sigma: float) -> Tensor:
     return (x / math.sqrt(sigma**2 + 1) - sigma * output) / math.sqrt(sigma**2 + 1)
 
 
+def _level(sigma: Callable[[Tensor], Tensor], first: float, last: float, progress: float) -> float:
+    """The level at a fraction of the way from one time to another; all of it lies within 0 and 1."""
+    if progress <= 0:
+        return math.inf
+    return 0.0 if progress >= 1 else float(sigma(torch.tensor(first + progress * (last - first), dtype=torch.float64)))
+
+
 @dataclass(frozen=True)
 class Flow:
     """The network predicts noise - x0 on the straight path x = (1 - sigma) * x0 + sigma * noise (arXiv 2209.03003).
@@ -217,6 +237,9 @@ class Flow:
 
     def alpha(self, sigma: float) -> float:
         return 1 - sigma
+
+    def level(self, progress: float) -> float:
+        return _level(self.sigma, self.timestep(1.0), 0.0, progress)
 
     def sigma(self, t: Tensor) -> Tensor:
         t = t.to(torch.float64) / 1000

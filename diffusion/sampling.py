@@ -10,6 +10,7 @@ from diffusion.conditioning import Conditioning
 from diffusion.guidance import classifier_free
 from diffusion.model import Model
 from diffusion.noise import NoiseRule
+from diffusion.regions import aligned, placed
 from diffusion.samplers import OnStep, Step
 
 
@@ -52,7 +53,8 @@ def sample(
         return draw(number).to(clean.device)
 
     with torch.no_grad():
-        guided = classifier_free(model, positive, negative, cfg)
+        towards, away = aligned([placed(positive, clean), placed(negative, clean)])
+        guided = classifier_free(model, towards, away, cfg)
         x = prediction.noised(clean, fresh(0), sigmas[0])
         x = way.follow(guided, x, sigmas, prediction.alpha, fresh, on_step)
         return model.latent_format.process_out(prediction.finish(x, sigmas[-1])).cpu()

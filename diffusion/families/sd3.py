@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from diffusion.conditioning import Conditioning
+from diffusion.conditioning import Conditioning, Sizes
 from diffusion.family import Checkpoint, Family, Metadata, check_context
 from diffusion.latents import SD3
 from diffusion.networks.mmdit import MMDiT, MMDiTParams
@@ -39,10 +39,10 @@ class Assemble:
     def __call__(self, encodings: Mapping[str, Encoding]) -> Conditioning:
         clip = join_clip(encodings, self.context_width, self.pooled_width)
         if "t5xxl" not in encodings:
-            return Conditioning(_without_t5(clip.context_1LD, self.absent_t5), clip.pooled_1P)
+            return Conditioning.of(_without_t5(clip.context_1LD, self.absent_t5), clip.pooled_1P)
         t5_1LD = encodings["t5xxl"].context_1LD
         check_context(t5_1LD, self.context_width, TITLE)
-        return Conditioning(torch.cat((clip.context_1LD, t5_1LD), dim=1), clip.pooled_1P)
+        return Conditioning.of(torch.cat((clip.context_1LD, t5_1LD), dim=1), clip.pooled_1P)
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,7 @@ class Fit:
     pooled_width: int | None
     absent_t5: AbsentT5
 
-    def __call__(
-        self, context_BLD: Tensor, pooled_BD: Tensor | None, height: int, width: int
-    ) -> tuple[Tensor, Tensor | None]:
+    def __call__(self, context_BLD: Tensor, pooled_BD: Tensor | None, _sizes: Sizes) -> tuple[Tensor, Tensor | None]:
         if self.pooled_width is None:
             pooled_BD = None
         elif pooled_BD is None or pooled_BD.shape[1] != self.pooled_width:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from diffusion.conditioning import Conditioning
+from diffusion.conditioning import Conditioning, Sizes
 from diffusion.family import Checkpoint, Family, Metadata, check_context, unet_of, unet_signature
 from diffusion.latents import SDXL
 from diffusion.model import Assemble, Fit
@@ -48,24 +48,25 @@ def _prediction(checkpoint: Checkpoint) -> Eps | V:
 def _assemble(_shapes: Shapes, _metadata: Metadata) -> Assemble:
     def assemble(encodings: Mapping[str, Encoding]) -> Conditioning:
         joined: Joined = join_clip(encodings, context_width=WIDTH, pooled_width=WIDTH)
-        return Conditioning(joined.context_1LD, joined.pooled_1P)
+        return Conditioning.of(joined.context_1LD, joined.pooled_1P)
 
     return assemble
 
 
 def _fit(_shapes: Shapes, _metadata: Metadata) -> Fit:
-    def fit(context_BLD: Tensor, pooled_BD: Tensor | None, height: int, width: int) -> tuple[Tensor, Tensor]:
+    def fit(context_BLD: Tensor, pooled_BD: Tensor | None, sizes: Sizes) -> tuple[Tensor, Tensor]:
         check_context(context_BLD, WIDTH, TITLE)
         if pooled_BD is None or pooled_BD.shape[1] < POOLED:
             raise ValueError(f"conditioning: {TITLE} needs the pooled text of CLIP-G; load its two text encoders")
-        return context_BLD, torch.cat((pooled_BD[:, -POOLED:], size_vector(pooled_BD, height, width)), dim=1)
+        return context_BLD, torch.cat((pooled_BD[:, -POOLED:], size_vector(pooled_BD, sizes)), dim=1)
 
     return fit
 
 
-def size_vector(like_BD: Tensor, height: int, width: int) -> Tensor:
-    """The picture's size, the corner it is cropped at (0, 0) and the size it stands for: six numbers, height first."""
-    numbers_6 = torch.tensor((height, width, 0, 0, height, width), device=like_BD.device)
+def size_vector(like_BD: Tensor, sizes: Sizes) -> Tensor:
+    """The picture's size, the corner it is cropped at and the size it stands for: six numbers, height first."""
+    numbers = (sizes.height, sizes.width, sizes.top, sizes.left, sizes.target_height, sizes.target_width)
+    numbers_6 = torch.tensor(numbers, device=like_BD.device)
     return timestep_embedding(numbers_6, SIZE).flatten().to(like_BD.dtype).expand(like_BD.shape[0], -1)
 
 

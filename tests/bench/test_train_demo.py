@@ -76,7 +76,7 @@ def test_trained_tower_is_the_products(checkpoint: Checkpoint) -> None:
     tower = TextTower(128, 4)
     tower.load_state_dict({name: weights[name].float() for name in tower.state_dict()})
     assert checkpoint.clip is not None
-    conditioning = checkpoint.clip.encode("a fox on teal background")
+    conditioning = checkpoint.clip.encode("a fox on teal background").entries[0]
     ids = [captions.BEGIN, *clip_tokenizer()("a fox on teal background")]
     context, pooled = tower(torch.tensor([ids + [captions.END] * (captions.LENGTH - len(ids))]))
     torch.testing.assert_close(conditioning.context_BLD, context, rtol=1e-5, atol=1e-5)

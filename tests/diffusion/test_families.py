@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from diffusion import families, latents
+from diffusion.conditioning import Sizes
 from diffusion.families import FAMILIES
 from diffusion.families.sdxl import size_vector
 from diffusion.family import Checkpoint, Family
@@ -154,16 +155,16 @@ def test_sdxl_with_another_prediction_is_refused(marker: str, tmp_path: Path) ->
 def test_text_of_another_family_is_refused(family: str, width: int) -> None:
     fit = BY_NAME[family].fit(shapes_for(tiny.NETWORKS[family]), {})
     pooled_BD = torch.zeros(1, 64 if family == "sd3" else 2048)
-    context_BLD, _ = fit(torch.zeros(1, 77, width), pooled_BD, 512, 512)
+    context_BLD, _ = fit(torch.zeros(1, 77, width), pooled_BD, Sizes.of(512, 512))
     assert context_BLD.shape == (1, 77, width)
     with pytest.raises(ValueError, match=f"takes text {width} wide, got {width + 1}"):
-        fit(torch.zeros(1, 77, width + 1), pooled_BD, 512, 512)
+        fit(torch.zeros(1, 77, width + 1), pooled_BD, Sizes.of(512, 512))
 
 
 def test_sdxl_vector_is_pooled_g_then_sizes_height_first() -> None:
     fit = BY_NAME["sdxl"].fit(shapes_for(tiny.SDXL), {})
     pooled_BD = torch.randn(2, 2048)
-    _, y_BD = fit(torch.zeros(2, 77, 2048), pooled_BD, 832, 1216)
+    _, y_BD = fit(torch.zeros(2, 77, 2048), pooled_BD, Sizes.of(832, 1216))
     assert y_BD is not None
     assert y_BD.shape == (2, 2816)
     assert torch.equal(y_BD[:, :1280], pooled_BD[:, 768:])
@@ -172,9 +173,9 @@ def test_sdxl_vector_is_pooled_g_then_sizes_height_first() -> None:
         part = y_BD[0, 1280 + 256 * index :][:256]
         expected = torch.cat(((number * frequencies).cos(), (number * frequencies).sin()))
         assert torch.allclose(part, expected, atol=1e-3)
-    assert torch.equal(size_vector(pooled_BD, 832, 1216)[1], y_BD[1, 1280:])
+    assert torch.equal(size_vector(pooled_BD, Sizes.of(832, 1216))[1], y_BD[1, 1280:])
     with pytest.raises(ValueError, match="pooled text of CLIP-G"):
-        fit(torch.zeros(1, 77, 2048), None, 512, 512)
+        fit(torch.zeros(1, 77, 2048), None, Sizes.of(512, 512))
 
 
 def sd3_encodings(*, t5: bool) -> dict[str, Encoding]:
@@ -187,7 +188,7 @@ def sd3_encodings(*, t5: bool) -> dict[str, Encoding]:
 
 def test_sd3_text_is_clip_then_t5() -> None:
     encodings = sd3_encodings(t5=True)
-    conditioning = BY_NAME["sd3"].assemble(shapes_for(published.SD3_MEDIUM), {})(encodings)
+    conditioning = BY_NAME["sd3"].assemble(shapes_for(published.SD3_MEDIUM), {})(encodings).entries[0]
     context_LD = conditioning.context_BLD[0]
     assert context_LD.shape == (154, 4096)
     assert torch.equal(context_LD[:77, :768], encodings["clip_l"].context_1LD[0])
@@ -203,12 +204,12 @@ def test_sd3_text_is_clip_then_t5() -> None:
 )
 def test_sd3_without_t5_does_what_the_checkpoint_says(metadata: dict[str, str], rows: int) -> None:
     sd3, shapes = BY_NAME["sd3"], shapes_for(published.SD3_MEDIUM)
-    conditioning = sd3.assemble(shapes, metadata)(sd3_encodings(t5=False))
+    conditioning = sd3.assemble(shapes, metadata)(sd3_encodings(t5=False)).entries[0]
     assert conditioning.context_BLD.shape == (1, rows, 4096)
     assert not conditioning.context_BLD[:, 77:].any()
     # The same from CLIP towers in files of their own, which know nothing of the network.
-    apart = BY_NAME["sdxl"].assemble({}, {})(sd3_encodings(t5=False))
-    context_BLD, y_BD = sd3.fit(shapes, metadata)(apart.context_BLD, apart.pooled_BD, 512, 512)
+    apart = BY_NAME["sdxl"].assemble({}, {})(sd3_encodings(t5=False)).entries[0]
+    context_BLD, y_BD = sd3.fit(shapes, metadata)(apart.context_BLD, apart.pooled_BD, Sizes.of(512, 512))
     assert context_BLD.shape == (1, rows, 4096)
     assert y_BD is not None
     assert y_BD.shape == (1, 2048)
@@ -222,9 +223,9 @@ def test_sd3_with_another_choice_is_refused() -> None:
 def test_sd3_needs_pooled_text_of_its_width() -> None:
     fit = BY_NAME["sd3"].fit(shapes_for(published.SD3_MEDIUM), {})
     with pytest.raises(ValueError, match="pooled text 2048 wide, got none"):
-        fit(torch.zeros(1, 77, 4096), None, 512, 512)
+        fit(torch.zeros(1, 77, 4096), None, Sizes.of(512, 512))
     with pytest.raises(ValueError, match="pooled text 2048 wide, got one 768 wide"):
-        fit(torch.zeros(1, 77, 4096), torch.zeros(1, 768), 512, 512)
+        fit(torch.zeros(1, 77, 4096), torch.zeros(1, 768), Sizes.of(512, 512))
 
 
 @pytest.mark.parametrize("latent_format", [latents.SD15, latents.SDXL, latents.SD3])

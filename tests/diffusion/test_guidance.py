@@ -44,7 +44,7 @@ def model_of(network: nn.Module, prediction: Prediction, latent_format: LatentFo
         family="test",
         prediction=prediction,
         latent_format=latent_format,
-        fit=lambda context, pooled, height, width: (context, pooled),
+        fit=lambda context, pooled, sizes: (context, pooled),
         device=torch.device("cpu"),
         dtype=torch.float32,
         origin="test",
@@ -52,7 +52,7 @@ def model_of(network: nn.Module, prediction: Prediction, latent_format: LatentFo
 
 
 def text(value: float, tokens: int = 3, items: int = 1, pooled: bool = False) -> Conditioning:
-    return Conditioning(torch.full((items, tokens, 5), value), torch.full((items, 2), value) if pooled else None)
+    return Conditioning.of(torch.full((items, tokens, 5), value), torch.full((items, 2), value) if pooled else None)
 
 
 X = torch.randn(2, 4, 6, 5, generator=torch.Generator().manual_seed(0))
@@ -109,7 +109,7 @@ def test_prompts_of_different_lengths_are_not_padded() -> None:
 
 def test_a_prompt_for_each_picture() -> None:
     network = Recorder()
-    each = Conditioning(torch.stack([torch.full((3, 5), 0.2), torch.full((3, 5), 0.4)]))
+    each = Conditioning.of(torch.stack([torch.full((3, 5), 0.2), torch.full((3, 5), 0.4)]))
     denoise(model_of(network, Eps()), X, 2.0, [each])
     assert network.calls[0].context.mean((1, 2)).tolist() == pytest.approx([0.2, 0.4])
 

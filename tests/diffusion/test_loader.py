@@ -12,6 +12,7 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file
 from torch import Tensor
 
+from diffusion.conditioning import Sizes
 from diffusion.loader import load_checkpoint, load_clip, load_mmdit, load_unet, load_vae
 from diffusion.model import Model
 from diffusion.weights import BadWeights
@@ -38,7 +39,8 @@ def output_of(model: Model) -> Tensor:
     width = {"sd15": 768, "sd2": 1024, "sdxl": 2048, "sd3": 64}[model.family]
     x_BCHW = torch.randn(2, model.latent_format.channels, 8, 8)
     pooled_BD = torch.randn(2, 64 if model.family == "sd3" else 2048)
-    return model.output(x_BCHW, torch.tensor([3.0, 700.0]), torch.randn(2, 77, width), pooled_BD)
+    text = model.fit(torch.randn(2, 77, width), pooled_BD, Sizes.of(64, 64))
+    return model.output(x_BCHW, torch.tensor([3.0, 700.0]), *text)
 
 
 def test_every_tensor_of_a_single_file_arrives(family: str, path: Path) -> None:
@@ -77,7 +79,7 @@ def test_the_other_loader_refuses(family: str, path: Path) -> None:
 def test_a_prompt_has_the_shape_its_family_gives_it(family: str, path: Path) -> None:
     clip = load_checkpoint(path, CPU).clip
     assert clip is not None
-    conditioning = clip.encode("a (cat:1.3)")
+    conditioning = clip.encode("a (cat:1.3)").entries[0]
     shapes = {"sd15": (77, 64, None), "sd2": (77, 64, None), "sdxl": (77, 2048, 2048), "sd3": (154, 64, 64)}
     rows, width, pooled = shapes[family]
     assert conditioning.context_BLD.shape == (1, rows, width)
@@ -91,7 +93,7 @@ def test_a_tiny_sd3_goes_from_prompt_to_picture(tmp_path: Path) -> None:
     model, clip, vae = load_checkpoint(path, CPU)
     assert clip is not None
     assert vae is not None
-    conditioning = clip.encode("a cat")
+    conditioning = clip.encode("a cat").entries[0]
     assert conditioning.context_BLD.shape == (1, 77, 64)
     x_BCHW = torch.randn(1, 16, 4, 6)
     out_BCHW = model.output(x_BCHW, torch.tensor([500.0]), conditioning.context_BLD, conditioning.pooled_BD)
@@ -199,11 +201,11 @@ def test_text_encoders_in_files_of_their_own(tmp_path: Path) -> None:
     assert set(load_clip([h_path], CPU).towers) == {"clip_h"}
     assert set(load_clip([g_path, l_path], CPU).towers) == {"clip_l", "clip_g"}
     assert load_clip([l_path, g_path], CPU).origin == load_clip([g_path, l_path], CPU).origin
-    assert load_clip([l_path, g_path], CPU).encode("a cat").context_BLD.shape == (1, 77, 2048)
+    assert load_clip([l_path, g_path], CPU).encode("a cat").entries[0].context_BLD.shape == (1, 77, 2048)
     whole = tiny.save(tmp_path / "x.safetensors", tiny.checkpoint_of("sd15"))
     apart, within = load_clip([l_path], CPU), load_checkpoint(whole, CPU).clip
     assert within is not None
-    assert torch.equal(apart.encode("a cat").context_BLD, within.encode("a cat").context_BLD)
+    assert torch.equal(apart.encode("a cat").entries[0].context_BLD, within.encode("a cat").entries[0].context_BLD)
     with pytest.raises(BadWeights, match=r"a second clip_l, beside l\.safetensors"):
         load_clip([l_path, l_path], CPU)
     with pytest.raises(BadWeights, match="no known family"):

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from diffusers import SD3Transformer2DModel
 from torch import Tensor, nn
 
+from diffusion.conditioning import Sizes
 from diffusion.latents import SD15
 from diffusion.loader import load_checkpoint
 from diffusion.model import Model
@@ -223,7 +224,7 @@ def test_an_adapter_of_another_shape_is_refused(adapter: Adapter) -> None:
 
 
 def model_of(network: nn.Module) -> Model:
-    def fit(context_BLD: Tensor, pooled_BD: Tensor | None, _h: int, _w: int) -> tuple[Tensor, Tensor | None]:
+    def fit(context_BLD: Tensor, pooled_BD: Tensor | None, _sizes: Sizes) -> tuple[Tensor, Tensor | None]:
         return context_BLD, pooled_BD
 
     network.eval().requires_grad_(False)
@@ -462,7 +463,7 @@ def test_only_the_layers_of_the_file_are_new_memory(sdxl: Path, tmp_path: Path) 
 
     assert clip.towers["clip_l"] is checkpoint.clip.towers["clip_l"]
     assert clip.towers["clip_g"] is not checkpoint.clip.towers["clip_g"]
-    texts = [value.encode("a cat").context_BLD for value in (checkpoint.clip, clip)]
+    texts = [value.encode("a cat").entries[0].context_BLD for value in (checkpoint.clip, clip)]
     assert torch.equal(texts[0][..., :64], texts[1][..., :64])
     assert not torch.equal(texts[0], texts[1])
     assert len({model.origin, clip.origin, checkpoint.model.origin, checkpoint.clip.origin}) == 4

@@ -61,7 +61,7 @@ def picture(studio: Studio, document: Document) -> bytes:
 
 def test_each_strength_changes_its_part(studio: Studio, document: Document) -> None:
     runs = [studio.value(changed(document, nlora_strength_clip=strength), "2") for strength in (0, 1)]
-    first, second = (run["conditioning"].context_BLD for run in runs)
+    first, second = (run["conditioning"].entries[0].context_BLD for run in runs)
     assert not torch.equal(first, second)
     pictures = {
         (model, clip): picture(studio, changed(document, nlora_strength_model=model, nlora_strength_clip=clip))

@@ -76,7 +76,7 @@ def test_tensors_of_every_form_come_back(tensor: Tensor) -> None:
 
 
 def test_values_that_hold_tensors_come_back() -> None:
-    for value in (Latent(IMAGE), Conditioning(IMAGE, None), Named("n", (IMAGE, IMAGE[0])), [IMAGE, {"a": (IMAGE, 1)}]):
+    for value in (Latent(IMAGE), Conditioning.of(IMAGE, None), Named("n", (IMAGE, IMAGE[0])), [IMAGE, {"a": (1,)}]):
         back = again(value)
         assert type(back) is type(value)
         assert NodeTraits.fingerprint(TRAITS, back) == TRAITS.fingerprint(value)
