@@ -217,8 +217,10 @@ class Incoming:
 
     def discard(self) -> None:
         """Forget what was received; nothing after `keep`."""
-        self._file.close()
-        self._path.unlink(missing_ok=True)
+        try:
+            self._file.close()
+        finally:
+            self._path.unlink(missing_ok=True)
 
 
 def publish(part: Path, target: Path) -> bool:
@@ -283,6 +285,8 @@ def sync_folder(folder: Path) -> None:
 def remove_leftovers(data: Path) -> None:
     """Delete what earlier processes left half written an hour ago, and temporary results older than a day."""
     now = time.time()
+    for path in data.glob(f".*{PART}"):
+        _remove_older(path, now - 3600)
     for folder in WRITTEN_FOLDERS:
         for path in (data / folder).rglob(f".*{PART}"):
             _remove_older(path, now - 3600)
