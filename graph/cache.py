@@ -8,6 +8,7 @@ outlive the process too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import islice
 from threading import Lock, RLock
@@ -63,6 +64,10 @@ class Cache:
             self._by_structure.update(fresh.structures)
             _forget(self._by_value, self._remembered)
             _forget(self._by_structure, self._remembered)
+
+    def run(self) -> AbstractContextManager[None]:
+        """Around a run: the disk waits with its writing."""
+        return nullcontext() if self._disk is None else self._disk.run()
 
     def find(self, structural: Key) -> Record | None:
         key = self._by_structure.get(structural)

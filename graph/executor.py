@@ -64,10 +64,11 @@ def run(
     ones that emit. `cancelled` is asked between nodes and at every progress call. `limits` is how many nodes of each
     resource class run at a time; one, where it does not say.
     """
-    made = plan(graph, targets, cache, files)
     free: dict[Resource, int] = {"gpu": 1, "cpu": 1, "io": 1, **(limits or {})}
-    demand = _Run(made, cache, emit, files, context, cancelled, free).run()
-    cache.remember(made)
+    with cache.run():
+        made = plan(graph, targets, cache, files)
+        demand = _Run(made, cache, emit, files, context, cancelled, free).run()
+        cache.remember(made)
     state = "cancelled" if demand.cancelled else "failed" if demand.error else "done"
     outputs = {made.ids[i]: demand.values[i] for i in made.targets if i in demand.values}
     if state == "done" and len(outputs) < len(made.targets):

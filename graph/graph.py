@@ -62,14 +62,19 @@ def build(
 
 
 class Builder:
-    """Builds graphs, and remembers the last one: what is unchanged in the next document is not checked again."""
+    """Builds graphs, and remembers the last one: what is unchanged in the next document is not checked again, nothing
+    at all if it is the same object, which nobody may have changed."""
 
     def __init__(self, registry: Mapping[str, NodeSpec], files: Files, limits: Limits = Limits()) -> None:  # noqa: B008
         self._registry, self._binder = registry, Binder(registry, files, limits)
         self._bound: dict[bytes, Node] = {}
         self._last: tuple[Mapping[NodeId, Node], Graph] = {}, Graph({})
+        self._seen: Mapping[str, object] | None = None
+        """the document of the last graph, if that names no files, which come and go"""
 
     def build(self, workflow: Workflow, targets: Sequence[NodeId] | None = None) -> Graph:
+        if workflow.document is self._seen and targets is None:
+            return self._last[1]
         problems = Problems()
         flat = flatten(workflow.document, self._registry, problems)
         nodes = self._bind(flat, problems)
@@ -83,6 +88,7 @@ class Builder:
         if not problems:
             graph = Graph(matched, flat.skipped, flat.stands)
             self._last = nodes, graph
+            self._seen = workflow.document if targets is None and not any(n.external for n in nodes.values()) else None
             return graph
         wanted = _upstream(nodes, targets if targets is not None else _sinks(nodes))
         told = [problem for problem in problems if problem.code != "missing_input" or problem.node in wanted]

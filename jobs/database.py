@@ -16,6 +16,11 @@ from jobs.exits import Exit, Failure
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
+IDLE_S = 0.25
+"""After such a pause the log is copied into the file: in the midst of work that would hold up whoever waits."""
+LONGEST_LOG = 8192
+"""Pages of the log, of 4 KiB, at which it is copied even without a pause."""
+
 
 class DatabaseTooNew(Failure):
     def __init__(self, path: Path, found: int, known: int) -> None:
@@ -36,6 +41,7 @@ def connect(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     try:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={LONGEST_LOG}")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > len(migrations):
             raise DatabaseTooNew(path, version, len(migrations))
@@ -93,15 +99,19 @@ class Database:
             return
         self._loop.call_soon_threadsafe(_settle, [(self._opened, None)])
         try:
-            while group := self._next_group():
+            while group := self._next_group(connection):
                 self._loop.call_soon_threadsafe(_settle, _transact(connection, group))
         finally:
             connection.close()
 
-    def _next_group(self) -> list[_Request]:
+    def _next_group(self, connection: sqlite3.Connection) -> list[_Request]:
         """Everything waiting now, at least one request; empty when the end was asked for."""
         group: list[_Request] = []
-        request = self._requests.get()
+        try:
+            request = self._requests.get(timeout=IDLE_S)
+        except queue.Empty:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            request = self._requests.get()
         while request is not None:
             group.append(request)
             try:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ from graph.keys import Key, Record
 from graph.ledger import Account
 from graph.storage import Packed, Storage, Unstorable
 from graph.tiers import container
+from graph.tiers.batch import Batch
 from graph.tiers.contents import Contents, System
 from graph.tiers.index import Content, Entry, Fresh, Index, Inline
 from graph.tiers.tier import Result
@@ -40,22 +42,6 @@ WORK_S: Final = 0.5
 WAITING_BYTES: Final = 256 << 20
 """Bytes that may wait to be written; what comes on top is not written, lest memory overflow."""
 MOST_RECORDS: Final = 100_000
-
-
-@dataclass
-class _Batch:
-    """What waits to be written."""
-
-    results: dict[Key, Result] = field(default_factory=dict[Key, Result])
-    records: dict[Key, Record] = field(default_factory=dict[Key, Record])
-    structures: dict[Key, Key] = field(default_factory=dict[Key, Key])
-    touched: set[Key] = field(default_factory=set[Key])
-    facts: dict[str, bytes] = field(default_factory=dict[str, bytes])
-    bytes: int = 0
-    seconds: float = 0.0
-
-    def __bool__(self) -> bool:
-        return bool(self.results or self.records or self.structures or self.touched or self.facts)
 
 
 class Disk:
@@ -81,8 +67,9 @@ class Disk:
         """around the connection that reads, and the one that writes"""
         self._lock = threading.RLock()
         self._turn = threading.Condition(self._lock)
-        self._waiting, self._writing = _Batch(), _Batch()
+        self._waiting, self._writing = Batch(), Batch()
         self._since = self._active = 0.0
+        self._runs = 0
         self._hurry = self._closing = False
         self._seen, self._version = (0, 0), -1
         folder.mkdir(parents=True, exist_ok=True)
@@ -212,7 +199,7 @@ class Disk:
     def clear(self) -> None:
         """Remove every result and record, of every edition."""
         with self._lock:
-            self._waiting = _Batch(facts=self._waiting.facts)
+            self._waiting = Batch(facts=self._waiting.facts)
         self.flush()
 
         def clear(index: Index) -> list[bytes]:
@@ -268,6 +255,20 @@ class Disk:
 
     # The writer
 
+    @contextmanager
+    def run(self) -> Generator[None]:
+        """While a run goes on, what waits is not written before it has waited long enough: both would be slower."""
+        with self._lock:
+            self._runs += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._runs -= 1
+                if self._waiting:
+                    self._active = time.monotonic()
+                    self._turn.notify_all()
+
     def _stir(self) -> None:
         """Something waits. The writer is woken only by the first of a batch; it looks at the clock itself."""
         now = self._active = time.monotonic()
@@ -284,7 +285,7 @@ class Disk:
                     if self._closing and not self._waiting:
                         return
                     self._turn.wait(delay)
-                self._writing, self._waiting = self._waiting, _Batch()
+                self._writing, self._waiting = self._waiting, Batch()
                 self._since, self._hurry = 0.0, False
             try:
                 self._write(self._writing)
@@ -292,7 +293,7 @@ class Disk:
                 self._failed("written to", error)
             finally:
                 with self._lock:
-                    self._writing = _Batch()
+                    self._writing = Batch()
                     self._turn.notify_all()
 
     def _delay(self) -> float | None:
@@ -304,9 +305,10 @@ class Disk:
             return 0.0
         now = time.monotonic()
         patience = PATIENCE_S if self._waiting.seconds > WORK_S else LONG_PATIENCE_S
-        return min(self._active + PAUSE_S, self._since + patience) - now
+        paused = math.inf if self._runs else self._active + PAUSE_S
+        return min(paused, self._since + patience) - now
 
-    def _write(self, batch: _Batch) -> None:
+    def _write(self, batch: Batch) -> None:
         parts: dict[bytes, Path] = {}
         try:
             entries = [entry for key, result in batch.results.items() if (entry := self._entry(key, result, parts))]

@@ -1,0 +1,24 @@
+"""What the disk tier has yet to write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from graph.keys import Key, Record
+from graph.tiers.tier import Result
+
+
+@dataclass
+class Batch:
+    """What is written in one transaction; `bytes` and `seconds` are those of the results."""
+
+    results: dict[Key, Result] = field(default_factory=dict[Key, Result])
+    records: dict[Key, Record] = field(default_factory=dict[Key, Record])
+    structures: dict[Key, Key] = field(default_factory=dict[Key, Key])
+    touched: set[Key] = field(default_factory=set[Key])
+    facts: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    bytes: int = 0
+    seconds: float = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self.results or self.records or self.structures or self.touched or self.facts)
