@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from diffusion.conditioning import Conditioning, Sizes
+from diffusion.controls import Control, residuals
+from diffusion.hooks import NO_HOOKS, Hooks
 from diffusion.model import Model
+from diffusion.prediction import Prediction
 from diffusion.regions import Part, part
 
 
@@ -28,16 +31,23 @@ class _Ask:
         """Equal for what can go through the network together."""
         tensors = (self.x_BCHW, self.context_BLD, self.y_BD, self.extra_BCHW)
         controls = tuple(id(control) for control in self.part.entry.controls)
-        return (*(None if tensor is None else tensor.shape for tensor in tensors), controls)
+        window = self.part.window if controls else None
+        return (*(None if tensor is None else tensor.shape for tensor in tensors), controls, window)
 
 
-def denoise(model: Model, x_BCHW: Tensor, sigma: float, conditionings: Sequence[Conditioning]) -> list[Tensor]:
+def denoise(
+    model: Model,
+    x_BCHW: Tensor,
+    sigma: float,
+    conditionings: Sequence[Conditioning],
+    hooks: Hooks = NO_HOOKS,
+) -> list[Tensor]:
     """The clean estimate of `x` under each conditioning, in float32.
 
     Of the entries of a conditioning those at work at `sigma` are blended: the sum of weight * estimate over the sum of
     weights, 0 where nothing has a weight. Entries of one shape go through the network as one batch, whichever
     conditioning they are of. Texts of different lengths take a call each: a padded text would change the picture where
-    text and image attend to each other.
+    text and image attend to each other. `hooks` go into every call; what ControlNets add is added to theirs.
     """
     asked = [[_ask(model, x_BCHW, part) for part in _at_work(model, x_BCHW, sigma, c)] for c in conditionings]
     batches: dict[tuple[object, ...], list[_Ask]] = {}
@@ -45,7 +55,7 @@ def denoise(model: Model, x_BCHW: Tensor, sigma: float, conditionings: Sequence[
         batches.setdefault(ask.kind, []).append(ask)
     estimates: dict[int, Tensor] = {}
     for asks in batches.values():
-        answers = zip(asks, _answers(model, sigma, asks), strict=True)
+        answers = zip(asks, _answers(model, sigma, asks, hooks), strict=True)
         estimates |= {id(ask): answer.to(x_BCHW.dtype) for ask, answer in answers}
     return [_blend(x_BCHW, [(ask.part, estimates[id(ask)]) for ask in asks]) for asks in asked]
 
@@ -75,19 +85,28 @@ def _ask(model: Model, x_BCHW: Tensor, part: Part) -> _Ask:
     )
 
 
-def _answers(model: Model, sigma: float, asks: Sequence[_Ask]) -> Sequence[Tensor]:
+def _answers(model: Model, sigma: float, asks: Sequence[_Ask], hooks: Hooks) -> Sequence[Tensor]:
     """The estimates of parts of one kind, from one call of the network."""
     prediction = model.prediction
     x_BCHW = torch.cat([prediction.scale_input(ask.x_BCHW, sigma).to(model.dtype) for ask in asks])
+    t_B = torch.full((len(x_BCHW),), prediction.timestep(sigma), device=model.device)
+    context_BLD = torch.cat([ask.context_BLD for ask in asks])
+    y = [ask.y_BD for ask in asks if ask.y_BD is not None]
+    y_BD = torch.cat(y) if y else None
+    if added := residuals(_steering(prediction, sigma, asks[0].part), x_BCHW, t_B, context_BLD, y_BD):
+        hooks = replace(hooks, residuals=added if hooks.residuals is None else hooks.residuals.plus(added))
     extra = [ask.extra_BCHW for ask in asks if ask.extra_BCHW is not None]
     if extra:
         x_BCHW = torch.cat((x_BCHW, torch.cat(extra).to(model.device, model.dtype)), dim=1)
-    y = [ask.y_BD for ask in asks if ask.y_BD is not None]
-    t_B = torch.full((len(x_BCHW),), prediction.timestep(sigma), device=model.device)
-    context_BLD = torch.cat([ask.context_BLD for ask in asks])
-    output_BCHW = model.output(x_BCHW, t_B, context_BLD, torch.cat(y) if y else None)
+    output_BCHW = model.output(x_BCHW, t_B, context_BLD, y_BD, hooks)
     outputs = output_BCHW.to(asks[0].x_BCHW.dtype).chunk(len(asks))
     return [prediction.denoised(ask.x_BCHW, output, sigma) for ask, output in zip(asks, outputs, strict=True)]
+
+
+def _steering(prediction: Prediction, sigma: float, part: Part) -> list[Control]:
+    """The controls at work on a part, cut to its window."""
+    level = prediction.level
+    return [c.window(*part.window) for c in part.entry.controls if level(c.end) <= sigma <= level(c.start)]
 
 
 def _blend(x_BCHW: Tensor, estimates: Sequence[tuple[Part, Tensor]]) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from diffusion.conditioning import Conditioning, Reference, Sizes
+from diffusion.hooks import NO_HOOKS, Hooks
 from diffusion.latents import LatentFormat
 from diffusion.prediction import Prediction
 from diffusion.text.encode import Encoding, TextTower, encode_prompt
@@ -57,12 +58,16 @@ class Model:
     origin: str
     extra_channels: Extra | None = None
 
-    def output(self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None) -> Tensor:
+    def output(
+        self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None, hooks: Hooks = NO_HOOKS
+    ) -> Tensor:
         """What the network predicts for scaled latents at its own time `t`; tensors on `device`, of `dtype`.
 
         Context and vector are what `fit` made of the text.
         """
-        return self.network(x_BCHW, t_B, context_BLD, y_BD)
+        if hooks is NO_HOOKS:  # also what networks take that know of none
+            return self.network(x_BCHW, t_B, context_BLD, y_BD)
+        return self.network(x_BCHW, t_B, context_BLD, y_BD, hooks)
 
 
 class Assemble(Protocol):

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from diffusion.conditioning import Conditioning, Entry, Rectangle
+from diffusion.controls import Control
 
 FEATHER = 8
 """The widest a rectangle fades out towards its neighbours, in latent cells."""
@@ -86,14 +87,26 @@ def sized(mask_BHW: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(mask_BHW[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
 
 
-def placed(conditioning: Conditioning, x_BCHW: Tensor) -> Conditioning:
-    """Masks at the size and on the device of latents, so that no step has to bring them there."""
+def placed(conditionings: Sequence[Conditioning], x_BCHW: Tensor) -> list[Conditioning]:
+    """Masks and controls at the size and on the device of latents, so that no step has to bring them there.
+
+    What several conditionings share, they share afterwards.
+    """
+    size = x_BCHW.shape[2:]
+    fitted: dict[int, Control] = {}
+
+    def fit(control: Control) -> Control:
+        if id(control) not in fitted:
+            fitted[id(control)] = control.fitted(*size)
+        return fitted[id(control)]
 
     def place(entry: Entry) -> Entry:
         mask = entry.mask_BHW
-        return entry if mask is None else replace(entry, mask_BHW=sized(mask, *x_BCHW.shape[2:]).to(x_BCHW.device))
+        if mask is not None:
+            mask = sized(mask, *size).to(x_BCHW.device)
+        return replace(entry, mask_BHW=mask, controls=tuple(fit(control) for control in entry.controls))
 
-    return conditioning.each(place)
+    return [conditioning.each(place) for conditioning in conditionings]
 
 
 def bounds(mask_BHW: Tensor) -> Rectangle | None:

@@ -53,7 +53,7 @@ def sample(
         return draw(number).to(clean.device)
 
     with torch.no_grad():
-        towards, away = aligned([placed(positive, clean), placed(negative, clean)])
+        towards, away = aligned(placed([positive, negative], clean))
         guided = classifier_free(model, towards, away, cfg)
         x = prediction.noised(clean, fresh(0), sigmas[0])
         x = way.follow(guided, x, sigmas, prediction.alpha, fresh, on_step)
