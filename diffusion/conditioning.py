@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from diffusion.controls import Control
 
 Unit = Literal["pixels", "fractions"]
 
@@ -68,7 +72,7 @@ class Entry:
     end: float = 1.0
     sizes: Sizes | None = None
     reference: Reference | None = None
-    controls: tuple[object, ...] = ()
+    controls: tuple[Control, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,3 +89,69 @@ class Conditioning:
     def each(self, change: Callable[[Entry], Entry]) -> Conditioning:
         """Every entry changed."""
         return Conditioning(tuple(change(entry) for entry in self.entries))
+
+
+def combined(conditionings: Sequence[Conditioning]) -> Conditioning:
+    """All of them side by side, each with its own estimate."""
+    return Conditioning(tuple(entry for conditioning in conditionings for entry in conditioning.entries))
+
+
+def continued(conditioning: Conditioning, more: Conditioning) -> Conditioning:
+    """One text read after another: the tokens of `more`, which is a single entry, behind those of every entry."""
+    appended_BLD = _only(more).context_BLD
+    return conditioning.each(
+        lambda entry: replace(entry, context_BLD=torch.cat(_same_batch(entry.context_BLD, appended_BLD), dim=1))
+    )
+
+
+def mixed(a: Conditioning, b: Conditioning, ratio: float) -> Conditioning:
+    """Between two texts, 0 is `a`, 1 is `b`: every token of `a` with that of `b`, a single entry, at the same place.
+
+    `b` is cut to the tokens of `a`, or goes on in zeros.
+    """
+    other = _only(b)
+
+    def mix(entry: Entry) -> Entry:
+        length = entry.context_BLD.shape[1]
+        other_BLD = F.pad(other.context_BLD[:, :length], (0, 0, 0, max(0, length - other.context_BLD.shape[1])))
+        context_BLD = torch.lerp(*_same_batch(entry.context_BLD, other_BLD), ratio)
+        pooled = [vector for vector in (entry.pooled_BD, other.pooled_BD) if vector is not None]
+        pooled_BD = torch.lerp(*_same_batch(pooled[0], pooled[-1]), ratio) if pooled else None
+        return replace(entry, context_BLD=context_BLD, pooled_BD=pooled_BD)
+
+    return a.each(mix)
+
+
+def silenced(conditioning: Conditioning) -> Conditioning:
+    """The same without any words: all zeros."""
+
+    def zero(entry: Entry) -> Entry:
+        pooled = entry.pooled_BD
+        return replace(
+            entry,
+            context_BLD=torch.zeros_like(entry.context_BLD),
+            pooled_BD=None if pooled is None else torch.zeros_like(pooled),
+        )
+
+    return conditioning.each(zero)
+
+
+def _only(conditioning: Conditioning) -> Entry:
+    if len(conditioning.entries) != 1:
+        raise ValueError(f"conditioning: expected one text, got {len(conditioning.entries)} combined ones")
+    return conditioning.entries[0]
+
+
+def _same_batch(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Both, of one width, with as many items as the larger."""
+    if first.shape[-1] != second.shape[-1]:
+        raise ValueError(
+            f"conditioning: expected texts of one kind of encoder, got one {first.shape[-1]} wide and one "
+            f"{second.shape[-1]} wide"
+        )
+    items = max(len(first), len(second))
+    return _repeated(first, items), _repeated(second, items)
+
+
+def _repeated(tensor: Tensor, items: int) -> Tensor:
+    return tensor.expand(items, *tensor.shape[1:]) if len(tensor) == 1 else tensor
