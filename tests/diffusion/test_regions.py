@@ -20,7 +20,9 @@ from diffusion.conditioning import (
     mixed,
     silenced,
 )
+from diffusion.controls import Control, ControlNet
 from diffusion.denoiser import denoise
+from diffusion.hooks import NO_HOOKS, Hooks, Residuals
 from diffusion.latents import SD15
 from diffusion.prediction import EdmV, Eps, Flow, FluxFlow, Prediction
 from diffusion.regions import Window, aligned, bounds, placed, window
@@ -237,3 +239,70 @@ def test_silence() -> None:
     assert not entry.context_BLD.any()
     assert entry.pooled_BD is not None
     assert not entry.pooled_BD.any()
+
+
+class Adds:
+    """A ControlNet whose residual is what it is shown, as a middle one."""
+
+    def __init__(self) -> None:
+        self.calls: list[Tensor] = []
+
+    def embed(self, hint_BCHW: Tensor) -> Tensor:
+        self.calls.append(hint_BCHW)
+        return hint_BCHW
+
+    def __call__(
+        self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None, embedded_BCHW: Tensor
+    ) -> Residuals:
+        return Residuals((), embedded_BCHW)
+
+
+class Listens(Recorder):
+    """A recorder that adds the residual to its output."""
+
+    def forward(
+        self,
+        x_BCHW: Tensor,
+        t_B: Tensor,
+        context_BLD: Tensor,
+        y_BD: Tensor | None,
+        hooks: Hooks = NO_HOOKS,
+    ) -> Tensor:
+        output = super().forward(x_BCHW, t_B, context_BLD, y_BD)
+        if hooks.residuals is None or hooks.residuals.middle is None:
+            return output
+        return output + hooks.residuals.middle
+
+
+def control_of(network: Adds, **facts: object) -> Control:
+    net = ControlNet(network, "test", torch.device("cpu"), torch.float32, "test")
+    image = torch.arange(12 * 16.0).view(1, 1, 12, 16)
+    return replace(Control(net, image, lambda image, height, width: image[..., :height, :width]), **facts)  # type: ignore[arg-type]
+
+
+def test_a_control_steers_both_prompts_in_one_call() -> None:
+    network, adds = Listens(), Adds()
+    control = control_of(adds, strength=0.5)
+    asked = [Conditioning((entry(value, controls=(control,)),)) for value in (0.2, 0.1)]
+    model = model_of(network, Eps())
+    estimates = denoise(model, X, SIGMA, placed(asked, X))
+    assert len(adds.calls) == len(network.calls) == 1
+    for estimate, value in zip(estimates, (0.2, 0.1), strict=True):
+        assert torch.allclose(estimate, alone(value) - SIGMA * 0.5 * control.image_B3HW, atol=1e-4)
+
+
+def test_a_control_sees_the_window_of_its_entry_and_its_time() -> None:
+    network = Listens()
+    control = control_of(Adds(), start=0.5)
+    corner = Conditioning((entry(0.2, area=Rectangle(64, 32, 64, 64), controls=(control,)), entry(0.4)))
+    late, early = 0.1, 14.0
+    model = model_of(network, Eps())
+    (estimate,) = denoise(model, X, late, placed([corner], X))
+    (bare,) = denoise(model, X, late, [corner.each(lambda e: replace(e, controls=()))])
+    steered = (bare - estimate).abs().amax((0, 1)) > 0
+    assert steered[4:, 8:].all()
+    assert not steered[:4].any()
+    assert not steered[:, :8].any()
+    (untouched,) = denoise(model, X, early, placed([corner], X))
+    (expected,) = denoise(model, X, early, [corner.each(lambda e: replace(e, controls=()))])
+    assert torch.equal(untouched, expected)
