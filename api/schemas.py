@@ -8,6 +8,7 @@ Schema = Mapping[str, object]
 
 TEXT: Mapping[str, object] = {"type": "string"}
 COUNT: Mapping[str, object] = {"type": "integer", "minimum": 0}
+MAYBE: Mapping[str, object] = {"type": ["string", "null"]}
 ANYTHING: Mapping[str, object] = {}
 
 
@@ -47,7 +48,14 @@ ERROR: Mapping[str, object] = {
 SCHEMAS: Mapping[str, Schema] = {
     "Problem": record(
         {"type": TEXT, "title": TEXT, "status": COUNT, "code": TEXT, "detail": TEXT},
-        {"hint": TEXT, "node": TEXT, "port": TEXT, "problems": list_of(ref("GraphProblem"))},
+        {
+            "hint": TEXT,
+            "node": TEXT,
+            "port": TEXT,
+            "problems": list_of(ref("GraphProblem")),
+            "current": MAYBE,
+            "kept": TEXT,
+        },
     ),
     "GraphProblem": record(
         {"code": TEXT, "message": TEXT}, {"node": {}, "port": {}, "expected": {}, "got": {}, "hint": {}}
@@ -130,9 +138,18 @@ SCHEMAS: Mapping[str, Schema] = {
         }
     ),
     "WorkflowList": record(
-        {"workflows": list_of(record({"name": TEXT, "revision": TEXT, "modified": {"type": "number"}}))}
+        {
+            "workflows": list_of(record({"name": TEXT, "revision": TEXT, "modified": COUNT})),
+            "drafts": list_of(record({"name": TEXT, "base": MAYBE, "saved": COUNT})),
+        }
     ),
     "WorkflowSaved": record({"name": TEXT, "revision": TEXT}),
+    "WorkflowName": {**record({}, {"name": TEXT}), "additionalProperties": False},
+    "WorkflowDeleted": record({"id": TEXT, "name": TEXT}),
+    "DraftKept": record({"name": TEXT, "revision": TEXT, "base": MAYBE}),
+    "RevisionList": record({"revisions": list_of(record({"revision": TEXT, "saved": COUNT, "label": MAYBE}))}),
+    "RevisionLabel": record({"label": MAYBE}, {"revision": TEXT}),
+    "Trash": record({"workflows": list_of(record({"id": TEXT, "name": TEXT, "deleted": COUNT}))}),
     "TemplateList": record({"templates": list_of(TEXT)}),
     "ModelList": map_of(list_of(TEXT)),
     "StoredFile": record(

@@ -27,7 +27,7 @@ MODEL_FOLDERS = (
     "embeddings",
     "upscale_models",
 )
-WRITTEN_FOLDERS = ("input", "output", "temp", "workflows")
+WRITTEN_FOLDERS = ("input", "output", "temp", "workflows", "revisions", "drafts", "trash")
 WEIGHTS = (".safetensors", ".sft")
 PART = ".part"
 MAX_NAME_BYTES = 255
@@ -77,9 +77,9 @@ def _broken_rule(part: str) -> str | None:
 
 class FileStore:
     """The models folders under each of `models` (the first root that has a name wins), under `data` the folders
-    "input" (uploads), "output" and "temp" (results) and "workflows" (saved documents), and the folders `fixed` by name,
-    which come with the program and are only read. `output` puts results elsewhere. `check_weights` raises ValueError
-    for a file of the models folders that is not what it must be."""
+    "input" (uploads), "output" and "temp" (results), "workflows" (saved documents) with "revisions", "drafts" and
+    "trash", and the folders `fixed` by name, which come with the program and are only read. `output` puts results
+    elsewhere. `check_weights` raises ValueError for a file of the models folders that is not what it must be."""
 
     def __init__(
         self,
@@ -146,11 +146,22 @@ class FileStore:
         with self.open(folder, name) as file:
             return file.read()
 
+    def place(self, folder: str, name: str) -> Path:
+        """Where a file of a written folder goes, its folders made. Raises BadName, also where a link is in the way."""
+        *folders, file = parts_of(name)
+        place = self.root(folder)
+        for part in folders:
+            above, place = place, place / part
+            if place.is_symlink() or place.is_file():
+                raise BadName(f"{name!r:.80} names no folder of {folder!r}: {part!r:.80} is none")
+            if not place.is_dir():
+                place.mkdir()
+                sync_folder(above)
+        return place / file
+
     def replace(self, folder: str, name: str, data: bytes) -> None:
         """Write a file of a written folder, replacing what was there at once or not at all. Raises BadName."""
-        if len(parts_of(name)) != 1:
-            raise BadName(f"{name!r:.80} is not a plain file name: it must not contain '/'")
-        replace_file(self.root(folder) / name, data)
+        replace_file(self.place(folder, name), data)
 
     def fingerprint(self, folder: str, name: str) -> str:
         """Hash of the file's content. Raises BadName or NoSuchFile."""

@@ -33,12 +33,21 @@ def test_only_get_routes_have_no_method_that_changes_state() -> None:
 
 
 @pytest.fixture(scope="module")
-def examples(world: World) -> dict[str, str]:
-    """Values for the variables of the paths, of things that are there."""
-    world.send_json("PUT", f"{API}/workflows/default", workflow("x"))
+def job(world: World) -> str:
     for folder in ("input", "output", "temp"):
         (world.folder / "data" / folder / "default").write_bytes(png())
-    return {"{id}": world.run(workflow("x")), "{name}": "default", "{path}": "main.js"}
+    return world.run(workflow("x"))
+
+
+@pytest.fixture
+def examples(world: World, job: str) -> dict[str, str]:
+    """Values for the variables of the paths, of things that are there."""
+    saved = world.send_json("PUT", f"{API}/workflows/default", workflow("x"), {"If-Match": "*"})
+    world.send_json("PUT", f"{API}/workflows/default/draft", workflow("y"))
+    world.send_json("PUT", f"{API}/workflows/deleted", workflow("x"))
+    entry = world.ask("DELETE", f"{API}/workflows/deleted", headers={"If-Match": "*"}).json["id"]
+    revision = saved.json["revision"]
+    return {"{id}": job, "{name}": "default", "{path}": "main.js", "{revision}": revision, "{entry}": entry}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
@@ -49,11 +58,15 @@ def test_answers_are_what_the_document_says(world: World, examples: dict[str, st
     if route.template == f"{API}/files":
         answer = world.ask("POST", path, png(), {"Content-Type": "image/png"})
     elif route.body is None:
-        answer = world.ask(route.method, path)
+        answer = world.ask(route.method, path, headers={"If-Match": "*"})
     elif route.body.schema == "JobRequest":
         answer = world.send_json(route.method, path, {"workflow": workflow("x")})
     elif route.body.schema == "JobsToCancel":
         answer = world.send_json(route.method, path, {"ids": [examples["{id}"]]})
+    elif route.body.schema == "WorkflowName":
+        answer = world.send_json(route.method, path, {"name": f"other/{examples['{entry}']}"})
+    elif route.body.schema == "RevisionLabel":
+        answer = world.send_json(route.method, path, {"label": "the one"})
     elif route.body.schema == "JobChange":
         world.ask("POST", f"{API}/queue/pause")
         waiting = world.send_json("POST", f"{API}/jobs", {"workflow": workflow("x")}).json["id"]
@@ -62,7 +75,7 @@ def test_answers_are_what_the_document_says(world: World, examples: dict[str, st
     elif route.body.schema == "Workflow":
         answer = world.send_json(route.method, path, workflow("y"), {"If-Match": "*"})
     else:
-        answer = world.ask(route.method, path)
+        answer = world.ask(route.method, path, headers={"If-Match": "*"})
     document: Any = describe(ROUTES, "test")
     if 101 in route.answers:
         assert answer.status == 426

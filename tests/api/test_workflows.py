@@ -36,11 +36,14 @@ def test_a_save_names_the_revision_it_replaces(world: World) -> None:
     second = put(world, "still", workflow("two"), If_Match=first.headers["ETag"])
     assert second.status == 200
     late = put(world, "still", workflow("late"), If_Match=first.headers["ETag"])
-    assert (late.status, late.json["current"]) == (412, second.json["revision"])
+    assert (late.status, late.json["current"]) == (409, second.json["revision"])
+    assert late.headers["Content-Type"] == "application/problem+json"
     assert late.headers["ETag"] == second.headers["ETag"]
     assert world.ask("GET", f"{API}/workflows/still").json == workflow("two")
     assert put(world, "still", workflow("three"), If_Match="*").status == 200
-    assert put(world, "gone", workflow("x"), If_Match='"abc"').json["current"] is None
+    gone = put(world, "gone", workflow("x"), If_Match='"abc"').json
+    assert gone["current"] is None
+    assert world.ask("GET", f"{API}/workflows/gone/revisions/{gone['kept']}").json == workflow("x")
     assert put(world, "still", workflow("x"), If_Match='W/"abc"').json["code"] == "bad_revision"
 
 
@@ -56,7 +59,9 @@ def test_of_many_saves_over_one_revision_one_wins(world: World) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(statuses) == [200] + [412] * 7
+    assert sorted(statuses) == [200] + [409] * 7
+    kept = world.ask("GET", f"{API}/workflows/race/revisions").json["revisions"]
+    assert len(kept) == 9, "the start, who won, and all who came too late"
 
 
 def test_the_list_has_names_and_revisions(world: World) -> None:
@@ -74,7 +79,7 @@ def test_unknown_nodes_may_be_saved_but_no_document_that_is_none(world: World) -
     assert world.state() == before
 
 
-@pytest.mark.parametrize("name", ["a%2Fb", "..", "%2e%2e", "CON", "a.", "%00", "x" * 300, "a%5Cb"])
+@pytest.mark.parametrize("name", ["a%2F", "%2Fa", "a%2F..%2Fb", "..", "%2e%2e", "CON", "a.", "%00", "x" * 300, "a%5Cb"])
 def test_a_name_that_is_no_file_name_is_refused(world: World, name: str) -> None:
     before = world.state()
     assert put(world, name, workflow("x")).status in (400, 404, 405)
