@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from diffusion.networks.shapes import Shapes
+from diffusion.residency import Home, Origin
 from diffusion.weights import BadWeights
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -25,8 +26,10 @@ class Part:
     title: str
     tensors: Mapping[str, Tensor]
     shapes: Shapes
-    device: torch.device
+    home: Home
     dtype: torch.dtype
+    identity: str
+    """Changes when the file does."""
 
 
 def compute_dtype(device: torch.device, stored: Collection[torch.dtype], otherwise: torch.dtype) -> torch.dtype:
@@ -39,8 +42,8 @@ def compute_dtype(device: torch.device, stored: Collection[torch.dtype], otherwi
 def build(part: Part, network_of: Callable[[Shapes], NetworkT]) -> NetworkT:
     """The network of a part's shapes with the part's tensors in it, ready to run.
 
-    A tensor that needs no change of dtype or device shares memory with the file. BadWeights if the shapes make no
-    network, or if a tensor is missing, left over or of another shape.
+    Its tensors are what the part's home makes of them. BadWeights if the shapes make no network, or if a tensor is
+    missing, left over or of another shape.
     """
     try:
         with torch.device("meta"):
@@ -48,9 +51,10 @@ def build(part: Part, network_of: Callable[[Shapes], NetworkT]) -> NetworkT:
     except (ValueError, RuntimeError) as error:  # torch's own for sizes beyond any memory
         raise BadWeights(part.path, f"{part.title}: {error}") from error
     _check(part, {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
-    tensors = {name: tensor.to(part.device, part.dtype) for name, tensor in part.tensors.items()}
-    network.load_state_dict(tensors, assign=True)
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    origin = Origin(f"{part.title} of {part.path.name}", part.identity)
+    network.load_state_dict(part.home.hold(origin, part.tensors, part.dtype), assign=True)
+    return network
 
 
 def _check(part: Part, expected: Shapes) -> None:

@@ -7,7 +7,7 @@ anywhere: hooks are a value of one call.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol
 
 from torch import Tensor
@@ -63,6 +63,12 @@ class Hooks:
     attend: Attend | None = None
     skipped: frozenset[str] = frozenset()
     residuals: Residuals | None = None
+
+    def of(self, rows: slice) -> Hooks:
+        """For some of the rows of a batch."""
+        if self.residuals is None:
+            return self
+        return replace(self, residuals=self.residuals.each(lambda residual: residual[rows]))
 
 
 NO_HOOKS = Hooks()

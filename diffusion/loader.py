@@ -17,6 +17,7 @@ from diffusion.layouts import single_file_vae
 from diffusion.model import CLIP, VAE, Model
 from diffusion.networks.autoencoder import Autoencoder, AutoencoderParams
 from diffusion.networks.shapes import Shapes
+from diffusion.residency import Home, home_of
 from diffusion.text.encode import TextTower
 from diffusion.text.slots import TextSlot
 from diffusion.weights import BadWeights, Weights
@@ -41,12 +42,13 @@ class Checkpoint(NamedTuple):
     vae: VAE | None
 
 
-def load_checkpoint(path: Path, device: str) -> Checkpoint:
+def load_checkpoint(path: Path, device: str | Home) -> Checkpoint:
     """Everything in a single file (LDM, SGM or SD3 layout). BadWeights for a file that cannot be used.
 
-    On the CPU all is computed in float32, on a GPU in the file's half precision.
+    On the CPU all is computed in float32, on a GPU in the file's half precision. `device` is the name of one, on which
+    all of it is put at once, or the Residency that is to decide what of it lies there.
     """
-    weights, where = Weights.open(path), torch.device(device)
+    weights, where = Weights.open(path), home_of(device)
     network, family = _network_in(weights)
     model = _model(weights, network, family, where)
     vae = next((part for prefix in VAE_PREFIXES if (part := weights.with_prefix(prefix))), None)
@@ -57,17 +59,17 @@ def load_checkpoint(path: Path, device: str) -> Checkpoint:
     )
 
 
-def load_unet(path: Path, device: str) -> Model:
+def load_unet(path: Path, device: str | Home) -> Model:
     """The U-Net of a file; BadWeights if it has another network."""
     return _model_of("U-Net", path, device)
 
 
-def load_mmdit(path: Path, device: str) -> Model:
+def load_mmdit(path: Path, device: str | Home) -> Model:
     """The MMDiT of a file; BadWeights if it has another network."""
     return _model_of("MMDiT", path, device)
 
 
-def load_clip(paths: Sequence[Path], device: str) -> CLIP:
+def load_clip(paths: Sequence[Path], device: str | Home) -> CLIP:
     """Text encoders, each in a file of its own, told apart by their shapes; BadWeights if they do not go together."""
     found: dict[str, Weights] = {}
     for path in paths:
@@ -77,24 +79,24 @@ def load_clip(paths: Sequence[Path], device: str) -> CLIP:
         found[name] = weights
     family = _or_bad(paths[0], lambda: families.for_towers(found))
     slots = {slot.name: slot for slot in family.text}
-    towers = {name: _tower(weights, slots[name], torch.device(device)) for name, weights in found.items()}
+    towers = {name: _tower(weights, slots[name], home_of(device)) for name, weights in found.items()}
     origin = "+".join(f"{name}:{weights.header.identity}" for name, weights in sorted(found.items()))
     return CLIP(towers, family.assemble({}, {}), origin)
 
 
-def load_vae(path: Path, device: str) -> VAE:
+def load_vae(path: Path, device: str | Home) -> VAE:
     """An autoencoder, bare (single-file or diffusers names) or within a checkpoint."""
     weights = Weights.open(path)
     part = next((part for prefix in VAE_PREFIXES if (part := weights.with_prefix(prefix))), weights)
-    return _vae(part, torch.device(device))
+    return _vae(part, home_of(device))
 
 
-def _model_of(architecture: str, path: Path, device: str) -> Model:
+def _model_of(architecture: str, path: Path, device: str | Home) -> Model:
     weights = Weights.open(path)
     network, family = _network_in(weights)
     if family.architecture != architecture:
         raise BadWeights(path, f"expected a {architecture}, this is {family.title}, a {family.architecture}")
-    return _model(weights, network, family, torch.device(device))
+    return _model(weights, network, family, home_of(device))
 
 
 def _network_in(weights: Weights) -> tuple[Weights, Family]:
@@ -104,43 +106,44 @@ def _network_in(weights: Weights) -> tuple[Weights, Family]:
     return network, _or_bad(weights.header.path, lambda: families.recognise(network.shapes))
 
 
-def _model(weights: Weights, network: Weights, family: Family, device: torch.device) -> Model:
+def _model(weights: Weights, network: Weights, family: Family, home: Home) -> Model:
     path, metadata = weights.header.path, weights.header.metadata
     latent_format = family.latent_format
     if LATENT_RGB in metadata:
         latent_format = _or_bad(path, lambda: with_rgb(family.latent_format, metadata[LATENT_RGB]))
     learned = Learned(network, frozenset(weights), metadata)
     prediction = _or_bad(path, lambda: family.prediction(learned))
-    dtype = compute_dtype(device, network.dtypes, family.half)
+    dtype = compute_dtype(home.device, network.dtypes, family.half)
+    part = Part(path, family.title, network, network.shapes, home, dtype, weights.header.identity)
     return Model(
-        network=build(Part(path, family.title, network, network.shapes, device, dtype), family.network),
+        network=build(part, family.network),
         family=family.name,
         prediction=prediction,
         latent_format=latent_format,
         fit=_or_bad(path, lambda: family.fit(network.shapes, metadata)),
-        device=device,
+        device=home.device,
         dtype=dtype,
         origin=f"network:{weights.header.identity}",
     )
 
 
-def _clip_in(weights: Weights, network: Shapes, family: Family, device: torch.device) -> CLIP | None:
+def _clip_in(weights: Weights, network: Shapes, family: Family, home: Home) -> CLIP | None:
     towers: dict[str, TextTower] = {}
     for slot in family.text:
         part = next((part for prefix in slot.prefixes if (part := weights.with_prefix(prefix))), None)
         if part is not None:
-            towers[slot.name] = _tower(part, slot, device)
+            towers[slot.name] = _tower(part, slot, home)
     if not towers:
         return None
     assemble = _or_bad(weights.header.path, lambda: family.assemble(network, weights.header.metadata))
     return CLIP(towers, assemble, f"text:{weights.header.identity}")
 
 
-def _tower(weights: Weights, slot: TextSlot, device: torch.device) -> TextTower:
+def _tower(weights: Weights, slot: TextSlot, home: Home) -> TextTower:
     # transformers takes seconds to import, and nothing before the first text encoder needs it.
     from diffusion.text.towers import build_tower  # noqa: PLC0415
 
-    return build_tower(weights, slot, device)
+    return build_tower(weights, slot, home)
 
 
 def _tower_in(weights: Weights) -> tuple[str, Weights]:
@@ -158,18 +161,18 @@ def _tower_in(weights: Weights) -> tuple[str, Weights]:
     raise BadWeights(weights.header.path, "expected a CLIP or T5 text encoder")
 
 
-def _vae(weights: Weights, device: torch.device) -> VAE:
+def _vae(weights: Weights, home: Home) -> VAE:
     tensors = single_file_vae(weights)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     # Trained in float32; the activations of some leave the range of float16.
-    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-    part = Part(weights.header.path, "VAE", tensors, shapes, device, dtype)
+    dtype = torch.float32 if home.device.type == "cpu" else torch.bfloat16
+    part = Part(weights.header.path, "VAE", tensors, shapes, home, dtype, weights.header.identity)
     network = build(part, lambda shapes: Autoencoder(AutoencoderParams.from_shapes(shapes)))
     return VAE(
         network=network,
         channels=network.params.latent_channels,
         downscale=network.params.scale,
-        device=device,
+        device=home.device,
         dtype=dtype,
         origin=f"vae:{weights.header.identity}",
     )

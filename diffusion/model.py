@@ -17,6 +17,7 @@ from diffusion.conditioning import Conditioning, Reference, Sizes
 from diffusion.hooks import NO_HOOKS, Hooks
 from diffusion.latents import LatentFormat
 from diffusion.prediction import Prediction
+from diffusion.residency import within_memory
 from diffusion.text.encode import Encoding, TextTower, encode_prompt
 from diffusion.text.prompt import parse_prompt
 
@@ -65,9 +66,14 @@ class Model:
 
         Context and vector are what `fit` made of the text.
         """
-        if hooks is NO_HOOKS:  # also what networks take that know of none
-            return self.network(x_BCHW, t_B, context_BLD, y_BD)
-        return self.network(x_BCHW, t_B, context_BLD, y_BD, hooks)
+
+        def call(rows: slice) -> Tensor:
+            given = (x_BCHW[rows], t_B[rows], context_BLD[rows], None if y_BD is None else y_BD[rows])
+            if hooks is NO_HOOKS:  # also what networks take that know of none
+                return self.network(*given)
+            return self.network(*given, hooks.of(rows))
+
+        return within_memory(self.network, x_BCHW, call)
 
 
 class Assemble(Protocol):
@@ -119,11 +125,19 @@ class VAE:
             raise ValueError(f"image: expected at least {self.downscale} pixels a side, got {size}")
         top, left = (image_B3HW.shape[2] - height) // 2, (image_B3HW.shape[3] - width) // 2
         x_B3HW = image_B3HW[:, :, top : top + height, left : left + width] * 2 - 1
-        return self.network.encode(x_B3HW.to(self.device, self.dtype)).float().cpu()
+
+        def call(rows: slice) -> Tensor:
+            return self.network.encode(x_B3HW[rows].to(self.device, self.dtype)).float().cpu()
+
+        return within_memory(self.network, x_B3HW, call)
 
     def decode(self, latent_BCHW: Tensor) -> Tensor:
         """A picture in 0..1 of raw latents, float32 on the CPU."""
         if latent_BCHW.shape[1] != self.channels:
             raise ValueError(f"latent: this VAE takes {self.channels} channels, got {latent_BCHW.shape[1]}")
-        x_B3HW = self.network.decode(latent_BCHW.to(self.device, self.dtype))
-        return ((x_B3HW.float() + 1) / 2).clamp(0, 1).cpu()
+
+        def call(rows: slice) -> Tensor:
+            x_B3HW = self.network.decode(latent_BCHW[rows].to(self.device, self.dtype))
+            return ((x_B3HW.float() + 1) / 2).clamp(0, 1).cpu()
+
+        return within_memory(self.network, latent_BCHW, call)

@@ -11,6 +11,7 @@ from transformers import CLIPTextConfig
 from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from diffusion.networks.shapes import Shapes, count, shape_of
+from diffusion.residency import using
 from diffusion.text.encode import Chunk, Encoded, clip_chunks
 from diffusion.text.prompt import Segment
 from diffusion.text.slots import ClipRules
@@ -98,6 +99,10 @@ class ClipTower:
 
     def __call__(self, ids_BL: Tensor) -> Encoded:
         """Rows of the layer the rules name; the vector is the last layer's, at the first end token."""
+        with using(self.network):
+            return self._encoded(ids_BL)
+
+    def _encoded(self, ids_BL: Tensor) -> Encoded:
         model = self.network.text_model
         output = model(ids_BL.to(self.device), output_hidden_states=True)
         assert output.hidden_states is not None

@@ -11,6 +11,7 @@ from transformers import T5Config
 from transformers.models.t5.modeling_t5 import T5Stack
 
 from diffusion.networks.shapes import Shapes, count, shape_of
+from diffusion.residency import using
 from diffusion.text.encode import Chunk, Encoded, t5_chunk
 from diffusion.text.prompt import Segment
 from diffusion.text.slots import T5Rules
@@ -69,7 +70,8 @@ class T5Tower:
         return [T5_END, *[T5_PAD] * (length - 1)]
 
     def __call__(self, ids_BL: Tensor) -> Encoded:
-        return Encoded(self.network(ids_BL.to(self.device)), None)
+        with using(self.network):
+            return Encoded(self.network(ids_BL.to(self.device)), None)
 
 
 def encoder_names(names: Iterable[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from torch import nn
 
 from diffusion.fill import Part, build, compute_dtype
 from diffusion.networks.shapes import Shapes
+from diffusion.residency import Home
 from diffusion.text.clip import ClipNetwork, ClipParams, ClipTower, transformers_layout
 from diffusion.text.encode import TextTower
 from diffusion.text.slots import ClipRules, T5Rules, TextSlot
@@ -17,16 +18,16 @@ HEADS = "weft.text_heads"
 """Metadata of a file whose CLIP tower has heads that are not 64 wide: their number."""
 
 
-def build_tower(weights: Weights, slot: TextSlot, device: torch.device) -> TextTower:
+def build_tower(weights: Weights, slot: TextSlot, home: Home) -> TextTower:
     """The tower of one slot; BadWeights if the tensors do not make one."""
     match slot.rules:
         case ClipRules() as rules:
-            return _clip(weights, slot.name, rules, device)
+            return _clip(weights, slot.name, rules, home)
         case T5Rules() as rules:
-            return _t5(weights, slot.name, rules, device)
+            return _t5(weights, slot.name, rules, home)
 
 
-def _clip(weights: Weights, title: str, rules: ClipRules, device: torch.device) -> ClipTower:
+def _clip(weights: Weights, title: str, rules: ClipRules, home: Home) -> ClipTower:
     try:
         tensors = transformers_layout(weights)
     except ValueError as error:
@@ -37,20 +38,20 @@ def _clip(weights: Weights, title: str, rules: ClipRules, device: torch.device) 
     def network(shapes: Shapes) -> ClipNetwork:
         return ClipNetwork(ClipParams.from_shapes(shapes, heads), rules.activation)
 
-    dtype = compute_dtype(device, weights.dtypes, torch.float16)
-    built = build(Part(weights.header.path, title, tensors, shapes, device, dtype), network)
+    dtype = compute_dtype(home.device, weights.dtypes, torch.float16)
+    built = build(Part(weights.header.path, title, tensors, shapes, home, dtype, weights.header.identity), network)
     # The one buffer that no checkpoint has.
-    positions_1L = torch.arange(built.params.positions, device=device)[None]
+    positions_1L = torch.arange(built.params.positions, device=home.device)[None]
     built.text_model.embeddings.position_ids = nn.Buffer(positions_1L, persistent=False)
-    return ClipTower(built, rules, device)
+    return ClipTower(built, rules, home.device)
 
 
-def _t5(weights: Weights, title: str, rules: T5Rules, device: torch.device) -> T5Tower:
+def _t5(weights: Weights, title: str, rules: T5Rules, home: Home) -> T5Tower:
     encoder = weights.select(encoder_names(weights))
     # Its activations leave the range of float16.
-    dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-    part = Part(weights.header.path, title, encoder, encoder.shapes, device, dtype)
-    return T5Tower(build(part, lambda shapes: T5Network(t5_config(shapes))), rules, device)
+    dtype = torch.float32 if home.device.type == "cpu" else torch.bfloat16
+    part = Part(weights.header.path, title, encoder, encoder.shapes, home, dtype, weights.header.identity)
+    return T5Tower(build(part, lambda shapes: T5Network(t5_config(shapes))), rules, home.device)
 
 
 def _heads(weights: Weights) -> int | None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel
 
+from diffusion.residency import Fixed
 from diffusion.text.clip import ClipTower
 from diffusion.text.encode import Encoding, TextTower, clip_chunks, encode_prompt, t5_chunk
 from diffusion.text.join import join_clip
@@ -85,7 +86,7 @@ def test_a_short_segment_stays_in_one_chunk_and_a_long_one_is_split() -> None:
 
 
 def tower_of(path: Path, rules: ClipRules | T5Rules) -> TextTower:
-    return build_tower(Weights.open(path), TextSlot("tower", (), rules), CPU)
+    return build_tower(Weights.open(path), TextSlot("tower", (), rules), Fixed(CPU))
 
 
 def rules_of(*, layer: int, final_norm: bool, activation: str = "quick_gelu", projected: bool = False) -> ClipRules:

@@ -1,0 +1,164 @@
+"""A tensor of a network that lies on the device only while it is wanted there."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf, nan
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from diffusion.residency.place import Place
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where tensors come from: `title` is what a person calls them, `identity` changes when the file does."""
+
+    title: str
+    identity: str
+
+
+class Home(Protocol):
+    """Where the tensors of loaded networks live."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where they are computed with."""
+        ...
+
+    def hold(self, origin: Origin, tensors: Mapping[str, Tensor], dtype: torch.dtype, /) -> Mapping[str, Tensor]:
+        """What a network is to hold for these, by the same names; `tensors` are read once or whenever needed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Everything on one device, from the start and for good."""
+
+    device: torch.device
+
+    def hold(self, _origin: Origin, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> Mapping[str, Tensor]:
+        return {name: tensor.to(self.device, dtype) for name, tensor in tensors.items()}
+
+
+def home_of(where: str | Home) -> Home:
+    """The home that is meant by the name of a device: fixed there."""
+    return Fixed(torch.device(where)) if isinstance(where, str) else where
+
+
+class Holding:
+    """Weights that came together: a part of a file, or the tensors that a patch changed."""
+
+    def __init__(self, title: str, place: Place, ledger: object) -> None:
+        self.title, self.place = title, place
+        self.ledger = ledger
+        """Who keeps the books; None but for who is asked by `using`."""
+        self.used = -inf
+        self.seconds_per_byte = place.seconds_per_byte
+        self._weights: dict[str, weakref.ref[Weight]] = {}
+
+    def add(self, name: str, weight: Weight) -> None:
+        self._weights[name] = weakref.ref(weight)
+
+    def get(self, name: str) -> Weight | None:
+        found = self._weights.get(name)
+        return None if found is None else found()
+
+    def weights(self) -> list[Weight]:
+        return [weight for reference in list(self._weights.values()) if (weight := reference()) is not None]
+
+
+class Weight(nn.Parameter):
+    """One tensor, shared by all networks that are made of it. Copying a network does not copy its weights.
+
+    While it is away it has its shape and dtype, no memory, and NaN for values.
+    """
+
+    source: Callable[[], Tensor] | None
+    """Reads it from its file; None for one that was computed, until it had to leave the device."""
+    holding: Holding
+    here: bool
+    computed: bool
+    """It is in no file, so its memory on the host counts as that of whoever keeps it."""
+
+    @staticmethod
+    def away(source: Callable[[], Tensor], shape: torch.Size, dtype: torch.dtype, holding: Holding) -> Weight:
+        """A weight that can be brought from its file."""
+        return _weight(_absent(shape, dtype), source, holding, here=False)
+
+    @staticmethod
+    def made(value: Tensor, holding: Holding) -> Weight:
+        """A weight that was computed, where it lies."""
+        here = value.device == holding.place.device
+        return _weight(value, None if here else lambda: value, holding, here=here, computed=True)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Weight:
+        return self
+
+    def read(self) -> Tensor:
+        """The value on the host as it is stored; it may share memory with a file."""
+        if self.source is None:
+            raise RuntimeError("a computed weight is read from where it lies")
+        return self.source()
+
+    def arrive(self) -> None:
+        if not self.here:
+            self.show(self.holding.place.brought(self.read(), self.dtype))
+
+    def show(self, value: Tensor) -> None:
+        """Take a value that lies on the device."""
+        self.data = value
+        self.here = True
+
+    def leave(self) -> None:
+        """Give the memory on the device back; a computed value is kept on the host."""
+        if self.here:
+            if self.source is None:
+                kept = self.holding.place.sent_home(self.data)
+                self.source = lambda: kept
+            self.data = _absent(self.shape, self.dtype)
+            self.here = False
+
+
+def value_of(tensor: Tensor) -> Tensor:
+    """The value of a network's tensor, on its device in its dtype, wherever it lies. Not to be written to."""
+    if not isinstance(tensor, Weight):
+        return tensor.detach()
+    value = tensor.data
+    # Looked at after the value was taken: a weight that leaves meanwhile leaves this value alone.
+    return value if tensor.here else tensor.holding.place.brought(tensor.read(), tensor.dtype)
+
+
+class Derivation:
+    """Tensors for networks, computed from those of others: kept in the same books, plain ones where those are."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._holding: Holding | None = None
+
+    def keep(self, value: Tensor, like: Tensor) -> Tensor:
+        """What a network is to hold for `value` in place of `like`."""
+        if not isinstance(like, Weight):
+            return nn.Parameter(value, requires_grad=False) if isinstance(like, nn.Parameter) else value
+        if self._holding is None:
+            self._holding = Holding(self._title, like.holding.place, like.holding.ledger)
+        weight = Weight.made(value, self._holding)
+        self._holding.add(str(id(weight)), weight)
+        return weight
+
+
+def _weight(
+    data: Tensor, source: Callable[[], Tensor] | None, holding: Holding, *, here: bool, computed: bool = False
+) -> Weight:
+    weight = torch.Tensor._make_subclass(Weight, data, False)
+    assert isinstance(weight, Weight)
+    weight.source, weight.holding, weight.here, weight.computed = source, holding, here, computed
+    return weight
+
+
+def _absent(shape: torch.Size, dtype: torch.dtype) -> Tensor:
+    return torch.full((), nan if dtype.is_floating_point else 0, dtype=dtype).expand(shape)
