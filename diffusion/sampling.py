@@ -8,6 +8,7 @@ from torch import Tensor
 from diffusion import noise, samplers, schedules
 from diffusion.conditioning import Conditioning
 from diffusion.guidance import classifier_free
+from diffusion.inpainting import keeping, mask_for, put_back
 from diffusion.model import Model
 from diffusion.noise import NoiseRule
 from diffusion.regions import aligned, placed
@@ -30,6 +31,7 @@ def sample(
     sampler: str = "euler",
     schedule: str = "normal",
     denoise: float = 1.0,
+    mask_BHW: Tensor | None = None,
     on_step: OnStep = _unheard,
     noise_rule: NoiseRule = noise.per_item,
 ) -> Tensor:
@@ -37,6 +39,7 @@ def sample(
 
     `latent` is in that scale too; one that is all zeros is empty: it is left out of the scaling, and gets the model's
     number of channels. `denoise` below 1 starts part of the way down, keeping that much of the latent; 0 returns it.
+    Where `mask` is 0 the latent stays as it is; it is stretched to the latent's size.
     `on_step` sees latents in the model's scale. Raises ValueError for a setting out of range.
     """
     way = samplers.get(sampler)
@@ -56,8 +59,12 @@ def sample(
         towards, away = aligned(placed([positive, negative], clean))
         guided = classifier_free(model, towards, away, cfg)
         x = prediction.noised(clean, fresh(0), sigmas[0])
+        mask_B1HW = None if mask_BHW is None else mask_for(mask_BHW, clean)
+        if mask_B1HW is not None:
+            guided = keeping(guided, prediction, clean, fresh(0), mask_B1HW)
         x = way.follow(guided, x, sigmas, prediction.alpha, fresh, on_step)
-        return model.latent_format.process_out(prediction.finish(x, sigmas[-1])).cpu()
+        painted = model.latent_format.process_out(prediction.finish(x, sigmas[-1])).cpu()
+        return painted if mask_B1HW is None else put_back(latent_BCHW, painted, mask_B1HW.cpu())
 
 
 def _fitting(model: Model, latent_BCHW: Tensor) -> Tensor:

@@ -51,6 +51,7 @@ def ksampler(
         sampler=sampler,
         schedule=schedule,
         denoise=denoise,
+        mask_BHW=latent.mask_BHW,
         on_step=on_step,
     )
-    return Latent(samples_BCHW)
+    return Latent(samples_BCHW, latent.mask_BHW)

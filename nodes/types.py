@@ -21,9 +21,13 @@ Mask = NewType("Mask", Tensor)
 
 @dataclass(frozen=True)
 class Latent:
-    """A batch of pictures in an autoencoder's own scale, float32; all zeros is an empty one, whatever its channels."""
+    """A batch of pictures in an autoencoder's own scale, float32; all zeros is an empty one, whatever its channels.
+
+    `mask_BHW` of any size is stretched over them: 1 is to be painted, 0 stays as it is; None paints all.
+    """
 
     samples_BCHW: Tensor
+    mask_BHW: Tensor | None = None
 
 
 PartT = TypeVar("PartT")

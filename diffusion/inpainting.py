@@ -1,0 +1,36 @@
+"""Painting a part of a latent with a model that knows nothing of masks: what is to stay is put back at every step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from diffusion.prediction import Prediction
+from diffusion.regions import sized
+from diffusion.samplers import Denoiser
+
+
+def mask_for(mask_BHW: Tensor, latent_BCHW: Tensor) -> Tensor:
+    """The mask at the size of latents, B|1 1 H W; ValueError for a number of masks that fits no batch."""
+    batch, _, height, width = latent_BCHW.shape
+    if mask_BHW.shape[0] not in (1, batch):
+        raise ValueError(f"mask: expected 1 or {batch} items for {batch} latents, got {mask_BHW.shape[0]}")
+    return sized(mask_BHW, height, width)[:, None].to(latent_BCHW)
+
+
+def keeping(denoise: Denoiser, prediction: Prediction, clean: Tensor, noise: Tensor, mask_B1HW: Tensor) -> Denoiser:
+    """Where the mask is 0 the model sees `clean` under `noise`, and `clean` is its estimate; between 0 and 1, a blend.
+
+    (RePaint without resampling, arXiv 2201.09865, eq. 8.)
+    """
+
+    def kept(x: Tensor, sigma: float) -> Tensor:
+        known = prediction.alpha(sigma) * clean + sigma * noise
+        return torch.lerp(clean, denoise(torch.lerp(known, x, mask_B1HW), sigma), mask_B1HW)
+
+    return kept
+
+
+def put_back(original: Tensor, painted: Tensor, mask_B1HW: Tensor) -> Tensor:
+    """What was painted, and where the mask is 0 the original, bit by bit."""
+    return torch.where(mask_B1HW == 0, original, painted)
