@@ -8,17 +8,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from jobs.exits import Exit, Failure
 from jobs.home import open_home
-from jobs.options import TIERS, parser
+from jobs.options import TIERS, parser, worker_arguments
 
 if TYPE_CHECKING:
     import asyncio
@@ -98,6 +100,9 @@ def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine
     """The engine with all nodes. This is what imports torch."""
     # Threads of OpenMP that spin while they wait make a picture ten times slower as soon as something else runs.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    cores = max(1, (os.cpu_count() or 1) // (options.workers or 1))
+    if (options.workers or 1) > 1:
+        os.environ.setdefault("OMP_NUM_THREADS", str(cores))
     from graph.context import Context
     from graph.graph import Builder
     from graph.guard import guarded
@@ -108,13 +113,20 @@ def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine
     from jobs.packs import load_packs
     from nodes import builtin
     from nodes.cache import Budgets, open_cache
+    from nodes.devices import device_count, device_of
     from nodes.values import NodeTraits
 
     registry, packs = load_packs(builtin(), pack_folders(options))
     if options.debug_values:
         registry = Registry(guarded(spec, NodeTraits(files).state) for spec in registry.values())
     writer = OutputWriter(files.root("output"), files.root("temp"))
-    budgets, where = Budgets(*(getattr(options, f"cache_{tier}") for tier in TIERS)), device(options)
+    try:
+        where, devices = device_of(options.device, options.number), device_count(options.device)
+    except ValueError as error:
+        raise Failure(Exit.BAD_CONFIGURATION, str(error)) from error
+    workers = options.workers or devices
+    sizes = {tier: getattr(options, f"cache_{tier}") for tier in TIERS}
+    budgets = Budgets(**sizes, workers=workers, on_device=math.ceil(workers / devices))
     code = f"{content_key(sources(options))} {files.root('output')}"
     return Engine(
         registry=registry,
@@ -123,19 +135,8 @@ def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine
         cache=open_cache(data / "cache", budgets, files, where, code),
         files=files,
         context=Context(save=writer.save, device=where),
-        limits={"cpu": os.cpu_count() or 1, "io": 8},
+        limits={"cpu": cores, "io": 8},
     )
-
-
-def device(options: argparse.Namespace) -> str:
-    import torch
-
-    count = torch.cuda.device_count()
-    chosen = options.device or ("cuda:0" if count else "cpu")
-    if chosen != "cpu" and chosen not in [f"cuda:{index}" for index in range(count)]:
-        found = f"{count} CUDA device(s)" if count else "no CUDA device"
-        raise Failure(Exit.BAD_CONFIGURATION, f"--device {chosen}: expected cpu or cuda:N, and there is {found} here")
-    return chosen
 
 
 # The studio
@@ -179,12 +180,17 @@ async def serve_until_told(
     from jobs.listen import shown_host
     from jobs.rows import MIGRATIONS
     from jobs.service import Jobs
+    from jobs.staff import Workers
     from jobs.supervisor import Supervisor
 
+    def supply(number: int) -> Supervisor:
+        command = [sys.executable, str(HERE / "server.py"), *worker_arguments(options, data), "--number", str(number)]
+        return Supervisor(command, data / f"worker-{number}.record", echo)
+
     files = file_store(options, data)
-    supervisor = Supervisor(worker_command(options, data), data / "worker.record", echo)
     catalogue = stored_catalogue(options, data, files)
-    jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), catalogue, supervisor, options.attempts)
+    workers = Workers(supply, options.workers, options.attempts)
+    jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), catalogue, workers)
     app = build_app(Config(options.host, VERSION, token), jobs, files)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -210,16 +216,6 @@ def echo(data: bytes) -> None:
     """Pass on what the worker writes."""
     sys.stderr.buffer.write(data)
     sys.stderr.buffer.flush()
-
-
-def worker_command(options: argparse.Namespace, data: Path) -> list[str]:
-    command = [sys.executable, str(HERE / "server.py"), "worker", "--data", str(data)]
-    for option, values in (("--models", options.models), ("--custom-nodes", options.custom_nodes)):
-        command += [part for value in values for part in (option, str(value))]
-    for name in ("device", *(f"cache_{tier}" for tier in TIERS)):
-        value = getattr(options, name)
-        command += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
-    return [*command, "--debug-values"] if options.debug_values else command
 
 
 def on_signals(told: asyncio.Future[int]) -> None:
@@ -248,8 +244,15 @@ def worker(options: argparse.Namespace) -> int:
 
     data = open_home(options.data)
     files = file_store(options, data)
-    worker.main(lambda: compose(options, data, files), warm, options.recorder)
+    engine = partial(compose, options, data, files)
+    worker.main(engine, warm, options.recorder, partial(count_devices, options.device), options.recycle_above)
     return Exit.DONE
+
+
+def count_devices(asked: str | None) -> int:
+    from nodes.devices import device_count
+
+    return device_count(asked)
 
 
 def warm() -> None:

@@ -1,4 +1,4 @@
-"""Whether the server is up and its worker ready, and the description of the whole interface."""
+"""Whether the server is up and its workers ready, and the description of the whole interface."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from api.services import Services
 
 
 async def health(_request: web.Request, services: Services) -> web.StreamResponse:
-    """The server answers; `worker` is "starting" until it can run jobs, `catalogue` "" until /nodes has an answer."""
+    """The server answers; `worker` is "starting" until one can run jobs, `catalogue` "" until /nodes has an answer."""
     jobs = services.jobs
-    members = {"worker": jobs.worker_state, "catalogue": jobs.catalogue.version, "version": services.config.version}
-    return web.json_response({"status": "ok", **members})
+    workers = {"worker": jobs.worker_state, "workers": jobs.workers()}
+    versions = {"catalogue": jobs.catalogue.version, "version": services.config.version}
+    return web.json_response({"status": "ok", **workers, **versions})

@@ -156,7 +156,15 @@ SCHEMAS: Mapping[str, Schema] = {
         {"name": TEXT, "url": TEXT, "media_type": TEXT, "width": COUNT, "height": COUNT, "size": COUNT}
     ),
     "Health": record(
-        {"status": one_of("ok"), "worker": one_of("starting", "ready"), "catalogue": TEXT, "version": TEXT}
+        {
+            "status": one_of("ok"),
+            "worker": one_of("starting", "ready"),
+            "workers": list_of(
+                record({"number": COUNT, "state": one_of("starting", "ready"), "device": TEXT, "job": MAYBE})
+            ),
+            "catalogue": TEXT,
+            "version": TEXT,
+        }
     ),
     "OpenAPI": record({"openapi": TEXT, "info": {"type": "object"}, "paths": {"type": "object"}}),
 }

@@ -44,11 +44,12 @@ def parser(version: str) -> argparse.ArgumentParser:
     command.add_argument("--no-open", action="store_true", help="do not open a browser")
     command.add_argument(
         "--attempts",
-        type=_attempts,
+        type=_count,
         default=2,
         metavar="N",
         help="how often a job that kills its worker runs (default: 2)",
     )
+    _worker_options(command)
     command = commands.add_parser("run", parents=[places, document, report], help="run a workflow without a server")
     command.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: output under --data)")
     command.add_argument("--timeout", type=float, metavar="SECONDS", help="give up after this long")
@@ -62,7 +63,38 @@ def parser(version: str) -> argparse.ArgumentParser:
     command.add_argument("--repair", action="store_true", help="make good what differs")
     command = commands.add_parser("worker", parents=[places])
     command.add_argument("--recorder", type=Path, required=True)
+    command.add_argument("--number", type=int, default=0)
+    _worker_options(command)
+    top.set_defaults(number=0, workers=1)
     return top
+
+
+def _worker_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--workers",
+        type=_count,
+        metavar="N",
+        help="how many jobs run at once, each in a process of its own (default: one per GPU, else 1)",
+    )
+    command.add_argument(
+        "--recycle-above",
+        type=size,
+        default=4 << 30,
+        metavar="SIZE",
+        help="replace a worker between jobs when its memory grew by so much more than it keeps results (default: 4G; "
+        "0: never)",
+    )
+
+
+def worker_arguments(options: argparse.Namespace, data: Path) -> list[str]:
+    """The arguments of the worker command of a server with these options."""
+    arguments = ["worker", "--data", str(data)]
+    for option, values in (("--models", options.models), ("--custom-nodes", options.custom_nodes)):
+        arguments += [part for value in values for part in (option, str(value))]
+    for name in ("device", "workers", "recycle_above", *(f"cache_{tier}" for tier in TIERS)):
+        value = getattr(options, name)
+        arguments += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+    return [*arguments, "--debug-values"] if options.debug_values else arguments
 
 
 def size(text: str) -> int:
@@ -79,7 +111,7 @@ def size(text: str) -> int:
     return int(size)
 
 
-def _attempts(text: str) -> int:
+def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
     return int(text)

@@ -27,12 +27,13 @@ def recover(db: sqlite3.Connection, attempts: int) -> list[Batch]:
 def retry_or_fail(
     db: sqlite3.Connection, job: str, attempt: int, ending: Ending, last: int, attempts: int
 ) -> list[Batch]:
-    """Put a running job back in the queue, or end it with `ending` when it was lost `attempts` times; the events.
+    """Put a running job back in the queue, or end it: as cancelled when that was asked for, with `ending` when it was
+    lost `attempts` times; the events.
 
     No event when the attempt no longer holds the lease. A failure that blames a node tells that of the node first.
     """
     now = now_ms()
-    if ending.outcome != "lost" or rows.times_lost(db, job) + 1 < attempts:
+    if ending.outcome != "lost" or rows.is_cancelling(db, job) or rows.times_lost(db, job) + 1 < attempts:
         event = rows.requeue(db, job, attempt, ending, last, now)
         return [] if event is None else [event]
     blamed = _blamed(job, last + 1, ending, now)

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graph.context import OutputFile
@@ -65,6 +65,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX outputs_name ON outputs (folder, name)
     """,
     order.MIGRATION,
+    "ALTER TABLE jobs ADD COLUMN cancelling INTEGER NOT NULL DEFAULT 0",
 )
 
 KEY_LIFE_MS = 24 * 3600 * 1000
@@ -96,6 +97,16 @@ class Batch:
     body: str
     state: State | None = None
     preview: str | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A queued job that was leased `attempt` times before."""
+
+    id: str
+    attempt: int
+    workflow: str
+    targets: str | None
 
 
 @dataclass(frozen=True)
@@ -163,25 +174,32 @@ def insert(db: sqlite3.Connection, job: NewJob) -> tuple[str, Batch | None]:
     return job.id, event
 
 
-def claim(db: sqlite3.Connection, worker: str, now: int) -> Lease | None:
-    """Give the first queued job to `worker`, unless the queue is paused."""
+def first_queued(db: sqlite3.Connection) -> Waiting | None:
+    """The job to run next, unless the queue is paused."""
     row = db.execute(
         f"SELECT id, attempt, workflow, targets {order.QUEUED}"  # noqa: S608
         f" AND NOT (SELECT paused FROM queue) {order.IN_ORDER} LIMIT 1"
     ).fetchone()
-    if row is None:
-        return None
-    id, attempt, workflow, targets = row
+    return None if row is None else Waiting(*row)
+
+
+def claim(db: sqlite3.Connection, worker: str, now: int) -> Lease | None:
+    """Give the first queued job to `worker`, unless the queue is paused."""
+    job = first_queued(db)
+    return None if job is None else lease(db, job, worker, now)
+
+
+def lease(db: sqlite3.Connection, job: Waiting, worker: str, now: int) -> Lease:
+    """Give a queued job, looked up in the same transaction, to `worker`."""
+    id, attempt = job.id, job.attempt + 1
     db.execute(
         "UPDATE jobs SET state = 'running', attempt = ?, started = COALESCE(started, ?) WHERE id = ?",
-        (attempt + 1, now, id),
+        (attempt, now, id),
     )
-    db.execute(
-        "INSERT INTO attempts (job, number, worker, started) VALUES (?, ?, ?, ?)", (id, attempt + 1, worker, now)
-    )
+    db.execute("INSERT INTO attempts (job, number, worker, started) VALUES (?, ?, ?, ?)", (id, attempt, worker, now))
     event = transition(id, last_event(db, id) + 1, "running", now)
     append(db, event)
-    return Lease(id, attempt + 1, workflow, targets, event)
+    return Lease(id, attempt, job.workflow, job.targets, event)
 
 
 def finish(db: sqlite3.Connection, job: str, attempt: int, ending: Ending, last: int, now: int) -> Batch | None:
@@ -207,13 +225,18 @@ def finish(db: sqlite3.Connection, job: str, attempt: int, ending: Ending, last:
             for position, file in enumerate(files)
         ],
     )
-    event = transition(job, last + 1, ending.state, now, ending.error)
+    event = transition(job, last + 1, ending.state, now, ending.error, None if ending.error else ending.cause)
     append(db, event)
     return event
 
 
 def requeue(db: sqlite3.Connection, job: str, attempt: int, ending: Ending, last: int, now: int) -> Batch | None:
-    """Put a running job back where it was in the queue; None when the attempt no longer holds the lease."""
+    """Put a running job back where it was in the queue, or end it if its cancellation was asked for.
+
+    None when the attempt no longer holds the lease.
+    """
+    if is_cancelling(db, job):
+        return finish(db, job, attempt, replace(ending, state="cancelled", outcome="cancelled", error=None), last, now)
     moved = db.execute(
         "UPDATE jobs SET state = 'queued' WHERE id = ? AND state = 'running' AND attempt = ?", (job, attempt)
     )
@@ -238,15 +261,23 @@ def cancel_queued(db: sqlite3.Connection, job: str, now: int) -> Batch | None:
 
 
 def cancel_all(db: sqlite3.Connection, jobs: Sequence[str], now: int) -> tuple[list[Batch], dict[str, State]]:
-    """Cancel those that are queued: their events, and the state of every one. Raises UnknownJob."""
+    """Cancel those that are queued: their events, and the state of every one. Raises UnknownJob.
+
+    Those that run are marked: whatever becomes of their workers and of this server, they do not run again.
+    """
     events = [event for job in jobs if (event := cancel_queued(db, job, now)) is not None]
     states: dict[str, State] = {}
     for job in jobs:
+        db.execute("UPDATE jobs SET cancelling = 1 WHERE id = ? AND state = 'running'", (job,))
         state = state_of(db, job)
         if state is None:
             raise UnknownJob(job)
         states[job] = state
     return events, states
+
+
+def is_cancelling(db: sqlite3.Connection, job: str) -> bool:
+    return db.execute("SELECT cancelling FROM jobs WHERE id = ?", (job,)).fetchone() == (1,)
 
 
 def running(db: sqlite3.Connection) -> list[tuple[str, int]]:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,9 +19,8 @@ from jobs.database import Database
 from jobs.dispatcher import Dispatcher
 from jobs.feed import Feed, Feeds, clip
 from jobs.job import Job, Page, Queue, Standing, State, UnknownJob, WorkerState, WorkerUnavailable
-from jobs.recovery import ATTEMPTS
 from jobs.rows import Batch, NewJob, compact, now_ms
-from jobs.supervisor import Supervisor
+from jobs.staff import Workers
 
 ANSWER_LIMIT_S = 60.0
 
@@ -29,27 +28,29 @@ ANSWER_LIMIT_S = 60.0
 class Jobs:
     """Made on the event loop and used on it only. An id or event is given out once it would survive a crash."""
 
-    def __init__(
-        self, database: Database, catalogue: Catalogue, supervisor: Supervisor, attempts: int = ATTEMPTS
-    ) -> None:
+    def __init__(self, database: Database, catalogue: Catalogue, workers: Workers) -> None:
         self.catalogue = catalogue
         self._database = database
         self._feeds = Feeds()
-        self._dispatcher = Dispatcher(database, catalogue, supervisor, self._feeds, attempts)
+        self._dispatcher = Dispatcher(database, catalogue, workers, self._feeds)
 
     async def start(self) -> None:
-        """Open the database, recover what an earlier server left running, start the worker."""
+        """Open the database, recover what an earlier server left running, start the workers."""
         await self._database.start()
         await self._dispatcher.start()
 
     async def stop(self) -> None:
-        """Stop the worker (its job goes back to the queue) and close the database."""
+        """Stop the workers (their jobs go back to the queue) and close the database."""
         await self._dispatcher.stop()
         await self._database.stop()
 
     @property
     def worker_state(self) -> WorkerState:
-        return self._dispatcher.worker_state
+        return self._dispatcher.staff.state
+
+    def workers(self) -> Sequence[Mapping[str, Any]]:
+        """`[{"number", "state", "device", "job"}]`, `job` the id of what it is on or None."""
+        return self._dispatcher.staff.to_json()
 
     async def submit(
         self,
@@ -157,17 +158,24 @@ class Jobs:
         Raises InvalidGraph, and WorkerUnavailable when no worker answers.
         """
         await self._check(workflow, targets)
-        answer = await self._answer({"op": "explain", "targets": targets}, compact(workflow).encode())
+        question = self._dispatcher.staff.ask({"op": "explain", "targets": targets}, compact(workflow).encode())
+        (answer,) = await _answered(question)
         if "problems" in answer:
             raise InvalidGraph([Problem(**problem) for problem in answer["problems"]])
         return answer["nodes"]
 
     async def cache(self, cleared: Sequence[str] = ()) -> Mapping[str, Any]:
-        """What the cache holds once the tiers named are empty: `{tier: {"budget", "used", "results"}}`, in bytes.
+        """What the caches of all workers hold once the tiers named are empty: `{tier: {"budget", "used", "results"}}`,
+        in bytes. They share the disk.
 
         Raises WorkerUnavailable when no worker answers.
         """
-        return (await self._answer({"op": "cache", "cleared": cleared}, b""))["tiers"]
+        found: dict[str, dict[str, int]] = {}
+        for answer in await _answered(self._dispatcher.staff.ask_all({"op": "cache", "cleared": cleared})):
+            for tier, account in answer["tiers"].items():
+                sums = found.setdefault(tier, dict.fromkeys(account, 0))
+                found[tier] = account if tier == "disk" else {name: sums[name] + account[name] for name in account}
+        return found
 
     async def subscribe(self, id: str, after: int = 0) -> AsyncGenerator[str]:
         """The events of a job above number `after`, as texts of JSON arrays, until its end. Raises UnknownJob.
@@ -187,19 +195,9 @@ class Jobs:
         The first one tells the worker's state. A slow reader gets the latest of each job.
         """
         with self._feeds.watching() as watch:
-            yield self._dispatcher.worker_event()
+            yield self._dispatcher.staff.event()
             async for text in watch.texts():
                 yield text
-
-    async def _answer(self, question: Mapping[str, Any], body: bytes) -> Mapping[str, Any]:
-        try:
-            async with asyncio.timeout(ANSWER_LIMIT_S):
-                answer = json.loads(await self._dispatcher.ask(question, body))
-        except TimeoutError:
-            raise WorkerUnavailable(f"the worker gave no answer within {ANSWER_LIMIT_S:.0f} s") from None
-        if "error" in answer:
-            raise WorkerUnavailable(f"the worker could not answer: {answer['error']}")
-        return answer
 
     async def _feed(self, id: str) -> Feed | None:
         """The feed of a job, None when the job has ended. Raises UnknownJob."""
@@ -233,5 +231,18 @@ class Jobs:
     async def _check(self, workflow: object, targets: Sequence[str] | None) -> None:
         """Raise InvalidGraph; wait for the first worker when no earlier start has left its definitions."""
         if not self.catalogue.known:
-            await self._dispatcher.worker()
+            await self._dispatcher.staff.ready()
         self.catalogue.builder.build(load_parsed(workflow), targets)
+
+
+async def _answered(question: Awaitable[Sequence[bytes]]) -> list[Mapping[str, Any]]:
+    """What workers say. Raises WorkerUnavailable when one does not, or not in time."""
+    try:
+        async with asyncio.timeout(ANSWER_LIMIT_S):
+            answers = [json.loads(answer) for answer in await question]
+    except TimeoutError:
+        raise WorkerUnavailable(f"the worker gave no answer within {ANSWER_LIMIT_S:.0f} s") from None
+    for answer in answers:
+        if "error" in answer:
+            raise WorkerUnavailable(f"the worker could not answer: {answer['error']}")
+    return answers

@@ -7,17 +7,20 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from jobs import recorder
 from jobs.protocol import BrokenFrame, Message, encode, receive
+from jobs.strays import VARIABLE, end_strays
 
 START_LIMIT_S = 180.0
 STOP_GRACE_S = 2.0
 STEADY_S = 10.0
+RETIRE_GRACE_S = 10.0
+"""How long a worker that is replaced for no fault has to write what waits to be written."""
 REAP_S = 0.1
 LONGEST_PAUSE_S = 30.0
 PAUSE_AFTER_READY_S = 1.0
@@ -30,10 +33,11 @@ STDERR_WIDTH = 500
 
 @dataclass(frozen=True)
 class Loss:
-    """Why a worker went: one sentence, and the last lines it wrote to stderr."""
+    """Why a worker went: one sentence, and the last lines it wrote to stderr. `wanted`: it was told to go."""
 
     cause: str
     stderr: Sequence[str]
+    wanted: bool = False
 
 
 class Listener(Protocol):
@@ -47,17 +51,19 @@ class Listener(Protocol):
 
 
 class Supervisor:
-    """Owns the worker process started by `argv` (plus `--recorder FILE`); `echo` gets what it writes to stderr."""
+    """Owns the worker process started by `argv` (plus `--recorder FILE`); `echo` gets what it writes to stderr.
 
-    def __init__(
-        self, argv: Sequence[str], record: Path, echo: Callable[[bytes], object], env: Mapping[str, str] | None = None
-    ) -> None:
+    `record` is of this worker alone: processes it leaves behind are told by it, also by the next server.
+    """
+
+    def __init__(self, argv: Sequence[str], record: Path, echo: Callable[[bytes], object]) -> None:
         self._argv = [*argv, "--recorder", str(record)]
-        self._record, self._echo, self._env = record, echo, env
+        self._record, self._echo, self._mark = record, echo, str(record.resolve())
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._doom: str | None = None
+        self._retired: asyncio.TimerHandle | None = None
         self._was_ready = False
 
     @property
@@ -90,6 +96,12 @@ class Supervisor:
             self._doom = cause
             _kill_group(self._process)
 
+    def retire(self, cause: str) -> None:
+        """Have the worker, which has nothing to do, end, and start the next one at once."""
+        self.send(Message({"op": "stop"}))
+        self._doom = cause
+        self._retired = asyncio.get_running_loop().call_later(RETIRE_GRACE_S, self.kill, cause)
+
     def last_node(self, job: str) -> str | None:
         """The last node the worker started in `job`; also true of a worker that is dead."""
         return recorder.last_node(self._record, job)
@@ -103,23 +115,24 @@ class Supervisor:
             await listener.worker_lost(loss)
             steady = loop.time() - began > STEADY_S
             longest = PAUSE_AFTER_READY_S if self._was_ready else LONGEST_PAUSE_S
-            pause = 0.0 if steady else min(max(0.25, pause * 2), longest)
+            pause = 0.0 if steady or loss.wanted else min(max(0.25, pause * 2), longest)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _one_life(self, listener: Listener) -> Loss:
         loop = asyncio.get_running_loop()
-        recorder.prepare(self._record)
-        self._doom, self._was_ready = None, False
+        await asyncio.to_thread(end_strays, self._mark)
+        self._doom, self._retired, self._was_ready = None, None, False
         pipe = asyncio.subprocess.PIPE
         try:
+            recorder.prepare(self._record)
             transport, protocol = await loop.subprocess_exec(
                 lambda: _Streams(loop),
                 *self._argv,
                 stdin=pipe,
                 stdout=pipe,
                 stderr=pipe,
-                env=self._env,
+                env={**os.environ, VARIABLE: self._mark},
                 start_new_session=True,
             )
         except OSError as error:
@@ -129,19 +142,36 @@ class Supervisor:
         assert process.stderr is not None
         tail: deque[str] = deque(maxlen=STDERR_LINES)
         errors = asyncio.create_task(self._follow(process.stderr, tail), name="worker stderr")
-        reaper = asyncio.create_task(_reap(process, protocol.exited), name="worker end")
+        reaper = asyncio.create_task(self._reap(process, transport, protocol), name="worker end")
         await self._hear(process.stdout, listener)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(protocol.exited.wait(), STOP_GRACE_S)
-        cause = self._doom or _cause(process.returncode)
+        cause, wanted = self._doom or _cause(process.returncode), self._retired is not None
         if process.returncode is None:
             _kill_group(process)
+        if self._retired is not None:
+            self._retired.cancel()
         await reaper
         await asyncio.wait([errors], timeout=STOP_GRACE_S)
         errors.cancel()
         transport.close()
         self._process = None
-        return Loss(cause, tuple(tail))
+        return Loss(cause, tuple(tail), wanted)
+
+    async def _reap(
+        self, process: asyncio.subprocess.Process, transport: asyncio.SubprocessTransport, protocol: _Streams
+    ) -> None:
+        """Once the worker has ended, end what it started too: a child may hold its pipes open."""
+        await protocol.exited.wait()
+        await asyncio.sleep(REAP_S)
+        _kill_group(process)
+        await asyncio.to_thread(end_strays, self._mark)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(protocol.unheard.wait(), STOP_GRACE_S)
+        for descriptor in (1, 2):
+            held = transport.get_pipe_transport(descriptor)
+            if held is not None:
+                held.close()
 
     async def _hear(self, stdout: asyncio.StreamReader, listener: Listener) -> None:
         """Pass messages on until the worker closes its end; kill it if it speaks nonsense."""
@@ -171,30 +201,29 @@ class Supervisor:
             echoed += len(chunk)
             if echoed <= ECHO_PER_S:
                 self._echo(chunk)
-            *lines, rest = (rest + chunk).split(b"\n")
-            tail.extend(line[:STDERR_WIDTH].decode(errors="replace") for line in lines)
+            *lines, rest = (rest + chunk).rsplit(b"\n", STDERR_LINES + 1)
+            tail.extend(line[-STDERR_WIDTH:].decode(errors="replace") for line in lines)
             rest = rest[:STDERR_WIDTH]
         if rest:
             tail.append(rest.decode(errors="replace"))
 
 
 class _Streams(asyncio.subprocess.SubprocessStreamProtocol):
-    """Tells when the process has exited; `Process.wait` waits until its pipes are closed as well."""
+    """Tells when the process has exited (`Process.wait` waits until its pipes are closed as well), and when nothing
+    more comes from its standard output."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(limit=1 << 20, loop=loop)
-        self.exited = asyncio.Event()
+        self.exited, self.unheard = asyncio.Event(), asyncio.Event()
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        super().pipe_connection_lost(fd, exc)
+        if fd == 1:
+            self.unheard.set()
 
     def process_exited(self) -> None:
         super().process_exited()
         self.exited.set()
-
-
-async def _reap(process: asyncio.subprocess.Process, exited: asyncio.Event) -> None:
-    """Once the worker has ended, end what it started too: a child may hold its pipes open."""
-    await exited.wait()
-    await asyncio.sleep(REAP_S)
-    _kill_group(process)
 
 
 def _cause(code: int | None) -> str:

@@ -27,6 +27,7 @@ from jobs.garbage import settle
 from jobs.outbox import Outbox
 from jobs.protocol import Message, read
 from jobs.recorder import Recorder
+from jobs.wear import Wear
 
 PR_SET_PDEATHSIG = 1
 PIPE_BYTES = 1 << 20
@@ -39,30 +40,40 @@ class _Job:
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
-def main(compose: Callable[[], Engine], warm: Callable[[], None], record: Path) -> None:
+def main(
+    compose: Callable[[], Engine],
+    warm: Callable[[], None],
+    record: Path,
+    devices: Callable[[], int] = lambda: 1,
+    margin: int = 0,
+) -> None:
     """Be a worker until told to stop or the server is gone; does not return.
 
-    `compose` makes the engine (slow: it imports what nodes need); `warm` runs on a thread once jobs are taken.
+    `compose` makes the engine (slow: it imports what nodes need), `devices` counts the devices of the machine once that
+    is done; `warm` runs on a thread once jobs are taken. For `margin` see jobs.wear.
     """
-    _die_with_parent()
+    _die_first()
     commands, frames = _take_streams()
     outbox = Outbox(frames, Recorder(record))
     engine = compose()
     settle()
-    outbox.tell(Message({"op": "ready"}, json.dumps(engine.catalogue(), separators=(",", ":")).encode()))
+    wear = Wear(margin, lambda: engine.report_cache().get("host", {"used": 0})["used"])
+    head = {"op": "ready", "device": engine.context.device, "devices": devices()}
+    outbox.tell(Message(head, json.dumps(engine.catalogue(), separators=(",", ":")).encode()))
     threading.Thread(target=warm, name="warm", daemon=True).start()
-    Worker(engine, outbox).serve(commands)
+    Worker(engine, outbox, wear).serve(commands)
     engine.cache.close()
     sys.stderr.flush()
     os._exit(0)
 
 
 class Worker:
-    def __init__(self, engine: Engine, outbox: Outbox) -> None:
-        self._engine, self._outbox = engine, outbox
+    def __init__(self, engine: Engine, outbox: Outbox, wear: Wear) -> None:
+        self._engine, self._outbox, self._wear = engine, outbox, wear
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._questions: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._current: _Job | None = None
+        self._process = os.getpid()
         threading.Thread(target=self._run_jobs, name="jobs", daemon=True).start()
         threading.Thread(target=self._answer_questions, name="questions", daemon=True).start()
 
@@ -89,6 +100,11 @@ class Worker:
             head = job.message.head
             self._outbox.begin(head["job"], head["attempt"], head["first"])
             state, error = self._run(job)
+            if os.getpid() != self._process:
+                os._exit(0)
+            worn = self._wear.after_job()
+            if worn is not None:
+                self._outbox.tell(Message({"op": "worn", "cause": worn}))
             self._outbox.end(state, error)
 
     def _run(self, job: _Job) -> tuple[str, Mapping[str, Any] | None]:
@@ -125,13 +141,17 @@ def _error(code: str, error: BaseException, node: str | None, port: str | None) 
 
 
 def _take_streams() -> tuple[BinaryIO, BinaryIO]:
-    """Private copies of standard input and output; what is left in their place is nothing and standard error."""
+    """Private copies of standard input and output; what is left in their place is nothing and standard error.
+
+    A copy of this process that a node makes has neither: it would repeat what this one says.
+    """
     commands, frames = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
+    nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
-    os.close(nothing)
     os.dup2(2, 1)
     _widen(frames)
+    if sys.platform != "win32":
+        os.register_at_fork(after_in_child=lambda: (os.dup2(nothing, commands), os.dup2(nothing, frames)))
     return os.fdopen(commands, "rb"), os.fdopen(frames, "wb")
 
 
@@ -144,7 +164,10 @@ def _widen(pipe: int) -> None:
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
-def _die_with_parent() -> None:
-    """On Linux, have the kernel end this process with the server, even if a node holds the interpreter forever."""
+def _die_first() -> None:
+    """On Linux, have the kernel end this process with the server, even if a node holds the interpreter forever, and
+    before any other process when the machine is out of memory."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")

@@ -26,23 +26,41 @@ log = logging.getLogger("weft.cache")
 
 @dataclass(frozen=True)
 class Budgets:
-    """Bytes of each tier; None: what the machine can spare."""
+    """Bytes of each device, of the host and of the disk; None: what the machine can spare. `workers` share the host,
+    `on_device` of them a device."""
 
     device: int | None = None
     host: int | None = None
     disk: int | None = None
+    workers: int = 1
+    on_device: int = 1
 
 
 def open_cache(folder: Path, budgets: Budgets, files: Files, device: str, sources: str) -> Cache:
     """A cache whose disk tier lies in `folder`. `sources` names the code the results are made by: together with the
     device and the version of torch it is what they depend on beside their keys."""
-    host = Memory(_host_budget() if budgets.host is None else budgets.host)
+    host = Memory((_host_budget() if budgets.host is None else budgets.host) // budgets.workers)
     place, edition = TensorPlace(), f"{sources} torch {torch.__version__} {_name(device)}"
     tiers: list[Memory] = [host]
     if device != "cpu":
         on_device = _device_budget(device) if budgets.device is None else budgets.device
-        tiers.insert(0, DeviceMemory(on_device, place))
-    return Cache(tiers, NodeTraits(files), disk=_disk(folder, budgets, device, edition), place=place)
+        tiers.insert(0, DeviceMemory(on_device // budgets.on_device, place))
+    gauge = None if device == "cpu" else CudaGauge(device)
+    return Cache(tiers, NodeTraits(files), disk=_disk(folder, budgets, device, edition), place=place, gauge=gauge)
+
+
+class CudaGauge:
+    """What torch's allocator counts on one CUDA device."""
+
+    def __init__(self, device: str) -> None:
+        self._device = torch.device(device)
+
+    def start(self) -> int:
+        torch.cuda.reset_peak_memory_stats(self._device)
+        return torch.cuda.memory_allocated(self._device)
+
+    def most(self) -> int:
+        return torch.cuda.max_memory_allocated(self._device)
 
 
 def _disk(folder: Path, budgets: Budgets, device: str, edition: str) -> Disk | None:

@@ -18,6 +18,7 @@ from jobs.hashes import Hashes
 from jobs.home import HomeLock
 from jobs.rows import MIGRATIONS
 from jobs.service import Jobs
+from jobs.staff import Workers
 from jobs.supervisor import Supervisor
 
 
@@ -25,9 +26,9 @@ async def serve(data: Path, port: int) -> None:
     lock = HomeLock(data)
     files = FileStore([], data, Hashes(data / "hashes.db"))
     command = [sys.executable, "-m", "bench.chaos.worker", str(data)]
-    supervisor = Supervisor(command, data / "worker.record", sys.stderr.buffer.write)
+    workers = Workers(lambda number: Supervisor(command, data / f"worker-{number}.record", sys.stderr.buffer.write))
     catalogue = Catalogue(data / "catalogue.json", [Path(__file__).parent], files)
-    jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), catalogue, supervisor)
+    jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), catalogue, workers)
     runner = web.AppRunner(build_app(Config("127.0.0.1", "chaos"), jobs, files), access_log=None)
     await jobs.start()
     await runner.setup()

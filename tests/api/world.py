@@ -30,6 +30,7 @@ from jobs.hashes import Hashes
 from jobs.protocol import Message
 from jobs.rows import MIGRATIONS
 from jobs.service import Jobs
+from jobs.staff import Workers
 from jobs.supervisor import Listener
 
 API = "/api/v1"
@@ -200,7 +201,7 @@ class World:
         self.files = FileStore([models], data, hashes, fixed, check_weights=read_header)
         catalogue = Catalogue(self.folder / "catalogue.json", [], self.files)
         database = Database(self.folder / "jobs.sqlite", MIGRATIONS)
-        self.jobs = Jobs(database, catalogue, self.worker)  # pyright: ignore[reportArgumentType]
+        self.jobs = Jobs(database, catalogue, Workers(lambda _: self.worker))  # pyright: ignore
         await self.jobs.start()
         app = build_app(Config(self._host, "test", self._token), self.jobs, self.files)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)

@@ -18,6 +18,7 @@ from jobs.files import FileStore
 from jobs.hashes import Hashes
 from jobs.rows import MIGRATIONS
 from jobs.service import Jobs
+from jobs.staff import Workers
 from jobs.supervisor import Supervisor
 
 ENTRY = Path(__file__).parent / "worker_entry.py"
@@ -71,17 +72,19 @@ def document(nodes: dict[str, Any]) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def running(data: Path, entry: Path = ENTRY, attempts: int = 2) -> AsyncGenerator[Bench]:
+async def running(data: Path, entry: Path = ENTRY, attempts: int = 2, workers: int = 1) -> AsyncGenerator[Bench]:
     data.mkdir(exist_ok=True)
     echoed = bytearray()
     hashes = Hashes(data / "hashes.db")
     files = FileStore([], data, hashes)
-    supervisor = Supervisor([sys.executable, str(entry), str(data)], data / "worker.record", echoed.extend)
+
+    def supply(number: int) -> Supervisor:
+        return Supervisor([sys.executable, str(entry), str(data)], data / f"worker-{number}.record", echoed.extend)
+
     jobs = Jobs(
         Database(data / "jobs.db", MIGRATIONS),
         Catalogue(data / "catalogue.json", [Path(__file__).parent], files),
-        supervisor,
-        attempts,
+        Workers(supply, workers, attempts),
     )
     await jobs.start()
     try:
@@ -98,9 +101,10 @@ Scenario = Callable[[Bench], Awaitable[None]]
 def bench(tmp_path: Path) -> Callable[..., None]:
     """Runs a scenario over a fresh service, within a time limit."""
 
-    def run(scenario: Scenario, attempts: int = 2) -> None:
+    def run(scenario: Scenario, attempts: int = 2, workers: int = 1) -> None:
         async def main() -> None:
-            async with asyncio.timeout(LIMIT_S), running(tmp_path / "data", attempts=attempts) as bench:
+            opened = running(tmp_path / "data", attempts=attempts, workers=workers)
+            async with asyncio.timeout(LIMIT_S), opened as bench:
                 await scenario(bench)
 
         asyncio.run(main())

@@ -105,6 +105,18 @@ def end_once(value: int, marker: str) -> int:
     return value
 
 
+@node("Meet", category="test")
+def meet(value: int, mine: str, other: str) -> int:
+    """Touches the file `mine` and returns once there is the file `other`."""
+    Path(mine).touch()
+    deadline = time.monotonic() + 30
+    while not Path(other).exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(other)
+        time.sleep(0.01)
+    return value
+
+
 @node("Exit", category="test")
 def leave(value: int) -> int:
     """Raises SystemExit."""

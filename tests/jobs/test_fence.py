@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from jobs.hashes import Hashes
 from jobs.protocol import Message
 from jobs.rows import MIGRATIONS
 from jobs.service import Jobs
+from jobs.staff import Workers
 from jobs.supervisor import Listener, Loss
 from tests.jobs import nodes
 from tests.jobs.conftest import document
@@ -55,6 +57,9 @@ class PlayedWorker:
         if message.op == "run":
             self.runs.put_nowait(message)
 
+    def kill(self, cause: str) -> None:
+        raise AssertionError(cause)
+
     def last_node(self, job: str) -> str | None:
         return None
 
@@ -63,7 +68,7 @@ def test_a_late_result_of_an_earlier_attempt_changes_nothing(tmp_path: Path) -> 
     async def scenario() -> None:
         worker, files = PlayedWorker(), FileStore([], tmp_path, Hashes(tmp_path / "hashes.db"))
         database, catalogue = Database(tmp_path / "jobs.db", MIGRATIONS), Catalogue(tmp_path / "nodes", [], files)
-        jobs = Jobs(database, catalogue, worker)  # pyright: ignore[reportArgumentType]
+        jobs = Jobs(database, catalogue, Workers(lambda _: worker))  # pyright: ignore
         await jobs.start()
         id = await jobs.submit(document(SUM))
         first = await worker.runs.get()
@@ -81,6 +86,60 @@ def test_a_late_result_of_an_earlier_attempt_changes_nothing(tmp_path: Path) -> 
         assert (job.state, job.attempt, [file.name for file in job.outputs["3"]]) == ("done", 2, ["right.txt"])
         events = [event for text in [text async for text in jobs.recorded(id)] for event in json.loads(text)]
         assert [event["state"] for event in events] == ["queued", "running", "queued", "running", "done"]
+        await jobs.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_job_that_was_cancelled_does_not_come_back_when_its_worker_dies(tmp_path: Path) -> None:
+    """Whichever comes first, and also when the loss is being recorded while the cancellation is."""
+
+    async def scenario() -> None:
+        worker, files = PlayedWorker(), FileStore([], tmp_path, Hashes(tmp_path / "hashes.db"))
+        database, catalogue = Database(tmp_path / "jobs.db", MIGRATIONS), Catalogue(tmp_path / "nodes", [], files)
+        jobs = Jobs(database, catalogue, Workers(lambda _: worker))  # pyright: ignore
+        await jobs.start()
+        for turns in range(12):
+            id = await jobs.submit(document(SUM))
+            await worker.runs.get()
+            dying = asyncio.create_task(worker.die())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            states = [await jobs.cancel(id)]
+            await dying
+            await worker.live()
+            if states == ["running"]:
+                assert [text async for text in await jobs.subscribe(id)]
+            assert (await jobs.get(id)).state == "cancelled"
+        assert worker.runs.empty()
+        await jobs.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_job_is_cancelled_whose_worker_died_while_it_was_leased(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        worker, files = PlayedWorker(), FileStore([], tmp_path, Hashes(tmp_path / "hashes.db"))
+        database, catalogue = Database(tmp_path / "jobs.db", MIGRATIONS), Catalogue(tmp_path / "nodes", [], files)
+        jobs = Jobs(database, catalogue, Workers(lambda _: worker))  # pyright: ignore
+        await jobs.start()
+        go = threading.Event()
+        held = asyncio.create_task(database.run(lambda _: go.wait(20)))
+        submission = asyncio.create_task(jobs.submit(document(SUM)))
+        await asyncio.sleep(0.05)
+        dying = asyncio.create_task(worker.die())
+        listing = asyncio.create_task(jobs.page())
+        await asyncio.sleep(0)
+        go.set()
+        await held
+        (id,) = [job.id for job in (await listing).jobs]
+        await jobs.cancel(id)
+        await asyncio.gather(submission, dying)
+        assert [text async for text in await jobs.subscribe(id)]
+        assert (await jobs.get(id)).state == "cancelled"
+        await worker.live()
+        await asyncio.sleep(0.05)
+        assert worker.runs.empty()
         await jobs.stop()
 
     asyncio.run(scenario())

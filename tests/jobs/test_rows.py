@@ -10,7 +10,7 @@ import pytest
 
 from graph.context import OutputFile
 from jobs import rows
-from jobs.database import DatabaseTooNew, connect
+from jobs.database import DatabaseTooNew, DatabaseUnusable, connect
 from jobs.recovery import RESTART_GAP, recover
 from jobs.rows import Batch, Ending, NewJob
 
@@ -110,6 +110,19 @@ def test_a_job_running_when_the_server_died_is_run_again_and_then_given_up(db: s
     assert recover(db, 3) == []
 
 
+def test_a_cancelled_job_that_runs_is_not_run_again_whatever_happens(db: sqlite3.Connection) -> None:
+    for id in "ab":
+        rows.insert(db, job(id))
+        lease = rows.claim(db, "w", 1)
+        assert lease is not None
+        assert rows.cancel_all(db, [id], 2) == ([], {id: "running"})
+    (event,) = recover(db, 1)[:1]
+    assert (event.state, state(db, "a"), state(db, "b")) == ("cancelled", "cancelled", "cancelled")
+    found = rows.get(db, "a")
+    assert found is not None
+    assert found.error is None
+
+
 def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     connect(tmp_path / "jobs.db", ["CREATE TABLE a (x)", "CREATE TABLE b (x)"]).close()
     with pytest.raises(DatabaseTooNew, match="schema version 2, this program knows up to 1"):
@@ -118,7 +131,7 @@ def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
 
 def test_migrations_are_applied_once_and_whole(tmp_path: Path) -> None:
     connect(tmp_path / "jobs.db", ["CREATE TABLE a (x)"]).close()
-    with pytest.raises(sqlite3.Error):
+    with pytest.raises(DatabaseUnusable, match="cannot be opened"):
         connect(tmp_path / "jobs.db", ["CREATE TABLE a (x)", "CREATE TABLE b (x); CREATE TABLE b (x)"])
     later = connect(tmp_path / "jobs.db", ["CREATE TABLE a (x)", "CREATE TABLE b (x)"])
     names = {row[0] for row in later.execute("SELECT name FROM sqlite_master")}

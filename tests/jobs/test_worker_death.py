@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import dispatcher
+from jobs import slot
 from jobs.job import WorkerUnavailable
 from tests.jobs.conftest import Bench, document, running
 from tests.jobs.test_service import SUM
@@ -105,7 +105,7 @@ def test_an_idle_worker_that_dies_costs_no_job(bench) -> None:
 
 
 def test_a_node_that_holds_the_interpreter_is_cancelled_by_force(bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "CANCEL_GRACE_S", 0.2)
+    monkeypatch.setattr(slot, "CANCEL_GRACE_S", 0.2)
 
     async def scenario(bench: Bench) -> None:
         id = await bench.jobs.submit(document(ending("spin")))
