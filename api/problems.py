@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
+import sqlite3
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
@@ -13,6 +16,8 @@ from aiohttp.typedefs import Handler
 from graph.problems import InvalidGraph
 
 MEDIA_TYPE = "application/problem+json"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_DISK = _FULL | {errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE}
 log = logging.getLogger("weft.api")
 
 
@@ -96,10 +101,27 @@ async def problem_details(request: web.Request, handler: Handler) -> web.StreamR
         if request.writer.output_size > 0:
             raise
         return respond(Refused(400, "cut_off", f"The request ended before its body did: {error}."))
-    except Exception:
+    except Exception as error:
         log.exception("%s %s failed", request.method, request.path)
         if request.writer.output_size > 0:
             raise
-        return respond(
-            Refused(500, "internal", "The server failed on this request.", hint="The server's log has the details.")
-        )
+        return respond(_not_stored(error) or _internal())
+
+
+def _internal() -> Refused:
+    return Refused(500, "internal", "The server failed on this request.", hint="The server's log has the details.")
+
+
+def _not_stored(error: Exception) -> Refused | None:
+    """507 where the disk is full, 500 where it cannot be written to; None for what the disk is not to blame for."""
+    if isinstance(error, OSError) and error.errno in _DISK:
+        cause, full = os.strerror(error.errno), error.errno in _FULL
+    elif isinstance(error, sqlite3.OperationalError):
+        cause, full = str(error), "disk is full" in str(error)
+    else:
+        return None
+    if full:
+        hint = "Make room on the disk of the data folder, then repeat the request."
+        return Refused(507, "disk_full", f"This could not be stored: {cause}.", hint=hint)
+    hint = "See whether the disk of the data folder is sound and can be written to, then repeat the request."
+    return Refused(500, "storage_failed", f"This could not be stored: {cause}.", hint=hint)

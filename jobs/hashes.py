@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import sqlite3
 import threading
 import time
 from pathlib import Path
+
+log = logging.getLogger("weft.hashes")
 
 SETTLED_NS = 1_000_000_000
 """A file changed less than this ago may change again within one tick of its clock: its hash is not remembered."""
@@ -19,11 +22,7 @@ class Hashes:
     def __init__(self, memory: Path) -> None:
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int, int, int, int], str] = {}
-        try:
-            self._memory = _open(memory)
-        except sqlite3.DatabaseError:
-            memory.unlink()
-            self._memory = _open(memory)
+        self._memory = _opened(memory)
 
     def of(self, path: Path) -> str:
         """BLAKE2b-160 of the content, in hex. OSError when it cannot be read."""
@@ -44,9 +43,14 @@ class Hashes:
         self._memory.close()
 
     def _recall(self, identity: tuple[str, int, int, int, int]) -> str | None:
-        row = self._memory.execute(
-            "SELECT hash FROM hashes WHERE path = ? AND size = ? AND mtime = ? AND ctime = ? AND inode = ?", identity
-        ).fetchone()
+        try:
+            row = self._memory.execute(
+                "SELECT hash FROM hashes WHERE path = ? AND size = ? AND mtime = ? AND ctime = ? AND inode = ?",
+                identity,
+            ).fetchone()
+        except sqlite3.Error as error:
+            log.warning("hashes of files cannot be looked up: %s", error)
+            return None
         if row is None:
             return None
         self._known[identity] = row[0]
@@ -54,11 +58,31 @@ class Hashes:
 
     def _remember(self, identity: tuple[str, int, int, int, int], digest: str) -> None:
         self._known[identity] = digest
-        self._memory.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?, ?)", (*identity, digest))
+        try:
+            self._memory.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?, ?)", (*identity, digest))
+        except sqlite3.Error as error:
+            log.warning("the hash of %s is known to this process only: %s", identity[0], error)
 
 
-def _open(memory: Path) -> sqlite3.Connection:
-    """Raises sqlite3.DatabaseError when the file is damaged: it holds nothing that cannot be found again."""
+def _opened(memory: Path) -> sqlite3.Connection:
+    """The file; an empty one in place of a damaged one, as it holds nothing that cannot be found again; one that is
+    forgotten with the process where none can be written."""
+    try:
+        try:
+            return _open(memory)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{memory}{suffix}").unlink(missing_ok=True)
+            return _open(memory)
+    except (sqlite3.Error, OSError) as error:
+        log.warning("hashes of files are forgotten when this process ends: %s: %s", memory, error)
+        return _open(":memory:")
+
+
+def _open(memory: Path | str) -> sqlite3.Connection:
+    """Raises sqlite3.DatabaseError when the file is damaged."""
     connection = sqlite3.connect(memory, isolation_level=None, timeout=10, check_same_thread=False)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")

@@ -52,10 +52,15 @@ def open_home(chosen: Path | None) -> Path:
 
 
 class HomeLock:
-    """Held from `__init__` to `release` or the end of the process, however that comes. Raises HomeTaken."""
+    """Held from `__init__` to `release` or the end of the process, however that comes. What it says is believed while
+    it is held only. Raises HomeTaken, and Failure when it cannot be written."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / LOCK).open("a+b")
+        self._path = folder / LOCK
+        try:
+            self._file = self._path.open("a+b", buffering=0)
+        except OSError as error:
+            raise self._failure(error) from error
         if not _try_lock(self._file.fileno()):
             self._file.close()
             raise HomeTaken(folder, _read(folder))
@@ -66,13 +71,17 @@ class HomeLock:
         self._write({"pid": os.getpid(), "url": url})
 
     def release(self) -> None:
-        self._write({})
         self._file.close()
 
     def _write(self, holder: Mapping[str, Any]) -> None:
-        self._file.truncate(0)
-        self._file.write(b"\0" + json.dumps(holder).encode())
-        self._file.flush()
+        try:
+            self._file.truncate(0)
+            self._file.write(b"\0" + json.dumps(holder).encode())
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError) -> Failure:
+        return Failure(Exit.CANNOT_WRITE, f"cannot write {self._path}: {error.strerror}")
 
 
 def server_of(folder: Path) -> str | None:
@@ -86,8 +95,11 @@ def server_of(folder: Path) -> str | None:
 
 
 def _read(folder: Path) -> Mapping[str, Any]:
-    text = (folder / LOCK).read_bytes()[1:]
-    return json.loads(text) if text else {}
+    """What the holder wrote; nothing while it is being written, or when it was not written to its end."""
+    try:
+        return json.loads((folder / LOCK).read_bytes()[1:])
+    except ValueError:
+        return {}
 
 
 if os.name == "nt":

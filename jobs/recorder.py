@@ -26,13 +26,15 @@ class Recorder:
 
 
 def prepare(path: Path) -> None:
-    """An empty record, replacing an earlier one."""
+    """An empty record, replacing an earlier one. Raises OSError."""
     path.write_bytes(bytes(_SIZE))
 
 
 def last_node(path: Path, job: str) -> str | None:
-    """The last node started in `job`; None when none was."""
+    """The last node started in `job`; None when none was, or nothing could be recorded."""
     data = path.read_bytes()
+    if len(data) < _SIZE:
+        return None
     (length,) = _LENGTH.unpack_from(data)
     noted_job, _, node = data[_LENGTH.size : _LENGTH.size + length].decode("utf-8", "replace").partition("\n")
     return node if noted_job == job else None

@@ -1,0 +1,166 @@
+/* Preloaded into a process, makes the n-th system call that changes a folder fail, or ends the process there.
+ *
+ * Calls are counted over all threads from `strike_arm` to `strike_calm`. A write that is struck has written half of
+ * its bytes before. FULL strikes everything that takes room from the n-th call on, as a disk does that has filled up;
+ * BROKEN strikes the n-th call alone, whichever it is; KILL ends the process in place of the n-th call. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FULL, BROKEN, KILL };
+
+static char root[PATH_MAX];
+static size_t length;
+static long at, count, struck;
+static int how;
+static volatile int armed;
+
+void strike_arm(const char *folder, long n, int kind) {
+    length = strlen(strncpy(root, folder, PATH_MAX - 1));
+    at = n, how = kind, count = struck = 0;
+    armed = 1;
+}
+
+/* Returns how many calls there were since `strike_arm` was called; `strike_hits` how many of them failed. */
+long strike_calm(void) { armed = 0; return count; }
+long strike_hits(void) { return struck; }
+
+static int beneath(const char *path) {
+    return strncmp(path, root, length) == 0 && (path[length] == '/' || path[length] == 0);
+}
+
+static int names(int folder, const char *path) {
+    char link[64], real[PATH_MAX];
+    if (!armed) return 0;
+    if (path[0] == '/' || folder == AT_FDCWD) return beneath(path);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
+    ssize_t got = readlink(link, real, sizeof real - 1);
+    return got > 0 && (real[got] = 0, beneath(real));
+}
+
+static int holds(int file) {
+    return names(file, "");
+}
+
+/* Whether this call is to fail. */
+static int strike(int takes_room) {
+    long n = __sync_add_and_fetch(&count, 1);
+    if (how == FULL ? !(takes_room && n >= at) : n != at) return 0;
+    __sync_add_and_fetch(&struck, 1);
+    if (how == KILL) kill(getpid(), SIGKILL);
+    errno = how == FULL ? ENOSPC : EIO;
+    return 1;
+}
+
+#define REAL(result, name, ...)                                                                                        \
+    static result (*real)(__VA_ARGS__);                                                                                \
+    if (!real) real = (result (*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name)
+
+#define OPEN(name)                                                                                                     \
+    int name(const char *path, int flags, ...) {                                                                       \
+        REAL(int, name, const char *, int, ...);                                                                       \
+        va_list rest;                                                                                                  \
+        va_start(rest, flags);                                                                                         \
+        mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;                                        \
+        va_end(rest);                                                                                                  \
+        if (names(AT_FDCWD, path) && strike(flags & O_CREAT)) return -1;                                               \
+        return real(path, flags, mode);                                                                                \
+    }
+OPEN(open)
+OPEN(open64)
+
+#define OPENAT(name)                                                                                                   \
+    int name(int folder, const char *path, int flags, ...) {                                                           \
+        REAL(int, name, int, const char *, int, ...);                                                                  \
+        va_list rest;                                                                                                  \
+        va_start(rest, flags);                                                                                         \
+        mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;                                        \
+        va_end(rest);                                                                                                  \
+        if (names(folder, path) && strike(flags & O_CREAT)) return -1;                                                 \
+        return real(folder, path, flags, mode);                                                                        \
+    }
+OPENAT(openat)
+OPENAT(openat64)
+
+/* The half is written before the call is counted, so that a kill leaves it behind; the rest follows if nothing
+ * struck. */
+ssize_t write(int file, const void *data, size_t size) {
+    REAL(ssize_t, write, int, const void *, size_t);
+    if (!armed || !holds(file)) return real(file, data, size);
+    ssize_t half = real(file, data, size / 2);
+    if (half < 0 || strike(1)) return -1;
+    ssize_t rest = real(file, (const char *)data + half, size - half);
+    return rest < 0 ? -1 : half + rest;
+}
+
+#define PWRITE(name, offset)                                                                                           \
+    ssize_t name(int file, const void *data, size_t size, offset start) {                                              \
+        REAL(ssize_t, name, int, const void *, size_t, offset);                                                        \
+        if (!armed || !holds(file)) return real(file, data, size, start);                                              \
+        ssize_t half = real(file, data, size / 2, start);                                                              \
+        if (half < 0 || strike(1)) return -1;                                                                          \
+        ssize_t rest = real(file, (const char *)data + half, size - half, start + half);                               \
+        return rest < 0 ? -1 : half + rest;                                                                            \
+    }
+PWRITE(pwrite, off_t)
+PWRITE(pwrite64, off64_t)
+
+#define ON_FILE(name)                                                                                                  \
+    int name(int file) {                                                                                               \
+        REAL(int, name, int);                                                                                          \
+        return armed && holds(file) && strike(0) ? -1 : real(file);                                                    \
+    }
+ON_FILE(fsync)
+ON_FILE(fdatasync)
+
+#define RESIZE(name, offset)                                                                                           \
+    int name(int file, offset size) {                                                                                  \
+        REAL(int, name, int, offset);                                                                                  \
+        return armed && holds(file) && strike(0) ? -1 : real(file, size);                                              \
+    }
+RESIZE(ftruncate, off_t)
+RESIZE(ftruncate64, off64_t)
+
+#define ON_PATH(name)                                                                                                  \
+    int name(const char *path) {                                                                                       \
+        REAL(int, name, const char *);                                                                                 \
+        return names(AT_FDCWD, path) && strike(0) ? -1 : real(path);                                                   \
+    }
+ON_PATH(unlink)
+ON_PATH(rmdir)
+
+int unlinkat(int folder, const char *path, int flags) {
+    REAL(int, unlinkat, int, const char *, int);
+    return names(folder, path) && strike(0) ? -1 : real(folder, path, flags);
+}
+
+int mkdir(const char *path, mode_t mode) {
+    REAL(int, mkdir, const char *, mode_t);
+    return names(AT_FDCWD, path) && strike(1) ? -1 : real(path, mode);
+}
+
+#define TWO_PATHS(name, takes_room)                                                                                    \
+    int name(const char *from, const char *to) {                                                                       \
+        REAL(int, name, const char *, const char *);                                                                   \
+        return names(AT_FDCWD, to) && strike(takes_room) ? -1 : real(from, to);                                        \
+    }
+TWO_PATHS(rename, 0)
+TWO_PATHS(link, 1)
+
+int renameat(int from_folder, const char *from, int to_folder, const char *to) {
+    REAL(int, renameat, int, const char *, int, const char *);
+    return names(to_folder, to) && strike(0) ? -1 : real(from_folder, from, to_folder, to);
+}
+
+int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags) {
+    REAL(int, linkat, int, const char *, int, const char *, int);
+    return names(to_folder, to) && strike(1) ? -1 : real(from_folder, from, to_folder, to, flags);
+}

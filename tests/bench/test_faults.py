@@ -1,0 +1,39 @@
+"""The short form of the loop over failing system calls, and the proof that it sees what is wrong."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("cc") is None, reason="system calls are struck by a preloaded library"
+)
+
+
+def run(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_whichever_call_fails_no_wrong_state_is_left() -> None:
+    """Every 19th call of each path; `python -m bench.faults` strikes every one."""
+    lines = run("bench.faults", "--every", "19").splitlines()
+    assert len(lines) > 8
+    for line in lines[1:-1]:
+        *_, full, broken, kill, wrong, _ = line.split()
+        assert min(map(int, (full, broken, kill))) > 0, line
+        assert wrong == "0", line
+
+
+def test_the_loop_sees_what_is_wrong() -> None:
+    assert run("tests.bench.careless").splitlines() == [
+        "write_in_place 2 broken full kill",
+        "write_and_leave 3 broken full",
+        "answer_vaguely 1 broken full",
+    ]
