@@ -31,12 +31,27 @@ class DatabaseTooNew(Failure):
         )
 
 
+class DatabaseUnusable(Failure):
+    def __init__(self, path: Path, error: sqlite3.Error) -> None:
+        code = Exit.CANNOT_WRITE if isinstance(error, sqlite3.OperationalError) else Exit.BAD_DATA
+        super().__init__(code, f"the database {path} cannot be opened: {error}")
+
+
 class DatabaseClosed(RuntimeError):
     """Asked of a database that was stopped."""
 
 
 def connect(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
-    """Open `path` durably (WAL, FULL) and bring its schema up to `migrations`, one transaction a step."""
+    """Open `path` durably (WAL, FULL) and bring its schema up to `migrations`, one transaction a step.
+
+    Raises DatabaseTooNew and DatabaseUnusable."""
+    try:
+        return _connect(path, migrations)
+    except sqlite3.Error as error:
+        raise DatabaseUnusable(path, error) from error
+
+
+def _connect(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=10)
     try:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
@@ -70,7 +85,7 @@ class Database:
         self._closed = False
 
     async def start(self) -> None:
-        """Open and migrate. Raises DatabaseTooNew or sqlite3.Error."""
+        """Open and migrate. Raises DatabaseTooNew and DatabaseUnusable."""
         self._loop = asyncio.get_running_loop()
         self._opened = self._loop.create_future()
         self._thread.start()
@@ -94,7 +109,7 @@ class Database:
         assert self._opened is not None
         try:
             connection = connect(self._path, self._migrations)
-        except (sqlite3.Error, DatabaseTooNew) as error:
+        except Failure as error:
             self._loop.call_soon_threadsafe(_settle, [(self._opened, error)])
             return
         self._loop.call_soon_threadsafe(_settle, [(self._opened, None)])
