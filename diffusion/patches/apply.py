@@ -20,6 +20,7 @@ from diffusion.model import CLIP, Model
 from diffusion.patches.adapters import IA3, Adapter
 from diffusion.patches.file import AdapterFile, Change
 from diffusion.patches.names import Target, flat, layers_of
+from diffusion.residency import Derivation, value_of
 from diffusion.text.encode import TextTower
 
 if TYPE_CHECKING:
@@ -57,11 +58,11 @@ def patch_clip(clip: CLIP, file: AdapterFile, strength: float) -> CLIP:
         [change.key for change in changes if not set(change.slots) & set(clip.towers)],
     )
     for slot, tower in clip.towers.items():
-        network = _network_of(tower)
+        network = network_of(tower)
         meant = [change for change in changes if next((s for s in change.slots if s in clip.towers), None) == slot]
         edits, missing = _edits(meant, layers_of(network), network.state_dict().keys())
         unmatched += missing
-        towers[slot] = _with_network(tower, _patched(network, edits, strength, file.name)) if edits else tower
+        towers[slot] = with_network(tower, _patched(network, edits, strength, file.name)) if edits else tower
     _all_matched(file, unmatched, f"these text encoders ({', '.join(clip.towers)})")
     return replace(clip, towers=towers, origin=_origin(clip.origin, file, strength))
 
@@ -117,10 +118,10 @@ def _patched(network: nn.Module, edits: Edits, strength: float, source: str) -> 
     """A network with other tensors where there are edits, and the very same ones everywhere else."""
     tensors = network.state_dict(keep_vars=True)
     memo: dict[int, object] = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    derivation = Derivation(f"what {source} changed")
     for name, changes in edits.items():
-        tensor = tensors[name]
-        value = _edited(tensor.detach(), changes, strength, f"{source}: {name}")
-        memo[id(tensor)] = nn.Parameter(value, requires_grad=False) if isinstance(tensor, nn.Parameter) else value
+        value = _edited(value_of(tensors[name]), changes, strength, f"{source}: {name}")
+        memo[id(tensors[name])] = derivation.keep(value, tensors[name])
     return copy.deepcopy(network, memo)
 
 
@@ -150,11 +151,13 @@ def _origin(origin: str, file: AdapterFile, strength: float) -> str:
     return f"patched:{hashlib.blake2b(recipe.encode(), digest_size=16).hexdigest()}"
 
 
-def _network_of(tower: TextTower) -> nn.Module:
+def network_of(tower: TextTower) -> nn.Module:
+    """The network of a text encoder."""
     return _known(tower).network
 
 
-def _with_network(tower: TextTower, network: nn.Module) -> TextTower:
+def with_network(tower: TextTower, network: nn.Module) -> TextTower:
+    """The text encoder with another network in its place."""
     return replace(_known(tower), network=network)
 
 
