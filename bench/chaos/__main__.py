@@ -1,9 +1,9 @@
 """Submit jobs, upload pictures and save workflows over HTTP while server and worker are killed at random moments and
 bits of the cache on disk are flipped; then check what clients saw.
 
-`python -m bench.chaos [--seconds N] [--kills N] [--jobs N] [--seed S] [--clients N]` goes on until each of these is
-reached; it exits with 1 when anything was lost, doubled, stuck or damaged. The plan of kills and jobs follows from the
-seed; when they meet depends on the machine.
+`python -m bench.chaos [--seconds N] [--kills N] [--jobs N] [--seed S] [--clients N] [--workers N] [--pause S]` goes on
+until the seconds, kills and jobs are reached; it exits with 1 when anything was lost, doubled, stuck or damaged. The
+plan of kills and jobs follows from the seed; when they meet depends on the machine.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ class Chaos:
 
     data: Path
     seed: int
+    workers: int = 1
+    pause_s: float = 0.8
     history: History = field(default_factory=History)
     kills: dict[str, int] = field(default_factory=lambda: {"server": 0, "worker": 0, "both": 0})
     flips: int = 0
@@ -98,6 +100,7 @@ class Chaos:
                 "bench.chaos.serve",
                 str(self.data),
                 str(self.port),
+                str(self.workers),
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
@@ -110,14 +113,14 @@ class Chaos:
     async def kill_at_random(self) -> None:
         chance = random.Random(self.seed)
         while not self.is_over():
-            await asyncio.sleep(min(chance.expovariate(1 / 0.8), 4.0))
+            await asyncio.sleep(min(chance.expovariate(1 / self.pause_s), 5 * self.pause_s))
             for _ in range(chance.randrange(4)):
                 self.flips += await asyncio.to_thread(flip_a_bit, self.data / "cache", chance)
             victim = chance.choice(("server", "worker", "both"))
-            worker = self.worker_pid()
-            if victim != "server" and worker is not None:
+            workers = self.worker_pids()
+            if victim != "server" and workers:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(worker, signal.SIGKILL)
+                    os.kill(chance.choice(workers), signal.SIGKILL)
             elif victim == "worker":
                 continue
             if victim != "worker":
@@ -125,12 +128,12 @@ class Chaos:
                 await self.start()
             self.kills[victim] += 1
 
-    def worker_pid(self) -> int | None:
+    def worker_pids(self) -> list[int]:
+        found: list[int] = []
         with contextlib.suppress(OSError):
             for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-                for pid in (task / "children").read_text().split():
-                    return int(pid)
-        return None
+                found += map(int, (task / "children").read_text().split())
+        return found
 
     # The clients
 
@@ -258,9 +261,11 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--clients", type=int, default=6)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--pause", type=float, default=0.8, help="mean seconds between kills")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="weft-chaos-") as folder:
-        chaos = Chaos(Path(folder), options.seed)
+        chaos = Chaos(Path(folder), options.seed, options.workers, options.pause)
         goal = Goal(options.seconds, options.kills, options.jobs)
         verdict = asyncio.run(chaos.run(goal, options.clients))
     kills = ", ".join(f"{name} {count}" for name, count in chaos.kills.items())

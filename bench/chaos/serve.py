@@ -1,4 +1,4 @@
-"""The server as `server.py` wires it, with a worker that has the nodes of this folder: `serve DATA PORT`."""
+"""The server as `server.py` wires it, with workers that have the nodes of this folder: `serve DATA PORT WORKERS`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ from jobs.staff import Workers
 from jobs.supervisor import Supervisor
 
 
-async def serve(data: Path, port: int) -> None:
+async def serve(data: Path, port: int, count: int) -> None:
     lock = HomeLock(data)
     files = FileStore([], data, Hashes(data / "hashes.db"))
     command = [sys.executable, "-m", "bench.chaos.worker", str(data)]
-    workers = Workers(lambda number: Supervisor(command, data / f"worker-{number}.record", sys.stderr.buffer.write))
+
+    def supply(number: int) -> Supervisor:
+        return Supervisor(command, data / f"worker-{number}.record", sys.stderr.buffer.write)
+
     catalogue = Catalogue(data / "catalogue.json", [Path(__file__).parent], files)
-    jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), catalogue, workers)
+    jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), catalogue, Workers(supply, count))
     runner = web.AppRunner(build_app(Config("127.0.0.1", "chaos"), jobs, files), access_log=None)
     await jobs.start()
     await runner.setup()
@@ -39,4 +42,4 @@ async def serve(data: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
