@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from graph import NO_CONTEXT, Context, InputFile, OutputFile, OutputName, node
-from nodes.pictures import decode, encode_png
+from graph import NO_CONTEXT, Choice, Context, InputFile, OutputFile, OutputName, Slider, node
+from nodes.pictures import MEDIA_TYPES, decode, encode
 from nodes.types import Image, Mask
 
 
@@ -27,14 +27,19 @@ def load_image(image: Annotated[Path, InputFile("image")]) -> Picture:
 
 @node("SaveImage", category="image", title="Save image", sink=True, resource="io")
 def save_image(
-    image: Image, prefix: Annotated[str, OutputName()] = "weft", ctx: Context = NO_CONTEXT
+    image: Image,
+    prefix: Annotated[str, OutputName()] = "weft",
+    format: Annotated[str, Choice(tuple(MEDIA_TYPES))] = "png",
+    quality: Annotated[int, Slider(1, 100)] = 90,
+    ctx: Context = NO_CONTEXT,
 ) -> list[OutputFile]:
-    """Save pictures as PNG files that carry this workflow: drop one on the page to get it back.
+    """Save pictures as files that carry this workflow: drop a PNG on the page to get it back.
 
     image: from VAE decode; each picture of a batch is a file of its own. prefix: how their names begin; `cats/weft`
-    puts them in a folder.
+    puts them in a folder. format: PNG keeps every pixel; WebP, JPEG and AVIF are smaller, with the workflow in their
+    EXIF data (in a JPEG, if it is below 64 KB). quality: of those; WebP at 100 keeps every pixel too.
     """
-    return _write(image, prefix, ctx, temporary=False)
+    return _write(image, prefix, ctx, format=format, quality=quality)
 
 
 @node("PreviewImage", category="image", title="Preview image", sink=True, resource="io")
@@ -46,13 +51,13 @@ def preview_image(image: Image, ctx: Context = NO_CONTEXT) -> list[OutputFile]:
     return _write(image, "preview", ctx, temporary=True)
 
 
-def _write(image: Image, prefix: str, ctx: Context, *, temporary: bool) -> list[OutputFile]:
+def _write(
+    image: Image, prefix: str, ctx: Context, *, format: str = "png", quality: int = 100, temporary: bool = False
+) -> list[OutputFile]:
     files: list[OutputFile] = []
     for number, picture_3HW in enumerate(image):
         ctx.progress(number, len(image))
-        _, height, width = picture_3HW.shape
-        data = encode_png(picture_3HW, ctx.document)
-        files.append(
-            ctx.save(data, prefix=prefix, media_type="image/png", width=width, height=height, temporary=temporary)
-        )
+        data, (_, height, width) = encode(picture_3HW, format, quality, ctx.document), picture_3HW.shape
+        kind = MEDIA_TYPES[format]
+        files.append(ctx.save(data, prefix=prefix, media_type=kind, width=width, height=height, temporary=temporary))
     return files

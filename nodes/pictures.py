@@ -9,10 +9,11 @@ import struct
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 from torch import Tensor
 
 MOST_PIXELS = 2**26
@@ -30,6 +31,39 @@ def encode_png(image_3HW: Tensor, workflow: Mapping[str, Any]) -> bytes:
     text.add_text(WORKFLOW, json.dumps(workflow, separators=(",", ":")))
     file = io.BytesIO()
     _picture(image_3HW).save(file, "PNG", pnginfo=text, compress_level=4)
+    return file.getvalue()
+
+
+MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
+    {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg", "avif": "image/avif"}
+)
+"""What pictures can be saved as."""
+
+_DESCRIPTION = 0x010E
+_LONGEST_EXIF = 65_000  # bytes a JPEG has room for
+
+
+def encode(image_3HW: Tensor, format: str, quality: int, workflow: Mapping[str, Any]) -> bytes:
+    """A picture file of one of MEDIA_TYPES, with the workflow's document in it: as text of a PNG, in the others as the
+    description of their EXIF data, which in a JPEG has to be short enough.
+
+    `quality` is 1..100; PNG, and WebP at 100, keep every level.
+    """
+    if format == "png":
+        return encode_png(image_3HW, workflow)
+    if format not in MEDIA_TYPES:
+        raise ValueError(f"format: expected one of {', '.join(MEDIA_TYPES)}, got {format!r}")
+    exif = Image.Exif()
+    exif[_DESCRIPTION] = json.dumps(workflow, separators=(",", ":"))
+    options: dict[str, Any] = {"quality": quality, "exif": exif}
+    if format == "webp":
+        options |= {"lossless": quality == 100, "exact": True}
+    if format == "jpeg":
+        options |= {"subsampling": 0 if quality >= 90 else 2}
+        if len(exif.tobytes()) > _LONGEST_EXIF:
+            del options["exif"]
+    file = io.BytesIO()
+    _picture(image_3HW).save(file, format.upper(), **options)
     return file.getvalue()
 
 
@@ -52,22 +86,42 @@ def grid(images_B3HW: Tensor) -> Tensor:
 
 
 def decode(path: Path) -> tuple[Tensor, Tensor]:
-    """A picture file as RGB 3 H W and transparency H W, both in 0..1; transparency 1 is see-through.
+    """A picture file as sRGB 3 H W and transparency H W, both in 0..1; transparency 1 is see-through.
 
-    Turned the way its EXIF data says. Of a film the first frame. ValueError for what is no picture, is damaged, or is
-    of more than MOST_PIXELS.
+    Turned the way its EXIF data says, its colours brought to sRGB from those its ICC profile names. Of a film the first
+    frame. ValueError for what is no picture, is damaged, or is of more than MOST_PIXELS.
     """
     try:
         with Image.open(path, formats=FORMATS) as file:
             if file.width * file.height > MOST_PIXELS:
                 raise Image.DecompressionBombError(f"{file.width} x {file.height} pixels")
-            return _tensors(ImageOps.exif_transpose(file))
+            return _tensors(_in_srgb(ImageOps.exif_transpose(file)))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"{path.name}: expected at most {MOST_PIXELS} pixels, got more: {error}") from error
     except Image.UnidentifiedImageError as error:
         raise ValueError(f"{path.name}: expected a picture file ({', '.join(FORMATS)})") from error
     except DAMAGED as error:
         raise ValueError(f"{path.name}: the picture is damaged: {error}") from error
+
+
+def _in_srgb(picture: Image.Image) -> Image.Image:
+    """The picture without its ICC profile; one that cannot be used counts as none, as it does in browsers."""
+    icc = picture.info.get("icc_profile")
+    if not icc or picture.mode[0] in "IF":
+        return picture
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        if "sRGB" in ImageCms.getProfileDescription(profile):
+            return picture
+        colours = picture if picture.mode in ("L", "CMYK", "LAB") else picture.convert("RGB")
+        intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+        converted = ImageCms.profileToProfile(colours, profile, ImageCms.createProfile("sRGB"), intent, "RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return picture
+    assert converted is not None  # it is only when the picture is changed in place
+    if picture.has_transparency_data:
+        converted.putalpha(picture.convert("RGBA").getchannel("A"))
+    return converted
 
 
 def _tensors(picture: Image.Image) -> tuple[Tensor, Tensor]:

@@ -24,7 +24,7 @@ PORTS = {
     "VAEEncode": "vae image -> latent",
     "ModelMerge": "model_a model_b ratio -> model",
     "LoadImage": "image -> image mask",
-    "SaveImage": "image prefix -> files",
+    "SaveImage": "image prefix format quality -> files",
     "PreviewImage": "image -> files",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image as Pictures
+from PIL import ImageCms
 from torch import Tensor
 
 from graph import NO_CONTEXT
 from nodes.image import load_image, save_image
-from nodes.pictures import MOST_PIXELS, encode_jpeg, encode_png, grid
+from nodes.pictures import MEDIA_TYPES, MOST_PIXELS, encode, encode_jpeg, encode_png, grid
 from nodes.types import Image
 
 RAMP = torch.arange(256).view(1, 16, 16).expand(3, -1, -1) / 255
@@ -153,3 +155,62 @@ def test_jpeg_has_the_width_asked_for() -> None:
 def test_saving_needs_a_run() -> None:
     with pytest.raises(RuntimeError, match="run it in a workflow"):
         save_image(Image(RAMP[None]), ctx=NO_CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("format", "quality", "error"), [("webp", 100, 0), ("webp", 90, 6), ("jpeg", 95, 2), ("avif", 95, 6)]
+)
+def test_other_formats_come_back_and_carry_the_workflow(tmp_path: Path, format: str, quality: int, error: int) -> None:
+    smooth = torch.stack([RAMP[0], RAMP[0].T, 1 - RAMP[0]])
+    document = {"version": 1, "note": "größer 🙂"}
+    path = tmp_path / f"x.{format}"
+    path.write_bytes(encode(smooth, format, quality, document))
+    image, mask = loaded(path)
+    assert float((image[0] - smooth).abs().mean()) * 255 <= error + 1e-3
+    assert not mask.any()
+    with Pictures.open(path) as picture:
+        assert Pictures.MIME[picture.format or ""] == MEDIA_TYPES[format]
+        assert json.loads(picture.getexif()[0x010E]) == document
+
+
+def test_a_jpeg_leaves_out_a_workflow_it_has_no_room_for(tmp_path: Path) -> None:
+    document = {"note": "x" * 70_000}
+    (tmp_path / "x.jpg").write_bytes(encode(RAMP, "jpeg", 90, document))
+    with Pictures.open(tmp_path / "x.jpg") as picture:
+        assert not picture.getexif()
+    with Pictures.open(io.BytesIO(encode(RAMP, "webp", 90, document))) as picture:
+        assert json.loads(picture.getexif()[0x010E]) == document
+    with pytest.raises(ValueError, match="format: expected one of png, webp, jpeg, avif, got 'gif'"):
+        encode(RAMP, "gif", 90, {})
+
+
+def swapped_profile() -> bytes:
+    """sRGB with the primaries of red and green exchanged, and under another name."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    count = int.from_bytes(profile[128:132], "big")
+    tags = {bytes(profile[132 + 12 * i : 136 + 12 * i]): 132 + 12 * i for i in range(count)}
+    red, green = (tags[name] + 4 for name in (b"rXYZ", b"gXYZ"))
+    profile[red : red + 8], profile[green : green + 8] = profile[green : green + 8], profile[red : red + 8]
+    return (
+        bytes(profile)
+        .replace("sRGB".encode("utf-16-be"), "test".encode("utf-16-be"))
+        .replace(b"sRGB built", b"test built")
+    )
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_colours_of_another_space_are_brought_to_srgb(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "x.png"
+    picture = Pictures.new("RGBA" if mode == "RGBA" else "RGB", (4, 2), (200, 30, 60, 51)[: 4 if mode == "RGBA" else 3])
+    (picture.quantize() if mode == "P" else picture).save(path, icc_profile=swapped_profile())
+    image, mask = loaded(path)
+    assert image[0, :, 1, 2].mul(255).tolist() == pytest.approx([30, 200, 60], abs=1.5)
+    assert mask[0, 1, 2].item() == pytest.approx(0.8 if mode == "RGBA" else 0.0)
+
+
+def test_a_profile_that_says_srgb_or_nothing_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    for profile in (ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), b"no profile at all", b""):
+        Pictures.new("RGB", (4, 2), (200, 30, 60)).save(path, icc_profile=profile)
+        image, _ = loaded(path)
+        assert image[0, :, 0, 0].mul(255).tolist() == pytest.approx([200, 30, 60], abs=1e-3)
