@@ -80,7 +80,7 @@ def file_store(options: argparse.Namespace, data: Path, output: Path | None = No
     from jobs.files import FileStore
     from jobs.hashes import Hashes
 
-    roots = [*folders("--models", options.models), HERE / "models", HERE / "models" / "demo"]
+    roots = [*folders("--models", options.models), HERE / "models", HERE / "models" / "demo", output or data / "output"]
     fixed = {"web": HERE / "web", "templates": HERE / "web" / "templates"}
     return FileStore(roots, data, Hashes(data / "hashes.db"), fixed, output, read_header)
 

@@ -28,6 +28,10 @@ NETWORK_PREFIXES = ("model.diffusion_model.", "model.", "")
 VAE_PREFIXES = ("first_stage_model.", "vae.")
 LATENT_RGB = "weft.latent_rgb"
 """Metadata: colours of this checkpoint's latents, see `latents.with_rgb`."""
+TELLING = ("weft.", "modelspec.predict_key")
+"""Beginnings of the metadata that tell how a network was trained."""
+MARKERS = ("v_pred", "ztsnr")
+"""Tensors that tell it by their names alone."""
 
 _FEWEST = 5  # tensors under a prefix that make it the network's
 _CLIP_ROOTS = ("embeddings.token_embedding.weight", "token_embedding.weight")
@@ -124,6 +128,8 @@ def _model(weights: Weights, network: Weights, family: Family, home: Home) -> Mo
         device=home.device,
         dtype=dtype,
         origin=f"network:{weights.header.identity}",
+        metadata={key: value for key, value in metadata.items() if key.startswith(TELLING)},
+        markers=tuple(name for name in MARKERS if name in weights),
     )
 
 

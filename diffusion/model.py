@@ -7,7 +7,7 @@ is ever changed; a changed model is a new value.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -46,7 +46,8 @@ class Extra(Protocol):
 class Model:
     """A denoising network with what is known of how it was trained.
 
-    `extra_channels` is None where it takes latents alone.
+    `extra_channels` is None where it takes latents alone. `metadata` and `markers`, names of empty tensors, are what
+    its file says of how it was trained.
     """
 
     network: nn.Module
@@ -58,6 +59,8 @@ class Model:
     dtype: torch.dtype
     origin: str
     extra_channels: Extra | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    markers: tuple[str, ...] = ()
 
     def output(
         self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None, hooks: Hooks = NO_HOOKS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -41,7 +41,14 @@ class Preview(Protocol):
 
 class Save(Protocol):
     def __call__(
-        self, data: bytes, *, prefix: str, media_type: str, width: int, height: int, temporary: bool
+        self,
+        data: bytes | Iterable[bytes],
+        *,
+        prefix: str,
+        media_type: str,
+        width: int,
+        height: int,
+        temporary: bool,
     ) -> OutputFile: ...
 
 
@@ -54,7 +61,7 @@ def _no_preview(media_type: str, data: bytes) -> None:
 
 
 def _no_save(
-    data: bytes,  # noqa: ARG001
+    data: bytes | Iterable[bytes],  # noqa: ARG001
     *,
     prefix: str,
     media_type: str,  # noqa: ARG001
@@ -71,7 +78,8 @@ class Context:
 
     `progress(step, total)` reports a finished step and raises `Cancelled` when the job was cancelled.
     `preview(media_type, data)` shows an encoded picture of work in progress.
-    `save(data, prefix=, media_type=, width=, height=, temporary=)` writes a file and returns its OutputFile.
+    `save(data, prefix=, media_type=, width=, height=, temporary=)` writes a file and returns its OutputFile;
+    `data` may come in pieces.
     `device` is where tensors belong ("cpu", "cuda:0"); `document` is the workflow as submitted.
     """
 

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,7 @@ SUFFIXES: Final = {
     "audio/ogg": ".ogg",
     "application/json": ".json",
     "text/plain": ".txt",
+    "application/x-safetensors": ".safetensors",
 }
 
 
@@ -37,11 +39,19 @@ class OutputWriter:
         self._lock = threading.Lock()
 
     def save(
-        self, data: bytes, *, prefix: str, media_type: str, width: int, height: int, temporary: bool
+        self,
+        data: bytes | Iterable[bytes],
+        *,
+        prefix: str,
+        media_type: str,
+        width: int,
+        height: int,
+        temporary: bool,
     ) -> OutputFile:
         """Write `data` as `prefix-00001.png`, or the next free number; the file is there whole and durable, or not.
 
-        `prefix` may hold folders, divided by "/". ValueError for a bad prefix or an unknown media type.
+        `data` may come in pieces. `prefix` may hold folders, divided by "/". ValueError for a bad prefix or an unknown
+        media type.
         """
         suffix = SUFFIXES.get(media_type)
         if suffix is None:
@@ -56,7 +66,7 @@ class OutputWriter:
         part = target / f".{secrets.token_hex(8)}{PART}"
         try:
             with part.open("xb") as file:
-                file.write(data)
+                file.writelines((data,) if isinstance(data, bytes) else data)
                 file.flush()
                 os.fsync(file.fileno())
             name = f"{stem}-{self._number(target, stem):05d}{suffix}"

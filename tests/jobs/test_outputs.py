@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,24 @@ def test_many_threads_and_processes_get_distinct_names(writer: OutputWriter, tmp
     contents = [path.read_bytes() for path in (tmp_path / "output").iterdir()]
     assert len(contents) == (2 + WRITERS) * EACH
     assert sorted(contents) == [b"p"] * (2 * EACH) + [b"t"] * (WRITERS * EACH)
+
+
+def test_pieces_become_one_file_and_what_breaks_off_leaves_none(writer: OutputWriter, tmp_path: Path) -> None:
+    saved = writer.save(
+        (bytes([n]) for n in range(3)),
+        prefix="checkpoints/mix",
+        media_type="application/x-safetensors",
+        width=0,
+        height=0,
+        temporary=False,
+    )
+    assert saved.name == "checkpoints/mix-00001.safetensors"
+    assert (tmp_path / "output" / saved.name).read_bytes() == b"\0\1\2"
+
+    def broken() -> Iterator[bytes]:
+        yield b"x"
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        writer.save(broken(), prefix="mix", media_type="text/plain", width=0, height=0, temporary=False)
+    assert [path.name for path in (tmp_path / "output").iterdir()] == ["checkpoints"]

@@ -1,0 +1,141 @@
+"""Writing models as the single-file checkpoints they come as: safetensors, one tensor in memory at a time.
+
+What a network was trained for and its weights do not tell (that it predicts v, the colours of its latents) is written
+as its file said it, in metadata and as marker tensors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from diffusion import families
+from diffusion.model import CLIP, VAE, Model
+from diffusion.patches.apply import network_of
+from diffusion.residency import value_of
+
+NETWORK_PREFIX = "model.diffusion_model."
+VAE_PREFIX = "first_stage_model."
+
+_CODES: Mapping[torch.dtype, str]
+_CODES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}
+_ALIGNED = 8
+
+Heard = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor to be: `read` gives the rows one after the other in any float dtype."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    read: Callable[[], Tensor]
+
+
+def checkpoint(model: Model, clip: CLIP | None, vae: VAE | None, dtype: torch.dtype | None) -> dict[str, Stored]:
+    """The tensors of a single file, in `dtype` or, None, each in its own."""
+    found = {NETWORK_PREFIX + name: value for name, value in _tensors(model.network, dtype).items()}
+    found |= {marker: _empty() for marker in model.markers}
+    if vae is not None:
+        if not isinstance(vae.network, nn.Module):
+            raise TypeError(f"saving: expected the VAE of a file, got {type(vae.network).__name__}")
+        found |= {VAE_PREFIX + name: value for name, value in _tensors(vae.network, dtype).items()}
+    if clip is not None:
+        found |= _towers(model.family, clip, dtype)
+    return found
+
+
+def network(model: Model, dtype: torch.dtype | None) -> dict[str, Stored]:
+    """The tensors of the network alone, under their own names."""
+    return _tensors(model.network, dtype) | {marker: _empty() for marker in model.markers}
+
+
+def chunks(tensors: Mapping[str, Stored], metadata: Mapping[str, str], heard: Heard) -> Iterator[bytes]:
+    """The bytes of a safetensors file, the header first, then tensor after tensor."""
+    order = sorted(tensors, key=lambda name: -tensors[name].dtype.itemsize)  # wide ones first, so that all are aligned
+    header: dict[str, object] = {"__metadata__": {"format": "pt", **metadata}}
+    end = 0
+    for name in order:
+        start, stored = end, tensors[name]
+        end += stored.dtype.itemsize * torch.Size(stored.shape).numel()
+        header[name] = {"dtype": _CODES[stored.dtype], "shape": list(stored.shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _ALIGNED)
+    yield len(text).to_bytes(8, "little") + text
+    for done, name in enumerate(order):
+        heard(done, len(order))
+        value = tensors[name].read().to("cpu", tensors[name].dtype).contiguous()
+        yield value.flatten().view(torch.uint8).numpy().tobytes() if value.numel() else b""
+
+
+def _tensors(module: nn.Module, dtype: torch.dtype | None) -> dict[str, Stored]:
+    return {name: _stored(tensor, dtype) for name, tensor in module.state_dict(keep_vars=True).items()}
+
+
+def _stored(tensor: Tensor, dtype: torch.dtype | None) -> Stored:
+    kept = tensor.dtype if dtype is None or not tensor.is_floating_point() else dtype
+    return Stored(tuple(tensor.shape), kept, lambda: value_of(tensor))
+
+
+def _empty() -> Stored:
+    return Stored((0,), torch.float32, lambda: torch.empty(0))
+
+
+def _towers(family: str, clip: CLIP, dtype: torch.dtype | None) -> dict[str, Stored]:
+    """Text encoders under the prefixes of their family. ValueError for some that are not of it."""
+    slots = {slot.name: slot for known in families.FAMILIES if known.name == family for slot in known.text}
+    found: dict[str, Stored] = {}
+    for name, tower in clip.towers.items():
+        if name not in slots:
+            raise ValueError(f"saving: a model of the family {family} has no text encoder {name}")
+        prefix = slots[name].prefixes[0]
+        tensors = _tensors(network_of(tower), dtype)
+        in_openclip = prefix.endswith(".model.")
+        found |= {prefix + key: value for key, value in (_openclip(tensors) if in_openclip else tensors).items()}
+    return found
+
+
+_OPENCLIP = (
+    ("text_model.encoder.layers.", "transformer.resblocks."),
+    ("layer_norm1.", "ln_1."),
+    ("layer_norm2.", "ln_2."),
+    ("mlp.fc1.", "mlp.c_fc."),
+    ("mlp.fc2.", "mlp.c_proj."),
+    ("self_attn.out_proj.", "attn.out_proj."),
+    ("text_model.embeddings.position_embedding.weight", "positional_embedding"),
+    ("text_model.embeddings.token_embedding.", "token_embedding."),
+    ("text_model.final_layer_norm.", "ln_final."),
+)
+
+
+def _openclip(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
+    """A CLIP tower under the names of OpenCLIP: query, key and value fused, the projection transposed."""
+    found: dict[str, Stored] = {}
+    for name, stored in tensors.items():
+        if name == "text_projection.weight":
+            found["text_projection"] = Stored(stored.shape[::-1], stored.dtype, _turned(stored))
+            continue
+        renamed = name
+        for theirs, ours in _OPENCLIP:
+            renamed = renamed.replace(theirs, ours)
+        layer, q, kind = renamed.partition(".self_attn.q_proj.")
+        if q:
+            parts = [tensors[name.replace(".q_proj.", f".{letter}_proj.")] for letter in "qkv"]
+            shape = (3 * stored.shape[0], *stored.shape[1:])
+            found[f"{layer}.attn.in_proj_{kind}"] = Stored(shape, stored.dtype, _joined(parts))
+        elif ".self_attn.k_proj." not in name and ".self_attn.v_proj." not in name:
+            found[renamed] = stored
+    return found
+
+
+def _turned(stored: Stored) -> Callable[[], Tensor]:
+    return lambda: stored.read().T
+
+
+def _joined(parts: list[Stored]) -> Callable[[], Tensor]:
+    return lambda: torch.cat([part.read() for part in parts])
