@@ -160,7 +160,15 @@ SCHEMAS: Mapping[str, Schema] = {
             "status": one_of("ok"),
             "worker": one_of("starting", "ready"),
             "workers": list_of(
-                record({"number": COUNT, "state": one_of("starting", "ready"), "device": TEXT, "job": MAYBE})
+                record(
+                    {
+                        "number": COUNT,
+                        "state": one_of("starting", "ready"),
+                        "device": TEXT,
+                        "job": MAYBE,
+                        "replaced": MAYBE,
+                    }
+                )
             ),
             "catalogue": TEXT,
             "version": TEXT,

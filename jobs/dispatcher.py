@@ -129,7 +129,7 @@ class Dispatcher:
         """Returns when the loss is recorded, so that no later worker is blamed for it."""
         if not self._stopping:
             log.log(logging.INFO if loss.wanted else logging.ERROR, "%s; starting another", loss.cause)
-        self.staff.turned(loss.cause)
+        self.staff.turned()
         recorded = asyncio.get_running_loop().create_future()
         await self._inbox.put(_Heard(slot, loss, recorded))
         await recorded

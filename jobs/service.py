@@ -49,7 +49,7 @@ class Jobs:
         return self._dispatcher.staff.state
 
     def workers(self) -> Sequence[Mapping[str, Any]]:
-        """`[{"number", "state", "device", "job"}]`, `job` the id of what it is on or None."""
+        """`[{"number", "state", "device", "job", "replaced"}]`: the id of what it is on, why the one before it went."""
         return self._dispatcher.staff.to_json()
 
     async def submit(

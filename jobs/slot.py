@@ -50,6 +50,7 @@ class Slot:
         self.run: Run | None = None
         self.worn: str | None = None
         self.stillborn: Loss | None = None
+        self.replaced: str | None = None
         self.held: dict[int, float] = {}
         self.jobs = 0
         self._questions: dict[str, asyncio.Future[bytes]] = {}
@@ -99,10 +100,11 @@ class Slot:
             del self._questions[id]
 
     def to_json(self) -> dict[str, Any]:
-        """`{"number", "state", "device", "job"}`: what it is on is None when that is nothing."""
+        """`{"number", "state", "device", "job", "replaced"}`: `job` is what it is on, `replaced` why the one before it
+        went; None where there is none."""
         state = "ready" if self.ready else "starting"
         job = self.run.lease.job if self.run is not None else None
-        return {"number": self.number, "state": state, "device": self.device, "job": job}
+        return {"number": self.number, "state": state, "device": self.device, "job": job, "replaced": self.replaced}
 
     # What the supervisor tells
 
@@ -122,7 +124,7 @@ class Slot:
 
     async def worker_lost(self, loss: Loss) -> None:
         self.stillborn = None if self.ready or self.worn else loss
-        self.ready, self.worn = False, None
+        self.ready, self.worn, self.replaced = False, None, loss.cause
         self.held.clear()
         for answer in self._questions.values():
             if not answer.done():

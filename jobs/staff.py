@@ -46,15 +46,14 @@ class Staff:
         if self._workers.count is None:
             self._grow(devices)
 
-    def turned(self, cause: str | None = None) -> None:
-        """Wake who waits for a worker, and tell of the change; `cause` is why one went."""
+    def turned(self) -> None:
+        """Wake who waits for a worker, and tell of the change."""
         turn, self._turn = self._turn, asyncio.Event()
         turn.set()
-        self._tell(self.event(cause))
+        self._tell(self.event())
 
-    def event(self, cause: str | None = None) -> str:
-        gone = {} if cause is None else {"cause": cause}
-        return compact([{"type": "worker", "state": self.state, "workers": self.to_json(), **gone}])
+    def event(self) -> str:
+        return compact([{"type": "worker", "state": self.state, "workers": self.to_json()}])
 
     @property
     def state(self) -> WorkerState:
@@ -62,7 +61,7 @@ class Staff:
         return "ready" if any(slot.ready for slot in self.slots) else "starting"
 
     def to_json(self) -> list[dict[str, Any]]:
-        """`[{"number", "state", "device", "job"}]`"""
+        """`[{"number", "state", "device", "job", "replaced"}]`, see Slot."""
         return [slot.to_json() for slot in self.slots]
 
     def free(self) -> list[Slot]:

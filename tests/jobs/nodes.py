@@ -16,6 +16,8 @@ from typing import Annotated
 
 from graph import NO_CONTEXT, Choice, Context, InputFile, OutputFile, node
 
+LEAKED: list[bytes] = []
+
 
 @node("Number", category="test")
 def number(value: int = 0) -> int:
@@ -114,6 +116,25 @@ def meet(value: int, mine: str, other: str) -> int:
         if time.monotonic() > deadline:
             raise TimeoutError(other)
         time.sleep(0.01)
+    return value
+
+
+@node("Mess", category="test")
+def mess(value: int) -> int:
+    """Leaves the process in disorder."""
+    os.umask(0o777)
+    os.chdir("/")
+    os.environ.clear()
+    sys.setrecursionlimit(120)
+    sys.stdout.close()
+    sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    return value
+
+
+@node("Leak", category="test")
+def leak(value: int, megabytes: int = 1) -> int:
+    """Holds memory that nobody accounts for."""
+    LEAKED.append(b"\x01" * (megabytes << 20))
     return value
 
 

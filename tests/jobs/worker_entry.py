@@ -47,4 +47,4 @@ def engine(data: Path) -> Engine:
 
 
 if __name__ == "__main__":
-    worker.main(lambda: engine(Path(sys.argv[1])), lambda: None, Path(sys.argv[3]))
+    worker.main(lambda: engine(Path(sys.argv[1])), lambda: None, Path(sys.argv[3]), margin=64 << 20)
