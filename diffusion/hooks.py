@@ -6,9 +6,9 @@ anywhere: hooks are a value of one call.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -22,11 +22,12 @@ class Site(NamedTuple):
     `joint_blocks.7.attn`.
 
     "self": the picture looks at itself; "cross": the picture looks at the text; "joint": text and picture look at both,
-    the text's tokens first.
+    the `text` tokens of the text first.
     """
 
     name: str
     kind: Kind
+    text: int = 0
 
 
 class Attend(Protocol):
@@ -72,6 +73,13 @@ class Hooks:
 
 
 NO_HOOKS = Hooks()
+
+
+@runtime_checkable
+class Skippable(Protocol):
+    """A network with `blocks` that hooks may leave out, by name, in the order in which they come."""
+
+    blocks: Sequence[str]
 
 
 def attended(hooks: Hooks, site: Site, q_BLND: Tensor, k_BSND: Tensor, v_BSND: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from diffusion.prediction import Prediction
 from diffusion.regions import sized
-from diffusion.samplers import Denoiser
+from diffusion.samplers import Guided, GuidedDenoiser
 
 
 def mask_for(mask_BHW: Tensor, latent_BCHW: Tensor) -> Tensor:
@@ -18,15 +18,18 @@ def mask_for(mask_BHW: Tensor, latent_BCHW: Tensor) -> Tensor:
     return sized(mask_BHW, height, width)[:, None].to(latent_BCHW)
 
 
-def keeping(denoise: Denoiser, prediction: Prediction, clean: Tensor, noise: Tensor, mask_B1HW: Tensor) -> Denoiser:
+def keeping(
+    denoise: GuidedDenoiser, prediction: Prediction, clean: Tensor, noise: Tensor, mask_B1HW: Tensor
+) -> GuidedDenoiser:
     """Where the mask is 0 the model sees `clean` under `noise`, and `clean` is its estimate; between 0 and 1, a blend.
 
     (RePaint without resampling, arXiv 2201.09865, eq. 8.)
     """
 
-    def kept(x: Tensor, sigma: float) -> Tensor:
+    def kept(x: Tensor, sigma: float, both: bool) -> Guided:
         known = prediction.alpha(sigma) * clean + sigma * noise
-        return torch.lerp(clean, denoise(torch.lerp(known, x, mask_B1HW), sigma), mask_B1HW)
+        found = denoise(torch.lerp(known, x, mask_B1HW), sigma, both)
+        return Guided(*(torch.lerp(clean, estimate, mask_B1HW) for estimate in found))
 
     return kept
 

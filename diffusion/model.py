@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from diffusion.conditioning import Conditioning, Reference, Sizes
+from diffusion.guidance.rules import PLAIN, Guidance
 from diffusion.hooks import NO_HOOKS, Hooks
 from diffusion.latents import LatentFormat
 from diffusion.prediction import Prediction
@@ -47,7 +48,7 @@ class Model:
     """A denoising network with what is known of how it was trained.
 
     `extra_channels` is None where it takes latents alone. `metadata` and `markers`, names of empty tensors, are what
-    its file says of how it was trained.
+    its file says of how it was trained. `guidance` is how it is best guided.
     """
 
     network: nn.Module
@@ -61,6 +62,7 @@ class Model:
     extra_channels: Extra | None = None
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     markers: tuple[str, ...] = ()
+    guidance: Guidance = PLAIN
 
     def output(
         self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None, hooks: Hooks = NO_HOOKS

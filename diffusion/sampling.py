@@ -1,18 +1,30 @@
-"""One generation: start noise, the sampler's way down the schedule, and the clean latent at its end."""
+"""One generation: start noise, the sampler's way down the levels, and the clean latent at its end."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from diffusion import noise, samplers, schedules
 from diffusion.conditioning import Conditioning
-from diffusion.guidance import classifier_free
+from diffusion.guidance.guides import Guide, classifier_free
 from diffusion.inpainting import keeping, mask_for, put_back
 from diffusion.model import Model
-from diffusion.noise import NoiseRule
-from diffusion.regions import aligned, placed
-from diffusion.samplers import OnStep, Step
+from diffusion.noise import Noise, NoiseRule
+from diffusion.samplers import OnStep, Sampler, Step, TwoFold
+from diffusion.schedules import Sigmas
+
+
+class Painted(NamedTuple):
+    """Latents in the autoencoder's own scale, float32, on the CPU: what a run came to, noise left over included, and
+    the last estimate of the clean ones."""
+
+    latent_BCHW: Tensor
+    estimate_BCHW: Tensor
 
 
 def _unheard(_step: Step) -> None:
@@ -35,36 +47,64 @@ def sample(
     on_step: OnStep = _unheard,
     noise_rule: NoiseRule = noise.per_item,
 ) -> Tensor:
-    """A clean latent in the autoencoder's own scale, float32, on the CPU.
+    """A clean latent, with classifier-free guidance down a schedule: `follow` as it is used most.
 
-    `latent` is in that scale too; one that is all zeros is empty: it is left out of the scaling, and gets the model's
-    number of channels. `denoise` below 1 starts part of the way down, keeping that much of the latent; 0 returns it.
-    Where `mask` is 0 the latent stays as it is; it is stretched to the latent's size.
-    `on_step` sees latents in the model's scale. Raises ValueError for a setting out of range.
+    `denoise` below 1 starts part of the way down, keeping that much of the latent; 0 returns it. Raises ValueError for
+    a setting out of range.
     """
     way = samplers.get(sampler)
     sigmas = schedules.sigmas(schedule, model.prediction, steps, denoise, way.adapt)
+    guide = classifier_free(model, positive, negative, cfg)
+    drawn = partial(noise_rule, seed)
+    return follow(guide, way, sigmas, latent_BCHW, drawn, mask_BHW=mask_BHW, on_step=on_step).latent_BCHW
+
+
+def follow(
+    guide: Guide,
+    sampler: Sampler | TwoFold,
+    sigmas: Sigmas,
+    latent_BCHW: Tensor,
+    noise_of: Callable[[tuple[int, ...]], Noise],
+    *,
+    mask_BHW: Tensor | None = None,
+    on_step: OnStep = _unheard,
+) -> Painted:
+    """Down the levels `sigmas`, from a latent brought to the first of them with noise; none, and it stays as it is.
+
+    `latent` is in the autoencoder's own scale; one that is all zeros is empty: it is left out of the scaling, and gets
+    the model's number of channels. `noise_of` makes the noise of latents of a shape. Where `mask` is 0 the latent stays
+    as it is; it is stretched to the latent's size. `on_step` sees latents in the model's scale. Where the last level is
+    not 0 the noise of that level is left in the result.
+    """
+    model = guide.model
     latent_BCHW = _fitting(model, latent_BCHW.float())
-    if not sigmas:
-        return latent_BCHW
+    if len(sigmas) < 2:
+        return Painted(latent_BCHW, latent_BCHW)
     clean = latent_BCHW.to(model.device)
     if latent_BCHW.any():
         clean = model.latent_format.process_in(clean)
-    prediction, draw = model.prediction, noise_rule(seed, tuple(clean.shape))
+    prediction, draw = model.prediction, noise_of(tuple(clean.shape))
+    last = clean
 
     def fresh(number: int) -> Tensor:
         return draw(number).to(clean.device)
 
+    def hear(step: Step) -> None:
+        nonlocal last
+        last = step.denoised
+        on_step(step)
+
     with torch.no_grad():
-        towards, away = aligned(placed([positive, negative], clean))
-        guided = classifier_free(model, towards, away, cfg)
         x = prediction.noised(clean, fresh(0), sigmas[0])
+        denoise = guide.denoiser(clean)
         mask_B1HW = None if mask_BHW is None else mask_for(mask_BHW, clean)
         if mask_B1HW is not None:
-            guided = keeping(guided, prediction, clean, fresh(0), mask_B1HW)
-        x = way.follow(guided, x, sigmas, prediction.alpha, fresh, on_step)
-        painted = model.latent_format.process_out(prediction.finish(x, sigmas[-1])).cpu()
-        return painted if mask_B1HW is None else put_back(latent_BCHW, painted, mask_B1HW.cpu())
+            denoise = keeping(denoise, prediction, clean, fresh(0), mask_B1HW)
+        x = sampler.run(denoise, x, sigmas, prediction.alpha, fresh, hear)
+        results = [model.latent_format.process_out(made).cpu() for made in (prediction.finish(x, sigmas[-1]), last)]
+        if mask_B1HW is not None and sigmas[-1] == 0:
+            results = [put_back(latent_BCHW, made, mask_B1HW.cpu()) for made in results]
+        return Painted(*results)
 
 
 def _fitting(model: Model, latent_BCHW: Tensor) -> Tensor:

@@ -90,6 +90,7 @@ class MMDiT(nn.Module):
         )
         self.final_layer = FinalLayer(p.width, p.out_channels * p.patch**2)
         name_sites(self)
+        self.blocks = [f"joint_blocks.{n}" for n in range(p.depth)]
 
     def forward(
         self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None = None, hooks: Hooks = NO_HOOKS
@@ -203,7 +204,7 @@ class JointBlock(nn.Module):
             )
         )
         tokens = context_BLW.shape[1]
-        joint = attended(hooks, self.site, q, k, v)
+        joint = attended(hooks, self.site._replace(text=tokens), q, k, v)
         return (
             self.context_block.finish(context_BLW, joint[:, :tokens], context_modulation, hooks),
             self.x_block.finish(x_BLW, joint[:, tokens:], x_modulation, hooks),

@@ -1,7 +1,8 @@
 """Samplers, one file each, named as its file, with `SAMPLER = Sampler(sample)` for a function
 `sample(denoise, x, sigmas, alpha, noise, on_step) -> x`.
 
-A sampler follows a noisy latent down the levels `sigmas`, calling `denoise(x, sigma)` for the clean estimate. `alpha`
+A sampler follows a noisy latent down the levels `sigmas`, calling `denoise(x, sigma)` for the clean estimate; one that
+is `TwoFold` also gets the estimate it was guided away from. `alpha`
 is the signal coefficient of `x = alpha(sigma) * x0 + sigma * noise`, all it knows of the kind of model; `noise(n)` is
 the unit noise of draw n = 1, 2, ...; `on_step` is told of each step and may raise to stop.
 """
@@ -12,7 +13,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -21,6 +22,17 @@ from diffusion.prediction import Alpha
 from diffusion.schedules import Schedule, Sigmas, unchanged
 
 Denoiser = Callable[[Tensor, float], Tensor]
+
+
+class Guided(NamedTuple):
+    """A clean estimate, and the one it was guided away from: itself where nothing was."""
+
+    estimate: Tensor
+    away: Tensor
+
+
+GuidedDenoiser = Callable[[Tensor, float, bool], Guided]
+"""Of a noisy latent, its level, and whether `away` is needed."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +61,45 @@ class Sampler:
     follow: Follow
     adapt: Callable[[Schedule], Schedule] = unchanged
 
+    def run(
+        self, denoise: GuidedDenoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: Noise, on_step: OnStep
+    ) -> Tensor:
+        return self.follow(lambda x, sigma: denoise(x, sigma, False).estimate, x, sigmas, alpha, noise, on_step)
+
+
+class FollowBoth(Protocol):
+    def __call__(
+        self,
+        denoise: Callable[[Tensor, float], Guided],
+        x: Tensor,
+        sigmas: Sigmas,
+        alpha: Alpha,
+        noise: Noise,
+        on_step: OnStep,
+        /,
+    ) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class TwoFold:
+    """A sampler that reads both estimates."""
+
+    follow: FollowBoth
+    adapt: Callable[[Schedule], Schedule] = unchanged
+
+    def run(
+        self, denoise: GuidedDenoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: Noise, on_step: OnStep
+    ) -> Tensor:
+        return self.follow(lambda x, sigma: denoise(x, sigma, True), x, sigmas, alpha, noise, on_step)
+
 
 def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def get(name: str) -> Sampler:
+def get(name: str) -> Sampler | TwoFold:
     """The sampler of that name; ValueError with the names there are if there is none."""
     if name not in names():
         raise ValueError(f"sampler: expected one of {', '.join(names())}, got {name!r}")
-    sampler: Sampler = importlib.import_module(f"{__name__}.{name}").SAMPLER
+    sampler: Sampler | TwoFold = importlib.import_module(f"{__name__}.{name}").SAMPLER
     return sampler

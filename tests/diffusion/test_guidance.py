@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from diffusion.conditioning import Conditioning
 from diffusion.denoiser import denoise
-from diffusion.guidance import classifier_free
+from diffusion.guidance.guides import Guide, classifier_free
 from diffusion.latents import SD15, LatentFormat
 from diffusion.model import Model
 from diffusion.prediction import Eps, Flow, Prediction
@@ -55,6 +55,10 @@ def text(value: float, tokens: int = 3, items: int = 1, pooled: bool = False) ->
     return Conditioning.of(torch.full((items, tokens, 5), value), torch.full((items, 2), value) if pooled else None)
 
 
+def estimate(guide: Guide, sigma: float = 2.0) -> Tensor:
+    return guide.denoiser(X)(X, sigma, False).estimate
+
+
 X = torch.randn(2, 4, 6, 5, generator=torch.Generator().manual_seed(0))
 
 
@@ -83,7 +87,7 @@ def test_a_network_in_half_precision_gives_estimates_in_float32() -> None:
 
 def test_both_prompts_go_through_the_network_as_one_batch() -> None:
     network = Recorder()
-    guided = classifier_free(model_of(network, Eps()), text(0.2), text(0.1), scale=4)(X, 2.0)
+    guided = estimate(classifier_free(model_of(network, Eps()), text(0.2), text(0.1), scale=4))
     (call,) = network.calls
     assert call.context.mean((1, 2)).tolist() == pytest.approx([0.2, 0.2, 0.1, 0.1])
     assert torch.equal(call.x[:2], call.x[2:])
@@ -93,7 +97,7 @@ def test_both_prompts_go_through_the_network_as_one_batch() -> None:
 
 def test_scale_1_never_computes_the_negative_prompt() -> None:
     network = Recorder()
-    guided = classifier_free(model_of(network, Eps()), text(0.2), text(0.1), scale=1)(X, 2.0)
+    guided = estimate(classifier_free(model_of(network, Eps()), text(0.2), text(0.1), scale=1))
     (call,) = network.calls
     assert call.context.mean((1, 2)).tolist() == pytest.approx([0.2, 0.2])
     assert torch.allclose(guided, X - 2.0 * call.x * 0.2)
@@ -101,9 +105,9 @@ def test_scale_1_never_computes_the_negative_prompt() -> None:
 
 def test_prompts_of_different_lengths_are_not_padded() -> None:
     network = Recorder()
-    guided = classifier_free(model_of(network, Eps()), text(0.2, tokens=7), text(0.1), scale=3)(X, 2.0)
+    guided = estimate(classifier_free(model_of(network, Eps()), text(0.2, tokens=7), text(0.1), scale=3))
     assert [tuple(call.context.shape) for call in network.calls] == [(2, 7, 5), (2, 3, 5)]
-    same_length = classifier_free(model_of(Recorder(), Eps()), text(0.2), text(0.1), scale=3)(X, 2.0)
+    same_length = estimate(classifier_free(model_of(Recorder(), Eps()), text(0.2), text(0.1), scale=3))
     assert torch.allclose(guided, same_length)
 
 

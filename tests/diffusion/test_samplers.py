@@ -15,7 +15,7 @@ from torch import Tensor
 from diffusion import samplers
 from diffusion.noise import Noise, per_item
 from diffusion.prediction import Alpha, Eps, Flow, Prediction
-from diffusion.samplers import Denoiser, Step, ddim
+from diffusion.samplers import Denoiser, Guided, GuidedDenoiser, Step, ddim
 from diffusion.schedules import Sigmas, sigmas, without_penultimate
 
 EPS, FLOW = Eps(), Flow(3.0)
@@ -50,6 +50,16 @@ def mixture(alpha: Alpha) -> Denoiser:
     return denoise
 
 
+def guided(denoise: Denoiser) -> GuidedDenoiser:
+    """Guided nowhere: away from what it is."""
+
+    def both(x: Tensor, sigma: float, _both: bool) -> Guided:
+        estimate = denoise(x, sigma)
+        return Guided(estimate, estimate)
+
+    return both
+
+
 def start(prediction: Prediction, count: int = 8) -> Tensor:
     return per_item(0, (count, DIM))(0).double() * prediction.sigma_max
 
@@ -74,8 +84,8 @@ def run(
     name: str, prediction: Prediction, levels: Sigmas, x: Tensor, rule: Callable[[tuple[int, ...]], Noise] = quick_noise
 ) -> Tensor:
     noise = rule(tuple(x.shape))
-    return samplers.get(name).follow(
-        mixture(prediction.alpha), x, levels, prediction.alpha, lambda n: noise(n).double(), lambda step: None
+    return samplers.get(name).run(
+        guided(mixture(prediction.alpha)), x, levels, prediction.alpha, lambda n: noise(n).double(), lambda step: None
     )
 
 
@@ -179,7 +189,7 @@ def test_reports_each_step(name: str) -> None:
     steps: list[Step] = []
     x = start(FLOW)
     noise = per_item(1, tuple(x.shape))
-    result = samplers.get(name).follow(mixture(FLOW.alpha), x, (1.0, 0.5, 0.0), FLOW.alpha, noise, steps.append)
+    result = samplers.get(name).run(guided(mixture(FLOW.alpha)), x, (1.0, 0.5, 0.0), FLOW.alpha, noise, steps.append)
     assert [(s.number, s.total) for s in steps] == [(1, 2), (2, 2)]
     assert steps[-1].x is result
     assert torch.equal(steps[0].denoised, mixture(FLOW.alpha)(x, 1.0))
@@ -213,8 +223,8 @@ def test_ancestral_noise_is_that_of_its_step() -> None:
         asked.append(number)
         return torch.zeros(8, DIM, dtype=torch.float64)
 
-    samplers.get("euler_ancestral").follow(
-        mixture(EPS.alpha), start(EPS), (10.0, 5.0, 1.0, 0.0), EPS.alpha, noise, lambda s: None
+    samplers.get("euler_ancestral").run(
+        guided(mixture(EPS.alpha)), start(EPS), (10.0, 5.0, 1.0, 0.0), EPS.alpha, noise, lambda s: None
     )
     assert asked == [1, 2]
 
