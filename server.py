@@ -112,7 +112,7 @@ def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine
     from jobs.outputs import OutputWriter
     from jobs.packs import load_packs
     from nodes import builtin
-    from nodes.cache import Budgets, open_cache
+    from nodes.cache import Budgets, open_cache, open_residency
     from nodes.devices import device_count, device_of
     from nodes.values import NodeTraits
 
@@ -126,16 +126,19 @@ def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine
         raise Failure(Exit.BAD_CONFIGURATION, str(error)) from error
     workers = options.workers or devices
     sizes = {tier: getattr(options, f"cache_{tier}") for tier in TIERS}
-    budgets = Budgets(**sizes, workers=workers, on_device=math.ceil(workers / devices))
+    budgets = Budgets(**sizes, weights=options.weights_device, workers=workers, on_device=math.ceil(workers / devices))
     code = f"{content_key(sources(options))} {files.root('output')}"
+    cache = open_cache(data / "cache", budgets, files, where, code)
+    residency = open_residency(budgets, where, cache)
     return Engine(
         registry=registry,
         packs=packs,
         builder=Builder(registry, files),
-        cache=open_cache(data / "cache", budgets, files, where, code),
+        cache=cache,
         files=files,
-        context=Context(save=writer.save, device=where),
+        context=Context(save=writer.save, device=where, residency=residency),
         limits={"cpu": cores, "io": 8},
+        weights_on_host=residency.host_bytes,
     )
 
 

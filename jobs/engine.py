@@ -21,7 +21,8 @@ from jobs.packs import Pack
 
 @dataclass(frozen=True)
 class Engine:
-    """`context` carries the device and where files are saved; `limits` how many nodes of a resource run at once."""
+    """`context` carries the device, where files are saved and who holds the weights of models; `weights_on_host` tells
+    how many bytes of the machine's memory those take; `limits` says how many nodes of a resource run at once."""
 
     registry: Registry
     packs: Sequence[Pack]
@@ -30,6 +31,7 @@ class Engine:
     files: Files
     context: Context
     limits: Limits
+    weights_on_host: Callable[[], int] = lambda: 0
 
     def run(
         self,
@@ -62,6 +64,10 @@ class Engine:
         for tier in cleared:
             self.cache.clear(tier)
         return self.cache.report()
+
+    def accounted(self) -> int:
+        """Bytes of the machine's memory that are meant to be in use between jobs: results and weights."""
+        return self.report_cache().get("host", {"used": 0})["used"] + self.weights_on_host()
 
     def catalogue(self) -> Mapping[str, Any]:
         """The definitions as JSON: `{"nodes": {id: definition}, "packs": {name: {"nodes": [ids], "error"}}}`."""

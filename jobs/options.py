@@ -21,6 +21,8 @@ def parser(version: str) -> argparse.ArgumentParser:
     for tier in TIERS:
         text = f"bytes of results kept on the {tier}, such as 0, 512M or 4G (default: what the machine can spare)"
         places.add_argument(f"--cache-{tier}", type=size, metavar="SIZE", help=text)
+    text = "bytes of weights on the device; a larger model runs block by block (default: what the device can spare)"
+    places.add_argument("--weights-device", type=size, metavar="SIZE", help=text)
     places.add_argument(
         "--debug-values", action="store_true", help="fail nodes that change what they were given (slow)"
     )
@@ -91,7 +93,7 @@ def worker_arguments(options: argparse.Namespace, data: Path) -> list[str]:
     arguments = ["worker", "--data", str(data)]
     for option, values in (("--models", options.models), ("--custom-nodes", options.custom_nodes)):
         arguments += [part for value in values for part in (option, str(value))]
-    for name in ("device", "workers", "recycle_above", *(f"cache_{tier}" for tier in TIERS)):
+    for name in ("device", "workers", "recycle_above", "weights_device", *(f"cache_{tier}" for tier in TIERS)):
         value = getattr(options, name)
         arguments += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
     return [*arguments, "--debug-values"] if options.debug_values else arguments

@@ -57,7 +57,7 @@ def main(
     outbox = Outbox(frames, Recorder(record))
     engine = compose()
     settle()
-    wear = Wear(margin, lambda: engine.report_cache().get("host", {"used": 0})["used"])
+    wear = Wear(margin, engine.accounted)
     head = {"op": "ready", "device": engine.context.device, "devices": devices()}
     outbox.tell(Message(head, json.dumps(engine.catalogue(), separators=(",", ":")).encode()))
     threading.Thread(target=warm, name="warm", daemon=True).start()

@@ -8,10 +8,12 @@ import platform
 import shutil
 import sqlite3
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 
+from diffusion.residency import Residency, place_of
 from graph.cache import Cache, Memory
 from graph.files import Files
 from graph.ledger import Account
@@ -26,12 +28,13 @@ log = logging.getLogger("weft.cache")
 
 @dataclass(frozen=True)
 class Budgets:
-    """Bytes of each device, of the host and of the disk; None: what the machine can spare. `workers` share the host,
-    `on_device` of them a device."""
+    """Bytes of results on each device, on the host and on the disk, and of weights on each device; None: what the
+    machine can spare. `workers` share the host, `on_device` of them a device."""
 
     device: int | None = None
     host: int | None = None
     disk: int | None = None
+    weights: int | None = None
     workers: int = 1
     on_device: int = 1
 
@@ -47,6 +50,12 @@ def open_cache(folder: Path, budgets: Budgets, files: Files, device: str, source
         tiers.insert(0, DeviceMemory(on_device // budgets.on_device, place))
     gauge = None if device == "cpu" else CudaGauge(device)
     return Cache(tiers, NodeTraits(files), disk=_disk(folder, budgets, device, edition), place=place, gauge=gauge)
+
+
+def open_residency(budgets: Budgets, device: str, cache: Cache) -> Residency:
+    """What holds the weights of a worker; when memory runs out on the device, results leave it too."""
+    budget = None if budgets.weights is None else budgets.weights // budgets.on_device
+    return Residency(place_of(device), budget, spill=partial(cache.clear, "device"))
 
 
 class CudaGauge:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple, cast
 
 from diffusion.loader import load_checkpoint, load_clip, load_mmdit, load_unet, load_vae
+from diffusion.residency import Home, Residency, home_of
 from graph import NO_CONTEXT, Context, ModelFile, node
 from nodes.types import CLIP, VAE, Model
 
@@ -18,13 +19,18 @@ class Loaded(NamedTuple):
     vae: VAE
 
 
+def home(ctx: Context) -> Home:
+    """Where what is loaded belongs: in the worker's residency, or where there is none, on the device."""
+    return ctx.residency if isinstance(ctx.residency, Residency) else home_of(ctx.device)
+
+
 @node("CheckpointLoader", category="loaders", title="Load checkpoint", resource="io")
 def checkpoint_loader(checkpoint: Annotated[Path, ModelFile("checkpoints")], ctx: Context = NO_CONTEXT) -> Loaded:
     """Open a checkpoint: one file with a model that paints, the text encoder it listens to and the VAE it paints with.
 
     checkpoint: a file in models/checkpoints.
     """
-    found = load_checkpoint(checkpoint, ctx.device)
+    found = load_checkpoint(checkpoint, home(ctx))
     return Loaded(found.model, cast(CLIP, found.clip), cast(VAE, found.vae))
 
 
@@ -34,7 +40,7 @@ def unet_loader(unet: Annotated[Path, ModelFile("diffusion_models")], ctx: Conte
 
     unet: a file in models/diffusion_models.
     """
-    return load_unet(unet, ctx.device)
+    return load_unet(unet, home(ctx))
 
 
 @node("MMDiTLoader", category="loaders", title="Load MMDiT", resource="io")
@@ -43,7 +49,7 @@ def mmdit_loader(mmdit: Annotated[Path, ModelFile("diffusion_models")], ctx: Con
 
     mmdit: a file in models/diffusion_models.
     """
-    return load_mmdit(mmdit, ctx.device)
+    return load_mmdit(mmdit, home(ctx))
 
 
 @node("CLIPLoader", category="loaders", title="Load text encoders", resource="io")
@@ -59,7 +65,7 @@ def clip_loader(
     that listen to several (SDXL: two; SD3: three, of which T5 may be left out).
     """
     paths = (text_encoder, text_encoder_2, text_encoder_3)
-    return load_clip([path for path in paths if path is not None], ctx.device)
+    return load_clip([path for path in paths if path is not None], home(ctx))
 
 
 @node("VAELoader", category="loaders", title="Load VAE", resource="io")
@@ -68,4 +74,4 @@ def vae_loader(vae: Annotated[Path, ModelFile("vae")], ctx: Context = NO_CONTEXT
 
     vae: a file in models/vae.
     """
-    return load_vae(vae, ctx.device)
+    return load_vae(vae, home(ctx))

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from diffusion.residency import Weight
 from graph.storage import Buffer, PlainStorage, Unstorable, put
 from nodes.values import SIMPLE, leaves, tensors
 
@@ -81,7 +82,7 @@ class TensorPlace:
         if isinstance(value, SIMPLE):
             return 0
         held = (tensor for leaf in leaves(value) for tensor in tensors(leaf))
-        return sum(tensor.nbytes for tensor in held if tensor.device.type != "cpu")
+        return sum(t.nbytes for t in held if t.device.type != "cpu" and not isinstance(t, Weight))
 
     def lower(self, value: object) -> object:
         devices: list[str] = []

@@ -11,6 +11,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from diffusion.residency import Weight, value_of
 from graph.context import OutputFile
 from graph.files import Files
 from graph.values import PlainTraits, encode
@@ -32,12 +33,7 @@ class NodeTraits:
         """Memory held, each storage counted once, however many tensors look at it."""
         if isinstance(value, SIMPLE):
             return self._plain.size(value)
-        storages = {
-            storage.data_ptr(): storage.nbytes()
-            for leaf in leaves(value)
-            for tensor in tensors(leaf)
-            if (storage := tensor.untyped_storage())
-        }
+        storages = dict(_memory(tensor) for leaf in leaves(value) for tensor in tensors(leaf))
         rest = sum(self._plain.size(leaf) for leaf in leaves(value) if not isinstance(leaf, Tensor | nn.Module))
         return sum(storages.values()) + rest
 
@@ -48,7 +44,9 @@ class NodeTraits:
 
     def state(self, value: object) -> bytes | None:
         """As `fingerprint`, but a network by all its weights: slow, for debugging."""
-        opened = (part for leaf in leaves(value) for part in (tensors(leaf) if isinstance(leaf, nn.Module) else [leaf]))
+        opened = (
+            part for leaf in leaves(value) for part in (_weights(leaf) if isinstance(leaf, nn.Module) else [leaf])
+        )
         return _digest(part for part in opened if isinstance(part, Tensor | str) or encode(part) is not None)
 
     def valid(self, value: object) -> bool:
@@ -102,11 +100,24 @@ def leaves(value: object) -> Iterator[object]:
 
 
 def tensors(leaf: object) -> Iterator[Tensor]:
+    """What a leaf holds; of weights that a Residency holds those it computed, as it has the others in their files."""
     if isinstance(leaf, Tensor):
         yield leaf
     elif isinstance(leaf, nn.Module):
-        yield from leaf.parameters()
-        yield from leaf.buffers()
+        held = (*leaf.parameters(), *leaf.buffers())
+        yield from (tensor for tensor in held if not isinstance(tensor, Weight) or tensor.computed)
+
+
+def _memory(tensor: Tensor) -> tuple[int, int]:
+    """Which memory a tensor looks at, and how many bytes it has."""
+    if isinstance(tensor, Weight):
+        return id(tensor), tensor.nbytes
+    storage = tensor.untyped_storage()
+    return storage.data_ptr(), storage.nbytes()
+
+
+def _weights(network: nn.Module) -> Iterator[Tensor]:
+    yield from map(value_of, (*network.parameters(), *network.buffers()))
 
 
 def _files_in(value: object) -> Iterator[OutputFile]:

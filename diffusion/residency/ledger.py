@@ -90,6 +90,14 @@ class Residency:
                         after.enter_context(standing.streaming.running())
             yield
 
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes of weights more may lie on the device, once idle ones have left."""
+        with self._lock:
+            if (room := self._room()) < size:
+                self._make_room(size - room)
+                room = self._room()
+            return room >= size
+
     def relieve(self) -> None:
         """Free what is not in use: idle weights, and what others keep on the device."""
         with self._lock:
@@ -104,6 +112,14 @@ class Residency:
             lines = [(holding.title, [w for w in holding.weights() if w.here]) for holding in self._holdings]
             found = [Entry(title, _bytes(here), any(id(w) in in_use for w in here)) for title, here in lines if here]
         return sorted(found, key=lambda entry: -entry.bytes)
+
+    def host_bytes(self) -> int:
+        """At most so many bytes of the machine's own memory are taken by weights that come from files."""
+        with self._lock:
+            if self.device.type == "cpu":
+                return sum(_here(w for w in h.weights() if not w.computed) for h in self._holdings)
+            moving = (s.streaming.moving for s in self._standings.values() if s.streaming is not None)
+            return sum(block.bytes for blocks in moving for block in blocks)
 
     def other_bytes(self) -> int | None:
         """Bytes in use on the device that are no weights, where that can be told."""
@@ -153,7 +169,8 @@ class Residency:
 
     def _streaming(self, network: nn.Module, standing: _Standing, room: float) -> Streaming:
         """As few blocks as possible go through; those that do leave the device."""
-        blocks = blocks_of(network)
+        others = self._in_use(besides=standing)
+        blocks = [block for block in blocks_of(network) if others.isdisjoint(map(id, block.weights))]
         if not blocks:
             raise torch.OutOfMemoryError(f"{standing.bytes} bytes of weights do not fit, and they have no blocks")
         shares = [share / SHARES for share in range(1, SHARES + 1)]
@@ -198,8 +215,9 @@ class Residency:
                 weight.leave()
                 self._departures += 1
 
-    def _in_use(self) -> set[int]:
-        return {id(w) for standing in self._standings.values() if standing.leases for w in standing.weights}
+    def _in_use(self, besides: _Standing | None = None) -> set[int]:
+        leased = (standing for standing in self._standings.values() if standing.leases and standing is not besides)
+        return {id(weight) for standing in leased for weight in standing.weights}
 
 
 @contextmanager

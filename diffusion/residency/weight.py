@@ -50,13 +50,19 @@ def home_of(where: str | Home) -> Home:
     return Fixed(torch.device(where)) if isinstance(where, str) else where
 
 
+class Ledger(Protocol):
+    """Who keeps the books of what lies on a device."""
+
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes more may lie there, once idle ones have left."""
+        ...
+
+
 class Holding:
     """Weights that came together: a part of a file, or the tensors that a patch changed."""
 
-    def __init__(self, title: str, place: Place, ledger: object) -> None:
-        self.title, self.place = title, place
-        self.ledger = ledger
-        """Who keeps the books; None but for who is asked by `using`."""
+    def __init__(self, title: str, place: Place, ledger: Ledger) -> None:
+        self.title, self.place, self.ledger = title, place, ledger
         self.used = -inf
         self.seconds_per_byte = place.seconds_per_byte
         self._weights: dict[str, weakref.ref[Weight]] = {}
@@ -92,9 +98,12 @@ class Weight(nn.Parameter):
 
     @staticmethod
     def made(value: Tensor, holding: Holding) -> Weight:
-        """A weight that was computed, where it lies."""
-        here = value.device == holding.place.device
-        return _weight(value, None if here else lambda: value, holding, here=here, computed=True)
+        """A weight that was computed: on the device where it has room there, else on the host."""
+        here = value.device == holding.place.device and holding.ledger.has_room(value.nbytes)
+        if here:
+            return _weight(value, None, holding, here=True, computed=True)
+        kept = holding.place.sent_home(value)
+        return _weight(_absent(value.shape, value.dtype), lambda: kept, holding, here=False, computed=True)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Weight:
         return self
