@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from graph.keys import Key, Record
 from graph.ledger import Account
@@ -25,9 +25,10 @@ from graph.storage import Packed, Storage, Unstorable
 from graph.tiers import container
 from graph.tiers.batch import Batch
 from graph.tiers.contents import Contents, System
-from graph.tiers.index import Content, Entry, Fresh, Index, Inline
+from graph.tiers.index import Content, Entry, Fresh, Index, Inline, open_both
 from graph.tiers.tier import Result
 
+T = TypeVar("T")
 log = logging.getLogger("weft.cache")
 
 SMALL: Final = 4096
@@ -60,7 +61,7 @@ class Disk:
         """whether what an earlier process has left behind is gone"""
         self.failures = 0
         self.damaged = 0
-        self._folder, self._storage, self._edition = folder, storage, edition
+        self._folder, self._storage = folder, storage
         self._system = system or System()
         self._contents = Contents(folder / "contents", self._system)
         self._reading, self._owning = threading.Lock(), threading.Lock()
@@ -73,23 +74,20 @@ class Disk:
         self._hurry = self._closing = False
         self._seen, self._version = (0, 0), -1
         folder.mkdir(parents=True, exist_ok=True)
-        self._open()
+        self._open = partial(open_both, folder / "index.db", edition, self._system.connect)
+        self._index, self._own = self._open()
         self._writer = threading.Thread(target=self._work, name="cache-writer", daemon=True)
         self._writer.start()
 
-    def _open(self) -> None:
-        """A damaged index holds nothing that cannot be made again: it is removed, and the contents with it."""
-        path = self._folder / "index.db"
-        connect = partial(Index, path, self._edition, self._system.connect)
-        try:
-            self._index, self._own = connect(), connect()
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError as error:
-            log.warning("the cache index %s is damaged (%s); starting an empty one", path, error)
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{path}{suffix}").unlink(missing_ok=True)
-            self._index, self._own = connect(), connect()
+    def _examine(self) -> None:
+        """Look through an index that could be opened: a page that is read later may be damaged too."""
+        with self._owning:
+            damage = self._own.damage()
+        if damage is not None:
+            with self._reading, self._owning:
+                self._index.close()
+                self._own.close()
+                self._index, self._own = self._open(damage)
 
     def _tidy(self, index: Index) -> list[bytes]:
         """What an earlier process has left behind."""
@@ -101,16 +99,24 @@ class Disk:
 
     def fresh(self) -> Fresh:
         """Records and structures written by others since the last call, or ever at the first one."""
+        return self._ask(self._news, Fresh({}, {}))
+
+    def _news(self, index: Index) -> Fresh:
+        version = index.version()
+        if version == self._version:
+            return Fresh({}, {})
+        self._version, last = version, index.last()
+        seen, self._seen = self._seen, last
+        return Fresh({}, {}) if last == seen else index.fresh(*seen)
+
+    def _ask(self, question: Callable[[Index], T], otherwise: T) -> T:
+        """What the index says; `otherwise` where it cannot be read, or what it says is damaged."""
         with self._reading:
-            version = self._index.version()
-            if version == self._version:
-                return Fresh({}, {})
-            self._version, last = version, self._index.last()
-            if last == self._seen:
-                return Fresh({}, {})
-            found = self._index.fresh(*self._seen)
-            self._seen = last
-            return found
+            try:
+                return question(self._index)
+            except (sqlite3.Error, ValueError) as error:
+                self._failed("read from", error)
+                return otherwise
 
     def remember(self, structural: Key | None, record: Record, result: Result | None = None) -> None:
         """Write soon that a record was made, that a structural key leads to it, and the result if it is worth it."""
@@ -144,11 +150,7 @@ class Disk:
             self._stir()
 
     def fact(self, name: str) -> bytes | None:
-        with self._reading:
-            try:
-                return self._index.fact(name)
-            except ValueError:
-                return None
+        return self._ask(lambda index: index.fact(name), None)
 
     def why_alive(self, key: Key) -> str | None:
         """Why a result cannot be written down, of one that cannot."""
@@ -160,10 +162,7 @@ class Disk:
     # Results
 
     def hit(self, key: Key) -> bool:
-        if self._held(key) is not None:
-            return True
-        with self._reading:
-            return self._index.holds(key)
+        return self._held(key) is not None or self._ask(lambda index: index.holds(key), otherwise=False)
 
     def get(self, key: Key) -> Result | None:
         """The result with every hash checked; what is damaged is dropped and None."""
@@ -277,6 +276,10 @@ class Disk:
             self._turn.notify_all()
 
     def _work(self) -> None:
+        try:
+            self._examine()
+        except (OSError, sqlite3.Error) as error:
+            self._failed("read from", error)
         self._remove(self._tidy)
         self.tidied = True
         while True:

@@ -7,6 +7,7 @@ Contents change place only inside a write transaction of this file; it is the lo
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import struct
 import time
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from graph.keys import SIZE, Key, Record
+
+log = logging.getLogger("weft.cache")
 
 OVERHEAD: Final = 256
 """Bytes counted for the row of a result beside what it says."""
@@ -104,6 +107,16 @@ class Index:
                 db.execute("INSERT OR IGNORE INTO editions (name) VALUES (?)", (edition,))
                 row = db.execute("SELECT id FROM editions WHERE name = ?", (edition,)).fetchone()
         self._edition: int = row[0]
+
+    def damage(self) -> str | None:
+        """What is wrong with the file, if anything is."""
+        try:
+            (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            return str(error)
+        return None if found == "ok" else found
 
     def close(self) -> None:
         self._db.close()
@@ -284,6 +297,25 @@ class Index:
             "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)",
             [(self._edition, name, sealed(name.encode(), body)) for name, body in facts.items()],
         )
+
+
+def open_both(
+    path: Path, edition: str, connect: Callable[[Path], sqlite3.Connection], damage: str | None = None
+) -> tuple[Index, Index]:
+    """For reading and for writing. A file that is damaged, as is seen or as `damage` says, holds nothing that cannot be
+    made again: an empty one takes its place."""
+    if damage is not None:
+        log.warning("the cache index %s is damaged (%s); starting an empty one", path, damage)
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+    try:
+        return Index(path, edition, connect), Index(path, edition, connect)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        if damage is not None:
+            raise
+        return open_both(path, edition, connect, str(error))
 
 
 def sealed(key: bytes, body: bytes) -> bytes:

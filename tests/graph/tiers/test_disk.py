@@ -260,6 +260,42 @@ def test_a_damaged_index_is_started_anew(tmp_path: Path) -> None:
         assert disk.hit(b"k")
 
 
+@pytest.mark.parametrize("while_open", [True, False])
+def test_a_damaged_page_of_the_index_costs_what_was_stored_and_no_more(tmp_path: Path, while_open: bool) -> None:
+    def damage() -> None:
+        with (tmp_path / "index.db").open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(8192)
+            file.write(b"\xff" * (size - 8192))
+
+    with opened(tmp_path) as disk:
+        for number in range(200):
+            put(disk, b"%d" % number, result({"a": b"%d" % number * 300}))
+        disk.flush()
+        with sqlite3.connect(tmp_path / "index.db") as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.close()
+        if while_open:
+            damage()
+            for number in range(200):
+                found = disk.get(b"%d" % number) if disk.hit(b"%d" % number) else None
+                assert found is None or found.outputs == {"a": b"%d" % number * 300}
+            assert disk.fresh() is not None
+            assert disk.fact("costs") is None
+            put(disk, b"k", result(VALUES[b"large"]))
+            disk.flush()
+            assert disk.failures > 0
+    if not while_open:
+        damage()
+    with opened(tmp_path) as disk:
+        while not disk.tidied:
+            time.sleep(0.001)
+        put(disk, b"k", result(VALUES[b"large"]))
+        disk.flush()
+        assert disk.get(b"k") == result(VALUES[b"large"])
+        books_agree(disk, tmp_path)
+
+
 def test_what_a_dead_writer_left_is_swept(tmp_path: Path) -> None:
     with opened(tmp_path) as disk:
         put(disk, b"k", result(VALUES[b"large"]))
