@@ -10,23 +10,35 @@ import torch
 from torch import Tensor, nn
 
 from diffusion.conditioning import Conditioning, Sizes
+from diffusion.extra import Edit, Inpaint
 from diffusion.latents import LatentFormat
-from diffusion.model import Assemble, Fit
+from diffusion.layouts.arranged import Tensors
+from diffusion.model import Assemble, Extra, Fit
 from diffusion.networks.shapes import Shapes
 from diffusion.networks.unet import UNet, UNetParams
 from diffusion.prediction import Prediction
 from diffusion.text.encode import Encoding
 from diffusion.text.slots import TextSlot
-from diffusion.weights import Weights
 
 Metadata = Mapping[str, str]
 
+EDM_SCALE = ("edm_vpred.sigma_max", "edm_vpred.sigma_min")
+MARKS = frozenset(("v_pred", "ztsnr", "edm_mean", "edm_std", *EDM_SCALE))
+"""Tensors that are part of no network and tell how it was trained."""
+
+
+def _takes_latents_alone(_: Checkpoint) -> None:
+    """The extra channels of most networks."""
+
 
 class Checkpoint(NamedTuple):
-    """What is read of a file to learn how its network was trained: the network's tensors, and all names in the file."""
+    """What is read of a file to learn how its network was trained.
 
-    network: Weights
-    names: frozenset[str]
+    `network`: the network's tensors, under its own names. `markers`: tensors of the file that are part of no network.
+    """
+
+    network: Tensors
+    markers: Mapping[str, Tensor]
     metadata: Metadata
 
 
@@ -36,7 +48,8 @@ class Family:
 
     `recognise` never raises. `network` raises ValueError for shapes that make no network, `prediction` for a variant
     that cannot be sampled. `assemble` and `fit` join text towers and network; for text encoders in files of their own,
-    `assemble` is given no shapes. `half` is the precision on a GPU where the file has no half precision.
+    `assemble` is given no shapes. `half` is the precision on a GPU where the file has no half precision. `beside`
+    tells of channels the network takes beside latents.
     """
 
     name: str
@@ -50,6 +63,7 @@ class Family:
     assemble: Callable[[Shapes, Metadata], Assemble]
     fit: Callable[[Shapes, Metadata], Fit]
     half: torch.dtype
+    beside: Callable[[Checkpoint], Extra | None] = _takes_latents_alone
 
 
 class UNetSignature(NamedTuple):
@@ -73,14 +87,36 @@ def unet_signature(shapes: Shapes) -> UNetSignature | None:
 
 
 def unet_of(shapes: Shapes) -> UNet:
-    """The U-Net of these shapes; ValueError if it takes more than latents (to inpaint, to edit by instruction)."""
+    """The U-Net of these shapes; ValueError if it takes what nobody can give it beside the latents."""
     params = UNetParams.from_shapes(shapes)
-    if params.in_channels != params.out_channels:
-        raise ValueError(
-            f"its network takes {params.in_channels} input channels, {params.in_channels - params.out_channels} of "
-            "them for a picture or a mask to start from; only text-to-image networks can be used"
-        )
+    _extra_channels(params)
     return UNet(params)
+
+
+def _extra_channels(params: UNetParams) -> int:
+    extra, latent = params.in_channels - params.out_channels, params.out_channels
+    if extra not in (0, latent, latent + 1):
+        raise ValueError(
+            f"its network takes {params.in_channels} input channels, {extra} of them beside latents; expected none, "
+            f"{latent} of a picture to edit, or {latent + 1} of a mask and a picture to paint into"
+        )
+    return extra
+
+
+@dataclass(frozen=True)
+class UNetExtra:
+    """What U-Nets take beside latents, by their number of channels. `grey` as in `Inpaint`."""
+
+    latent_format: LatentFormat
+    grey: tuple[float, ...] | None
+
+    def __call__(self, checkpoint: Checkpoint) -> Extra | None:
+        params = UNetParams.from_shapes(checkpoint.network.shapes)
+        extra = _extra_channels(params)
+        if extra == params.out_channels:
+            is_edm = any(name in checkpoint.markers for name in EDM_SCALE)
+            return Edit(self.latent_format if is_edm else None)
+        return Inpaint(self.latent_format, self.grey) if extra else None
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,9 @@ SD15 = LatentFormat(
     ),
 )
 
+SD15_GREY = (0.8223, -0.6876, 0.6364, 0.1380)
+"""A latent of a grey picture, as networks see it."""
+
 SDXL = LatentFormat(
     channels=4,
     scale=0.13025,

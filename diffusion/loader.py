@@ -9,11 +9,12 @@ from typing import NamedTuple, TypeVar
 import torch
 
 from diffusion import families
+from diffusion.family import MARKS, Family
 from diffusion.family import Checkpoint as Learned
-from diffusion.family import Family
 from diffusion.fill import Part, build, compute_dtype
 from diffusion.latents import with_rgb
-from diffusion.layouts import single_file_vae
+from diffusion.layouts import single_file, vae
+from diffusion.layouts.arranged import Tensors
 from diffusion.model import CLIP, VAE, Model
 from diffusion.networks.autoencoder import Autoencoder, AutoencoderParams
 from diffusion.networks.shapes import Shapes
@@ -24,7 +25,7 @@ from diffusion.weights import BadWeights, Weights
 
 ResultT = TypeVar("ResultT")
 
-NETWORK_PREFIXES = ("model.diffusion_model.", "model.", "")
+NETWORK_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.", "unet.", "transformer.", "")
 VAE_PREFIXES = ("first_stage_model.", "vae.")
 LATENT_RGB = "weft.latent_rgb"
 """Metadata: colours of this checkpoint's latents, see `latents.with_rgb`."""
@@ -55,11 +56,11 @@ def load_checkpoint(path: Path, device: str | Home) -> Checkpoint:
     weights, where = Weights.open(path), home_of(device)
     network, family = _network_in(weights)
     model = _model(weights, network, family, where)
-    vae = next((part for prefix in VAE_PREFIXES if (part := weights.with_prefix(prefix))), None)
+    part = next((part for prefix in VAE_PREFIXES if (part := weights.with_prefix(prefix))), None)
     return Checkpoint(
         model,
         _clip_in(weights, network.shapes, family, where),
-        None if vae is None else _vae(vae, where),
+        None if part is None else _vae(part, where),
     )
 
 
@@ -103,19 +104,21 @@ def _model_of(architecture: str, path: Path, device: str | Home) -> Model:
     return _model(weights, network, family, home_of(device))
 
 
-def _network_in(weights: Weights) -> tuple[Weights, Family]:
-    """The network's tensors, prefix stripped, and their family."""
+def _network_in(weights: Weights) -> tuple[Tensors, Family]:
+    """The network's tensors, prefix stripped, under its own names, and their family."""
     parts = (weights.with_prefix(prefix) for prefix in NETWORK_PREFIXES)
-    network = next((part for part in parts if len(part) > _FEWEST), weights)
-    return network, _or_bad(weights.header.path, lambda: families.recognise(network.shapes))
+    part = next((part for part in parts if len(part) > _FEWEST), weights)
+    network = part.select({name: name for name in part if name not in MARKS})
+    arranged = _or_bad(weights.header.path, lambda: single_file(network))
+    return arranged, _or_bad(weights.header.path, lambda: families.recognise(arranged.shapes))
 
 
-def _model(weights: Weights, network: Weights, family: Family, home: Home) -> Model:
+def _model(weights: Weights, network: Tensors, family: Family, home: Home) -> Model:
     path, metadata = weights.header.path, weights.header.metadata
     latent_format = family.latent_format
     if LATENT_RGB in metadata:
         latent_format = _or_bad(path, lambda: with_rgb(family.latent_format, metadata[LATENT_RGB]))
-    learned = Learned(network, frozenset(weights), metadata)
+    learned = Learned(network, {name: weights[name] for name in MARKS if name in weights}, metadata)
     prediction = _or_bad(path, lambda: family.prediction(learned))
     dtype = compute_dtype(home.device, network.dtypes, family.half)
     part = Part(path, family.title, network, network.shapes, home, dtype, weights.header.identity)
@@ -125,6 +128,7 @@ def _model(weights: Weights, network: Weights, family: Family, home: Home) -> Mo
         prediction=prediction,
         latent_format=latent_format,
         fit=_or_bad(path, lambda: family.fit(network.shapes, metadata)),
+        extra_channels=_or_bad(path, lambda: family.beside(learned)),
         device=home.device,
         dtype=dtype,
         origin=f"network:{weights.header.identity}",
@@ -168,11 +172,10 @@ def _tower_in(weights: Weights) -> tuple[str, Weights]:
 
 
 def _vae(weights: Weights, home: Home) -> VAE:
-    tensors = single_file_vae(weights)
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    tensors = _or_bad(weights.header.path, lambda: vae.single_file(weights))
     # Trained in float32; the activations of some leave the range of float16.
     dtype = torch.float32 if home.device.type == "cpu" else torch.bfloat16
-    part = Part(weights.header.path, "VAE", tensors, shapes, home, dtype, weights.header.identity)
+    part = Part(weights.header.path, "VAE", tensors, tensors.shapes, home, dtype, weights.header.identity)
     network = build(part, lambda shapes: Autoencoder(AutoencoderParams.from_shapes(shapes)))
     return VAE(
         network=network,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from diffusion.family import Checkpoint, ContextOnly, Family, OneTower, unet_of, unet_signature
-from diffusion.latents import SD15
+from diffusion.family import Checkpoint, ContextOnly, Family, OneTower, UNetExtra, unet_of, unet_signature
+from diffusion.latents import SD15, SD15_GREY
 from diffusion.networks.shapes import Shapes
 from diffusion.prediction import Eps
 from diffusion.text.slots import ClipRules, TextSlot
@@ -40,4 +40,5 @@ FAMILY = Family(
     assemble=lambda _shapes, _metadata: OneTower("clip_l"),
     fit=lambda _shapes, _metadata: ContextOnly(WIDTH, TITLE),
     half=torch.float16,
+    beside=UNetExtra(SD15, SD15_GREY),
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
-from diffusion.family import Checkpoint, ContextOnly, Family, OneTower, unet_of, unet_signature
-from diffusion.latents import SD15
+from diffusion.family import Checkpoint, ContextOnly, Family, OneTower, UNetExtra, unet_of, unet_signature
+from diffusion.latents import SD15, SD15_GREY
 from diffusion.networks.shapes import Shapes
-from diffusion.prediction import Eps, V
+from diffusion.prediction import SCALED_LINEAR, Eps, V
 from diffusion.text.slots import ClipRules, TextSlot
 
 TITLE = "Stable Diffusion 2"
@@ -20,14 +22,19 @@ def _recognise(shapes: Shapes) -> bool:
 
 
 def _prediction(checkpoint: Checkpoint) -> Eps | V:
+    """As the file says, or as it looks; those that start from a picture predict eps."""
     stated = checkpoint.metadata.get("modelspec.predict_key")
-    predicts_v = _looks_like_v(checkpoint) if stated is None else stated == "v"
-    return V() if predicts_v else Eps()
+    starts_from_noise = checkpoint.network.shapes["input_blocks.0.0.weight"][1] == SD15.channels
+    if stated is None and "v_pred" not in checkpoint.markers:
+        return V() if starts_from_noise and _looks_like_v(checkpoint) else Eps()
+    if stated == "v" or stated is None:
+        return V(replace(SCALED_LINEAR, ends_in_noise="ztsnr" in checkpoint.markers))
+    return Eps()
 
 
 def _looks_like_v(checkpoint: Checkpoint) -> bool:
     """A guess for files that do not say: where v is predicted one bias is spread wider than 0.09, elsewhere less."""
-    return TELLTALE in checkpoint.network and float(checkpoint.network[TELLTALE].float().std()) > 0.09
+    return TELLTALE in checkpoint.network.shapes and float(checkpoint.network[TELLTALE].float().std()) > 0.09
 
 
 FAMILY = Family(
@@ -42,10 +49,11 @@ FAMILY = Family(
         TextSlot(
             "clip_h",
             ("cond_stage_model.model.", "conditioner.embedders.0.model."),
-            ClipRules(activation="gelu", layer=2, final_norm=True, projected=False, pad=0),
+            ClipRules(activation="gelu", layer=2, final_norm=True, projected=False, pad=0, cut_at=23),
         ),
     ),
     assemble=lambda _shapes, _metadata: OneTower("clip_h"),
     fit=lambda _shapes, _metadata: ContextOnly(WIDTH, TITLE),
     half=torch.float16,
+    beside=UNetExtra(SD15, SD15_GREY),
 )

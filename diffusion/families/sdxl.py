@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from diffusion.conditioning import Conditioning, Sizes
-from diffusion.family import Checkpoint, Family, Metadata, check_context, unet_of, unet_signature
+from diffusion.family import EDM_SCALE, Checkpoint, Family, Metadata, UNetExtra, check_context, unet_of, unet_signature
 from diffusion.latents import SDXL
 from diffusion.model import Assemble, Fit
 from diffusion.networks.layers import timestep_embedding
 from diffusion.networks.shapes import Shapes
-from diffusion.prediction import SCALED_LINEAR, Eps, V
+from diffusion.prediction import SCALED_LINEAR, EdmV, Eps, V
 from diffusion.text.encode import Encoding
 from diffusion.text.join import Joined, join_clip
 from diffusion.text.slots import ClipRules, TextSlot
@@ -24,25 +24,37 @@ WIDTH = 2048
 POOLED = 1280
 SIZE = 256  # each of six picture sizes is embedded in as many numbers
 VECTOR = POOLED + 6 * SIZE
-EDM_MARKERS = ("edm_mean", "edm_std", "edm_vpred.sigma_max")
+NORMALISED = ("edm_mean", "edm_std")
 
 
 def _recognise(shapes: Shapes) -> bool:
     return unet_signature(shapes) == (WIDTH, True, VECTOR)
 
 
-def _prediction(checkpoint: Checkpoint) -> Eps | V:
-    """By marker tensors, whose names alone count: `v_pred`, and `ztsnr` for levels that end in pure noise."""
-    found = [name for name in EDM_MARKERS if name in checkpoint.names]
+def _prediction(checkpoint: Checkpoint) -> Eps | V | EdmV:
+    """By marker tensors: `v_pred`, `ztsnr` for levels that end in pure noise, `edm_vpred.*` for the levels of EDM."""
+    found = [name for name in NORMALISED if name in checkpoint.markers]
     if found:
         raise ValueError(
-            f"it was trained as EDM (marked {', '.join(found)}); only those that predict eps or v can be used"
+            f"its latents are normalised one by one (marked {', '.join(found)}); such networks cannot be used"
         )
-    predicts_v = "v_pred" in checkpoint.names or checkpoint.metadata.get("modelspec.predict_key") == "v"
-    ends_in_noise = "ztsnr" in checkpoint.names
+    if any(name in checkpoint.markers for name in EDM_SCALE):
+        highest, lowest = (_number(checkpoint, name) for name in EDM_SCALE)
+        return EdmV(lowest or EdmV.lowest, highest or EdmV.highest)
+    predicts_v = "v_pred" in checkpoint.markers or checkpoint.metadata.get("modelspec.predict_key") == "v"
+    ends_in_noise = "ztsnr" in checkpoint.markers
     if ends_in_noise and not predicts_v:
         raise ValueError("it is marked ztsnr but not v_pred; eps says nothing where a latent is all noise")
     return V(replace(SCALED_LINEAR, ends_in_noise=ends_in_noise)) if predicts_v else Eps()
+
+
+def _number(checkpoint: Checkpoint, name: str) -> float | None:
+    if name not in checkpoint.markers:
+        return None
+    values = checkpoint.markers[name].flatten().tolist()
+    if len(values) != 1 or not 0 < values[0] < 1e6:
+        raise ValueError(f"tensor {name!r}: expected a noise level, got {values[:4]}")
+    return float(values[0])
 
 
 def _assemble(_shapes: Shapes, _metadata: Metadata) -> Assemble:
@@ -65,9 +77,14 @@ def _fit(_shapes: Shapes, _metadata: Metadata) -> Fit:
 
 def size_vector(like_BD: Tensor, sizes: Sizes) -> Tensor:
     """The picture's size, the corner it is cropped at and the size it stands for: six numbers, height first."""
-    numbers = (sizes.height, sizes.width, sizes.top, sizes.left, sizes.target_height, sizes.target_width)
-    numbers_6 = torch.tensor(numbers, device=like_BD.device)
-    return timestep_embedding(numbers_6, SIZE).flatten().to(like_BD.dtype).expand(like_BD.shape[0], -1)
+    target = (sizes.target_height, sizes.target_width)
+    return embedded(like_BD, (sizes.height, sizes.width, sizes.top, sizes.left, *target))
+
+
+def embedded(like_BD: Tensor, numbers: Sequence[float]) -> Tensor:
+    """Numbers as the network takes them, 256 values each, one after the other."""
+    numbers_N = torch.tensor(numbers, device=like_BD.device)
+    return timestep_embedding(numbers_N, SIZE).flatten().to(like_BD.dtype).expand(like_BD.shape[0], -1)
 
 
 FAMILY = Family(
@@ -93,4 +110,5 @@ FAMILY = Family(
     assemble=_assemble,
     fit=_fit,
     half=torch.float16,
+    beside=UNetExtra(SDXL, grey=None),
 )

@@ -10,7 +10,8 @@ class ClipRules:
     """How a family reads a CLIP tower.
 
     `layer` counts from the end, 1 is the last; `final_norm` applies the last layer's norm to it. `projected` sends the
-    pooled vector through the text projection. `pad` is the id behind the end token.
+    pooled vector through the text projection. `pad` is the id behind the end token. A tower of `cut_at` layers
+    lacks its last one, which nobody reads.
     """
 
     activation: str
@@ -18,6 +19,7 @@ class ClipRules:
     final_norm: bool
     projected: bool
     pad: int
+    cut_at: int | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -43,6 +45,8 @@ def _clip(weights: Weights, title: str, rules: ClipRules, home: Home) -> ClipTow
     # The one buffer that no checkpoint has.
     positions_1L = torch.arange(built.params.positions, device=home.device)[None]
     built.text_model.embeddings.position_ids = nn.Buffer(positions_1L, persistent=False)
+    if built.params.layers == rules.cut_at:
+        rules = replace(rules, layer=rules.layer - 1)
     return ClipTower(built, rules, home.device)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ from diffusion.conditioning import Sizes
 from diffusion.families import FAMILIES
 from diffusion.families.sdxl import size_vector
 from diffusion.family import Checkpoint, Family
+from diffusion.networks.layers import timestep_embedding
 from diffusion.networks.mmdit import MMDiT, MMDiTParams
 from diffusion.networks.shapes import Shapes
 from diffusion.networks.unet import UNet, UNetParams
-from diffusion.prediction import Betas, Eps, Flow, Prediction, V
+from diffusion.prediction import Betas, EdmV, Eps, Flow, Prediction, V
 from diffusion.text.encode import Encoding
 from diffusion.weights import Weights
 from tests.diffusion import tiny
@@ -30,10 +32,17 @@ SIZES = {
     "sd15 tiny": tiny.SD15,
     "sd2 tiny": tiny.SD2,
     "sdxl tiny": tiny.SDXL,
+    "sdxl_refiner tiny": tiny.SDXL_REFINER,
+    "sd15 inpaint": replace(tiny.SD15, in_channels=9),
+    "sd15 edit": replace(tiny.SD15, in_channels=8),
+    "sd2 inpaint": replace(tiny.SD2, in_channels=9),
+    "sdxl inpaint": replace(tiny.SDXL, in_channels=9),
+    "sdxl edit": replace(tiny.SDXL, in_channels=8),
     "sd3 tiny": tiny.SD3,
     "sd15": published.SD1_5,
     "sd2": published.SD2_1,
     "sdxl": published.SDXL,
+    "sdxl_refiner": published.SDXL_REFINER,
     "sd3": published.SD3_MEDIUM,
     "sd3 5-medium": published.SD3_5_MEDIUM,
     "sd3 5-large": published.SD3_5_LARGE,
@@ -88,7 +97,7 @@ def test_anything_else_is_no_family(shapes: Shapes) -> None:
         (["clip_l"], "sd15"),
         (["clip_h"], "sd2"),
         (["clip_l", "clip_g"], "sdxl"),
-        (["clip_g"], "sdxl"),
+        (["clip_g"], "sdxl_refiner"),
         (["clip_l", "clip_g", "t5xxl"], "sd3"),
         (["t5xxl"], "sd3"),
     ],
@@ -107,7 +116,7 @@ def checkpoint(
 ) -> Checkpoint:
     tensors = dict(tiny.network_of(tiny.NETWORKS[family]).state_dict()) | (extra or {})
     weights = Weights.open(tiny.save(tmp_path / "x.safetensors", tensors, metadata))
-    return Checkpoint(weights, frozenset(weights), metadata or {})
+    return Checkpoint(weights, weights, metadata or {})
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -145,16 +154,40 @@ def test_sdxl_predicts_v_where_it_is_marked(
     assert BY_NAME["sdxl"].prediction(checkpoint("sdxl", tmp_path, marked, metadata)) == expected
 
 
-@pytest.mark.parametrize("marker", ["edm_mean", "edm_std", "edm_vpred.sigma_max", "ztsnr"])
+@pytest.mark.parametrize("marker", ["edm_mean", "edm_std", "ztsnr"])
 def test_sdxl_with_another_prediction_is_refused(marker: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"marked {marker}"):
         BY_NAME["sdxl"].prediction(checkpoint("sdxl", tmp_path, {marker: torch.zeros(1)}))
 
 
-@pytest.mark.parametrize(("family", "width"), [("sd15", 768), ("sd2", 1024), ("sdxl", 2048), ("sd3", 64)])
-def test_text_of_another_family_is_refused(family: str, width: int) -> None:
+def test_sdxl_marked_edm_has_the_levels_of_the_file(tmp_path: Path) -> None:
+    marked = {"edm_vpred.sigma_max": torch.tensor(80.0), "edm_vpred.sigma_min": torch.tensor([0.01])}
+    found = BY_NAME["sdxl"].prediction(checkpoint("sdxl", tmp_path, marked))
+    assert isinstance(found, EdmV)
+    assert (found.sigma_min, found.sigma_max) == (pytest.approx(0.01), pytest.approx(80))
+    alone = {"edm_vpred.sigma_max": torch.tensor(80.0)}
+    found = BY_NAME["sdxl"].prediction(checkpoint("sdxl", tmp_path, alone))
+    assert (found.sigma_min, found.sigma_max) == (pytest.approx(0.002), pytest.approx(80))
+    with pytest.raises(ValueError, match=r"edm_vpred\.sigma_max': expected a noise level, got \[-1\.0\]"):
+        BY_NAME["sdxl"].prediction(checkpoint("sdxl", tmp_path, {"edm_vpred.sigma_max": torch.tensor(-1.0)}))
+
+
+def test_sd2_that_starts_from_a_picture_predicts_eps_and_marks_count(tmp_path: Path) -> None:
+    spread = {"output_blocks.11.1.transformer_blocks.0.norm1.bias": torch.linspace(-0.2, 0.2, 64)}
+    conv_in = {"input_blocks.0.0.weight": torch.zeros(64, 9, 3, 3)}
+    sd2 = BY_NAME["sd2"]
+    assert sd2.prediction(checkpoint("sd2", tmp_path, spread | conv_in)) == Eps()
+    marked = {"v_pred": torch.zeros(0), "ztsnr": torch.zeros(0)}
+    assert sd2.prediction(checkpoint("sd2", tmp_path, marked)) == V(Betas(ends_in_noise=True))
+
+
+@pytest.mark.parametrize(
+    ("family", "width", "pooled"),
+    [("sd15", 768, 0), ("sd2", 1024, 0), ("sdxl", 2048, 2048), ("sdxl_refiner", 1280, 1280), ("sd3", 64, 64)],
+)
+def test_text_of_another_family_is_refused(family: str, width: int, pooled: int) -> None:
     fit = BY_NAME[family].fit(shapes_for(tiny.NETWORKS[family]), {})
-    pooled_BD = torch.zeros(1, 64 if family == "sd3" else 2048)
+    pooled_BD = torch.zeros(1, pooled)
     context_BLD, _ = fit(torch.zeros(1, 77, width), pooled_BD, Sizes.of(512, 512))
     assert context_BLD.shape == (1, 77, width)
     with pytest.raises(ValueError, match=f"takes text {width} wide, got {width + 1}"):
@@ -176,6 +209,18 @@ def test_sdxl_vector_is_pooled_g_then_sizes_height_first() -> None:
     assert torch.equal(size_vector(pooled_BD, Sizes.of(832, 1216))[1], y_BD[1, 1280:])
     with pytest.raises(ValueError, match="pooled text of CLIP-G"):
         fit(torch.zeros(1, 77, 2048), None, Sizes.of(512, 512))
+
+
+def test_the_refiners_vector_ends_with_how_beautiful_the_picture_is() -> None:
+    fit = BY_NAME["sdxl_refiner"].fit(shapes_for(tiny.SDXL_REFINER), {})
+    pooled_BD = torch.randn(2, 1280)
+    _, y_BD = fit(torch.zeros(2, 77, 1280), pooled_BD, replace(Sizes.of(832, 1216), top=8, aesthetic=2.5))
+    assert y_BD is not None
+    assert torch.equal(y_BD[:, :1280], pooled_BD)
+    expected = timestep_embedding(torch.tensor([832, 1216, 8, 0, 2.5]), 256).flatten()
+    assert torch.equal(y_BD[1, 1280:], expected)
+    with pytest.raises(ValueError, match="pooled text of CLIP-G"):
+        fit(torch.zeros(1, 77, 1280), torch.zeros(1, 2048), Sizes.of(512, 512))
 
 
 def sd3_encodings(*, t5: bool) -> dict[str, Encoding]:

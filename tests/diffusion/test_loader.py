@@ -15,12 +15,21 @@ from torch import Tensor
 from diffusion.conditioning import Sizes
 from diffusion.loader import load_checkpoint, load_clip, load_mmdit, load_unet, load_vae
 from diffusion.model import Model
+from diffusion.prediction import V
 from diffusion.weights import BadWeights
 from tests.diffusion import tiny
 from tests.diffusion.networks.comparison import TOLERANCE, randomise, relative_error
 
 CPU = "cpu"
 NETWORK = "model.diffusion_model."
+WIDTHS = {"sd15": 768, "sd2": 1024, "sdxl": 2048, "sdxl_refiner": 1280, "sd3": 64}
+TOWERS = {
+    "sd15": {"clip_l"},
+    "sd2": {"clip_h"},
+    "sdxl": {"clip_l", "clip_g"},
+    "sdxl_refiner": {"clip_g"},
+    "sd3": {"clip_l"},
+}
 
 
 @pytest.fixture(scope="module", params=list(tiny.NETWORKS))
@@ -36,9 +45,9 @@ def path(family: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def output_of(model: Model) -> Tensor:
     """One call on fixed inputs that fit the family."""
     torch.manual_seed(5)
-    width = {"sd15": 768, "sd2": 1024, "sdxl": 2048, "sd3": 64}[model.family]
+    width = WIDTHS[model.family]
     x_BCHW = torch.randn(2, model.latent_format.channels, 8, 8)
-    pooled_BD = torch.randn(2, 64 if model.family == "sd3" else 2048)
+    pooled_BD = torch.randn(2, 64 if model.family == "sd3" else min(width, 2048))
     text = model.fit(torch.randn(2, 77, width), pooled_BD, Sizes.of(64, 64))
     return model.output(x_BCHW, torch.tensor([3.0, 700.0]), *text)
 
@@ -48,9 +57,7 @@ def test_every_tensor_of_a_single_file_arrives(family: str, path: Path) -> None:
     assert checkpoint.model.family == family
     assert checkpoint.vae is not None
     assert checkpoint.clip is not None
-    assert set(checkpoint.clip.towers) == ({"clip_h"} if family == "sd2" else {"clip_l"}) | (
-        {"clip_g"} if family == "sdxl" else set()
-    )
+    assert set(checkpoint.clip.towers) == TOWERS[family]
     expected = tiny.network_of(tiny.NETWORKS[family]).state_dict()
     got = checkpoint.model.network.state_dict()
     assert got.keys() == expected.keys()
@@ -80,7 +87,13 @@ def test_a_prompt_has_the_shape_its_family_gives_it(family: str, path: Path) -> 
     clip = load_checkpoint(path, CPU).clip
     assert clip is not None
     conditioning = clip.encode("a (cat:1.3)").entries[0]
-    shapes = {"sd15": (77, 64, None), "sd2": (77, 64, None), "sdxl": (77, 2048, 2048), "sd3": (154, 64, 64)}
+    shapes = {
+        "sd15": (77, 64, None),
+        "sd2": (77, 64, None),
+        "sdxl": (77, 2048, 2048),
+        "sdxl_refiner": (77, 64, 64),
+        "sd3": (154, 64, 64),
+    }
     rows, width, pooled = shapes[family]
     assert conditioning.context_BLD.shape == (1, rows, width)
     assert (None if conditioning.pooled_BD is None else conditioning.pooled_BD.shape[1]) == pooled
@@ -179,10 +192,10 @@ def test_every_loader_refuses_what_it_cannot_use(load, tmp_path: Path) -> None:
         load(tiny.save(tmp_path / "y.safetensors", {"a.weight": torch.zeros(1)}), CPU)
 
 
-def test_a_network_with_another_number_of_latent_channels_is_refused(tmp_path: Path) -> None:
+def test_a_network_that_takes_more_than_anybody_can_give_is_refused(tmp_path: Path) -> None:
     network = dict(tiny.network_of(tiny.SD15).state_dict())
-    network["input_blocks.0.0.weight"] = torch.zeros(64, 9, 3, 3)
-    with pytest.raises(BadWeights, match="9 input channels"):
+    network["input_blocks.0.0.weight"] = torch.zeros(64, 7, 3, 3)
+    with pytest.raises(BadWeights, match="7 input channels, 3 of them beside latents"):
         load_unet(tiny.save(tmp_path / "x.safetensors", network), CPU)
 
 
@@ -210,6 +223,25 @@ def test_text_encoders_in_files_of_their_own(tmp_path: Path) -> None:
         load_clip([l_path, l_path], CPU)
     with pytest.raises(BadWeights, match="no known family"):
         load_clip([l_path, h_path], CPU)
+
+
+@pytest.mark.parametrize("family", ["sd2", "sdxl"])
+def test_a_bare_network_file_may_be_marked(family: str, tmp_path: Path) -> None:
+    tensors = dict(tiny.network_of(tiny.NETWORKS[family]).state_dict()) | {"v_pred": torch.zeros(0)}
+    model = load_unet(tiny.save(tmp_path / "x.safetensors", tensors), CPU)
+    assert model.prediction == V()
+    assert "v_pred" not in model.network.state_dict()
+
+
+def test_a_text_encoder_whose_last_layer_is_left_out_is_read_at_its_end(tmp_path: Path) -> None:
+    """CLIP-H comes with 24 layers, the last of which nobody reads, or with the other 23."""
+    whole = tiny.clip_of("gelu", layers=24).state_dict()
+    cut = {name: tensor for name, tensor in whole.items() if ".layers.23." not in name}
+    contexts = [
+        load_clip([tiny.save(tmp_path / "x.safetensors", tensors)], CPU).encode("a cat").entries[0].context_BLD
+        for tensors in (whole, cut)
+    ]
+    assert torch.equal(contexts[0], contexts[1])
 
 
 def test_an_autoencoder_in_either_layout(tmp_path: Path) -> None:

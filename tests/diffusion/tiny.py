@@ -41,8 +41,15 @@ SDXL = UNetParams(
     heads=None,
     y_dim=2816,
 )
+SDXL_REFINER = replace(SDXL, depths_down=(1, 0), depths_up=(0, 0, 1, 1), context_dim=1280, y_dim=2560)
 SD3 = MMDiTParams(depth=2, width=128, context_dim=64, y_dim=64, positions=16)
-NETWORKS: Mapping[str, UNetParams | MMDiTParams] = {"sd15": SD15, "sd2": SD2, "sdxl": SDXL, "sd3": SD3}
+NETWORKS: Mapping[str, UNetParams | MMDiTParams] = {
+    "sd15": SD15,
+    "sd2": SD2,
+    "sdxl": SDXL,
+    "sdxl_refiner": SDXL_REFINER,
+    "sd3": SD3,
+}
 
 VAE4 = AutoencoderParams(channels=32, multipliers=(1, 1, 1, 2), res_blocks=1)
 VAE16 = AutoencoderParams(channels=32, multipliers=(1, 1, 1, 2), res_blocks=1, latent_channels=16, quant_conv=False)
@@ -125,6 +132,8 @@ def checkpoint_of(family: str) -> dict[str, Tensor]:
         case "sdxl":
             tensors |= prefixed("conditioner.embedders.0.transformer.", plain(clip_of()))
             tensors |= prefixed("conditioner.embedders.1.model.", openclip_of(gelu))
+        case "sdxl_refiner":
+            tensors |= prefixed("conditioner.embedders.0.model.", openclip_of(gelu))
         case "sd3":
             tensors |= prefixed("text_encoders.clip_l.transformer.", clip_of().state_dict())
     return tensors

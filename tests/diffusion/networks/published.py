@@ -32,6 +32,18 @@ SDXL = UNetParams(
     heads=None,
     y_dim=2816,
 )
+SDXL_REFINER = UNetParams(
+    channels=384,
+    multipliers=(1, 2, 4, 4),
+    res_blocks=(2, 2, 2, 2),
+    depths_down=(0, 0, 4, 4, 4, 4, 0, 0),
+    depth_mid=4,
+    depths_up=(0, 0, 0, 4, 4, 4, 4, 4, 4, 0, 0, 0),
+    context_dim=1280,
+    linear_projection=True,
+    heads=None,
+    y_dim=2560,
+)
 SD3_MEDIUM = MMDiTParams(depth=24, width=1536, context_dim=4096, y_dim=2048)
 SD3_5_MEDIUM = replace(SD3_MEDIUM, positions=384, qk_norm=True, dual_blocks=tuple(range(13)))
 SD3_5_LARGE = replace(SD3_MEDIUM, depth=38, width=2432, qk_norm=True)

@@ -25,6 +25,7 @@ from tests.diffusion.networks.published import (
     SD3_AUTOENCODER,
     SD3_MEDIUM,
     SDXL,
+    SDXL_REFINER,
 )
 
 
@@ -88,6 +89,25 @@ SIZES = {
             "addition_embed_type": "text_time",
             "addition_time_embed_dim": 256,
             "projection_class_embeddings_input_dim": 2816,
+        },
+        keymaps.unet,
+    ),
+    "SDXL refiner": FullSize(
+        2_259_526_660,
+        UNet,
+        SDXL_REFINER,
+        UNet2DConditionModel,
+        {
+            "block_out_channels": (384, 768, 1536, 1536),
+            "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+            "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            "transformer_layers_per_block": 4,
+            "cross_attention_dim": 1280,
+            "attention_head_dim": (6, 12, 24, 24),
+            "use_linear_projection": True,
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": 256,
+            "projection_class_embeddings_input_dim": 2560,
         },
         keymaps.unet,
     ),
