@@ -20,6 +20,14 @@ def flip_a_bit(folder: Path, chance: random.Random) -> bool:
     return (folder / "index.db").exists() and _flip_row(folder / "index.db", chance)
 
 
+def flip_any_bit(folder: Path, chance: random.Random) -> bool:
+    """One bit of a page of the index, or of its log."""
+    path = folder / chance.choice(("index.db", "index.db", "index.db-wal"))
+    with contextlib.suppress(FileNotFoundError):
+        return _flip_file(path, chance)
+    return False
+
+
 def flipped(data: bytes, chance: random.Random) -> bytes:
     changed = bytearray(data)
     changed[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
@@ -28,7 +36,7 @@ def flipped(data: bytes, chance: random.Random) -> bytes:
 
 def _flip_file(path: Path, chance: random.Random) -> bool:
     with path.open("r+b", buffering=0) as file:
-        at = chance.randrange(path.stat().st_size)
+        at = chance.randrange(max(1, path.stat().st_size))
         file.seek(at)
         byte = file.read(1)
         if not byte:

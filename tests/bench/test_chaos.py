@@ -1,4 +1,4 @@
-"""The short form of `make chaos`, and the proof that its check sees what it looks for."""
+"""The short forms of the chaos runs, and the proof that their check sees what it looks for."""
 
 from __future__ import annotations
 
@@ -8,17 +8,30 @@ from typing import Any
 
 import pytest
 
+from bench.chaos import cache
 from bench.chaos.__main__ import Chaos, Goal
 from bench.chaos.history import History, check
 
 LIMIT_S = 120
 
 
-def test_kills_lose_double_and_damage_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("raw", [False, True])
+def test_processes_that_share_a_cache_and_are_killed_see_no_wrong_value(tmp_path: Path, raw: bool) -> None:
+    users, sound = cache.run(tmp_path, seconds=2.5, processes=2, seed=4, raw=raw)
+    said = users.said()
+    assert users.kills > 0
+    assert any(line.startswith("read ") for line in said)
+    assert not [line for line in said if line.startswith("wrong")]
+    assert users.fell == 0, said
+    assert sound
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_kills_lose_double_and_damage_nothing(tmp_path: Path, workers: int) -> None:
     async def run() -> None:
-        chaos = Chaos(tmp_path, seed=1)
+        chaos = Chaos(tmp_path, seed=1, workers=workers)
         async with asyncio.timeout(LIMIT_S):
-            verdict = await chaos.run(Goal(seconds=5), clients=4)
+            verdict = await chaos.run(Goal(seconds=4), clients=4)
         assert verdict.sound, verdict
         assert verdict.accepted == verdict.done + verdict.given_up
         assert verdict.done > 0
