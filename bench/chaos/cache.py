@@ -1,7 +1,7 @@
-"""Processes that share one cache on a disk too small for them, killed while they read and write it, bits flipped meanwhile.
+"""Processes that share one cache on a disk too small for them, killed while they read and write it, its bits flipped.
 
-`python -m bench.chaos.cache [--seconds N] [--processes N] [--seed S]`: exits with 1 when a process was given a value that
-was never stored, or could not go on.
+`python -m bench.chaos.cache [--seconds N] [--processes N] [--seed S] [--raw]`: exits with 1 when a process was given a
+value that was never stored, or could not go on.
 """
 
 from __future__ import annotations
@@ -122,7 +122,6 @@ def run(folder: Path, seconds: float, processes: int, seed: int, raw: bool) -> t
         time.sleep(users.chance.expovariate(1 / 0.25))
         users.disturb(raw)
     users.stop()
-    logging.disable(logging.WARNING)
     last = Disk(folder / "cache", Account(BUDGET), PlainStorage(), "chaos")
     kept = [number for number in range(NUMBERS) if (found := last.get(key(number))) and found.outputs != value(number)]
     last.remember(None, Record(b"new", {}, 1.0), Result(value(1), 50_000, 9.0))
@@ -142,6 +141,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.use is not None:
         use(options.use, random.Random(options.seed))
+    logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="weft-chaos-") as folder:
         users, sound = run(Path(folder), options.seconds, options.processes, options.seed, options.raw)
         said = users.said()
