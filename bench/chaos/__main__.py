@@ -111,8 +111,11 @@ class Chaos:
         await self.process.wait()
 
     async def kill_at_random(self) -> None:
+        """Now and then before the server has answered, so that its start is met too; else after it has."""
         chance = random.Random(self.seed)
         while not self.is_over():
+            if chance.random() < 0.8:
+                await self.ask("GET", "/health")
             await asyncio.sleep(min(chance.expovariate(1 / self.pause_s), 5 * self.pause_s))
             for _ in range(chance.randrange(4)):
                 self.flips += await asyncio.to_thread(flip_a_bit, self.data / "cache", chance)
