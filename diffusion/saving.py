@@ -61,9 +61,9 @@ def chunks(tensors: Mapping[str, Stored], metadata: Mapping[str, str], heard: He
     header: dict[str, object] = {"__metadata__": {"format": "pt", **metadata}}
     end = 0
     for name in order:
-        start, stored = end, tensors[name]
-        end += stored.dtype.itemsize * torch.Size(stored.shape).numel()
-        header[name] = {"dtype": _CODES[stored.dtype], "shape": list(stored.shape), "data_offsets": [start, end]}
+        start, held = end, tensors[name]
+        end += held.dtype.itemsize * torch.Size(held.shape).numel()
+        header[name] = {"dtype": _CODES[held.dtype], "shape": list(held.shape), "data_offsets": [start, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNED)
     yield len(text).to_bytes(8, "little") + text
@@ -74,10 +74,11 @@ def chunks(tensors: Mapping[str, Stored], metadata: Mapping[str, str], heard: He
 
 
 def _tensors(module: nn.Module, dtype: torch.dtype | None) -> dict[str, Stored]:
-    return {name: _stored(tensor, dtype) for name, tensor in module.state_dict(keep_vars=True).items()}
+    return {name: stored(tensor, dtype) for name, tensor in module.state_dict(keep_vars=True).items()}
 
 
-def _stored(tensor: Tensor, dtype: torch.dtype | None) -> Stored:
+def stored(tensor: Tensor, dtype: torch.dtype | None) -> Stored:
+    """A tensor of a network, in `dtype` or, None, its own."""
     kept = tensor.dtype if dtype is None or not tensor.is_floating_point() else dtype
     return Stored(tuple(tensor.shape), kept, lambda: value_of(tensor))
 
@@ -116,9 +117,9 @@ _OPENCLIP = (
 def _openclip(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
     """A CLIP tower under the names of OpenCLIP: query, key and value fused, the projection transposed."""
     found: dict[str, Stored] = {}
-    for name, stored in tensors.items():
+    for name, held in tensors.items():
         if name == "text_projection.weight":
-            found["text_projection"] = Stored(stored.shape[::-1], stored.dtype, _turned(stored))
+            found["text_projection"] = Stored(held.shape[::-1], held.dtype, _turned(held))
             continue
         renamed = name
         for theirs, ours in _OPENCLIP:
@@ -126,15 +127,15 @@ def _openclip(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
         layer, q, kind = renamed.partition(".self_attn.q_proj.")
         if q:
             parts = [tensors[name.replace(".q_proj.", f".{letter}_proj.")] for letter in "qkv"]
-            shape = (3 * stored.shape[0], *stored.shape[1:])
-            found[f"{layer}.attn.in_proj_{kind}"] = Stored(shape, stored.dtype, _joined(parts))
+            shape = (3 * held.shape[0], *held.shape[1:])
+            found[f"{layer}.attn.in_proj_{kind}"] = Stored(shape, held.dtype, _joined(parts))
         elif ".self_attn.k_proj." not in name and ".self_attn.v_proj." not in name:
-            found[renamed] = stored
+            found[renamed] = held
     return found
 
 
-def _turned(stored: Stored) -> Callable[[], Tensor]:
-    return lambda: stored.read().T
+def _turned(held: Stored) -> Callable[[], Tensor]:
+    return lambda: held.read().T
 
 
 def _joined(parts: list[Stored]) -> Callable[[], Tensor]:

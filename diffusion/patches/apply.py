@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from diffusion.merging.blocks import Ratios, Rule
 from diffusion.model import CLIP, Model
 from diffusion.patches.adapters import IA3, Adapter
 from diffusion.patches.file import AdapterFile, Change
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
 _LISTED = 5
 
 
-def patch_model(model: Model, file: AdapterFile, strength: float) -> Model:
+def patch_model(model: Model, file: AdapterFile, strength: float, rules: tuple[Rule, ...] = ()) -> Model:
     """The model with those of the file's adapters that are for its network; the same model if there are none.
 
-    ValueError, naming them, for adapters whose layer the network does not have or that do not fit their layer.
+    `rules` are factors of the strength for blocks of the network, see `blocks.parse_rules`. ValueError, naming them,
+    for adapters whose layer the network does not have or that do not fit their layer.
     """
     changes = [change for change in file.changes if not change.slots]
     if not _counts(strength) or not changes:
@@ -41,8 +43,11 @@ def patch_model(model: Model, file: AdapterFile, strength: float) -> Model:
     layers = layers_of(model.network)
     edits, unmatched = _edits(changes, layers, model.network.state_dict().keys())
     _all_matched(file, unmatched, f"this {model.family} network")
-    network = _patched(model.network, edits, strength, file.name)
-    return replace(model, network=network, origin=_origin(model.origin, file, strength))
+    ratios = Ratios(1.0, rules=rules)
+    factors = ratios.each(model.network.state_dict())
+    strengths = {name: strength * factors[name] for name in edits if factors[name]}
+    network = _patched(model.network, edits, strengths, file.name)
+    return replace(model, network=network, origin=_origin(model.origin, file, strength, ratios.recipe))
 
 
 def patch_clip(clip: CLIP, file: AdapterFile, strength: float) -> CLIP:
@@ -62,9 +67,28 @@ def patch_clip(clip: CLIP, file: AdapterFile, strength: float) -> CLIP:
         meant = [change for change in changes if next((s for s in change.slots if s in clip.towers), None) == slot]
         edits, missing = _edits(meant, layers_of(network), network.state_dict().keys())
         unmatched += missing
-        towers[slot] = with_network(tower, _patched(network, edits, strength, file.name)) if edits else tower
+        if edits:
+            strengths = dict.fromkeys(edits, strength)
+            towers[slot] = with_network(tower, _patched(network, edits, strengths, file.name))
     _all_matched(file, unmatched, f"these text encoders ({', '.join(clip.towers)})")
     return replace(clip, towers=towers, origin=_origin(clip.origin, file, strength))
+
+
+def matching(file: AdapterFile, model: Model, clip: CLIP | None) -> tuple[AdapterFile, Sequence[str]]:
+    """The file without adapters for layers that are not there, and the names of those; without `clip` those for text
+    encoders are of no matter."""
+    networks = {"": model.network}
+    if clip is not None:
+        networks |= {slot: network_of(tower) for slot, tower in clip.towers.items()}
+    layers = {slot: layers_of(network) for slot, network in networks.items()}
+
+    def is_there(change: Change) -> bool:
+        slots = change.slots if clip is not None and change.slots else ("",)
+        slot = next((slot for slot in slots if slot in layers), None)
+        return (clip is None and bool(change.slots)) or (slot is not None and flat(change.layer) in layers[slot])
+
+    kept = tuple(change for change in file.changes if is_there(change))
+    return replace(file, changes=kept), [change.key for change in file.changes if not is_there(change)]
 
 
 class Edit(NamedTuple):
@@ -114,13 +138,13 @@ def _all_matched(file: AdapterFile, unmatched: Sequence[str], where: str) -> Non
         )
 
 
-def _patched(network: nn.Module, edits: Edits, strength: float, source: str) -> nn.Module:
-    """A network with other tensors where there are edits, and the very same ones everywhere else."""
+def _patched(network: nn.Module, edits: Edits, strengths: Mapping[str, float], source: str) -> nn.Module:
+    """A network with other tensors where there is a strength, and the very same ones everywhere else."""
     tensors = network.state_dict(keep_vars=True)
     memo: dict[int, object] = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
     derivation = Derivation(f"what {source} changed")
-    for name, changes in edits.items():
-        value = _edited(value_of(tensors[name]), changes, strength, f"{source}: {name}")
+    for name, strength in strengths.items():
+        value = _edited(value_of(tensors[name]), edits[name], strength, f"{source}: {name}")
         memo[id(tensors[name])] = derivation.keep(value, tensors[name])
     return copy.deepcopy(network, memo)
 
@@ -146,8 +170,8 @@ def _edited(tensor: Tensor, edits: Sequence[Edit], strength: float, where: str) 
     return result.to(tensor.dtype)
 
 
-def _origin(origin: str, file: AdapterFile, strength: float) -> str:
-    recipe = f"{origin}\n{file.origin}\n{float(strength).hex()}"
+def _origin(origin: str, file: AdapterFile, strength: float, ratios: str = "") -> str:
+    recipe = f"{origin}\n{file.origin}\n{float(strength).hex()}\n{ratios}\n{len(file.changes)}"
     return f"patched:{hashlib.blake2b(recipe.encode(), digest_size=16).hexdigest()}"
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from diffusion.patches.file import read_adapters
 from graph.events import Failed
 from nodes.lora import lora_loader
 from tests.diffusion.tiny import save
@@ -91,3 +92,58 @@ def test_a_file_for_another_model_says_so(studio: Studio, document: Document) ->
     (failure,) = (event for event in studio.events if isinstance(event, Failed))
     assert "lora_unet_input_blocks_1_1_proj_in" in failure.error.message
     assert "this sd3 network" in failure.error.message
+
+
+def test_blocks_have_strengths_of_their_own(studio: Studio, document: Document) -> None:
+    """The LoRA is on J00 alone: half of it there is half of it, none of it there is none."""
+    whole = changed(document, nlora_strength_clip=0)
+
+    def latent(**values: object) -> Tensor:
+        return studio.value(changed(whole, **values), "5")["latent"].samples_BCHW
+
+    full, half, none = (latent(nlora_strength_model=strength) for strength in (1, 0.5, 0))
+    assert not torch.equal(full, half)
+    assert torch.equal(latent(nlora_blocks="J00:0.5"), half)
+    assert torch.equal(latent(nlora_blocks="J00:0"), none)
+    assert torch.equal(latent(nlora_blocks="J00:mlp:0"), full)
+
+
+def test_what_has_no_place_is_left_out_by_name_if_wanted(studio: Studio, document: Document) -> None:
+    value = studio.value(changed(document, nlora_lora="other.safetensors", nlora_unmatched="leave out"), "lora")
+    assert value["left_out"] == "lora_unet_input_blocks_1_1_proj_in"
+    assert studio.value(changed(document, nlora_unmatched="leave out"), "lora")["left_out"] == ""
+
+
+@pytest.mark.parametrize("rank", [0, 3])
+def test_two_are_written_as_one(rank: int, studio: Studio, document: Document) -> None:
+    names = {"lora_1": "style.safetensors", "lora_2": "style.safetensors", "rank": rank, "strength_2": 0.5}
+    document["nodes"]["m"] = {"type": "LoRAMerge", "inputs": names}
+    studio.ran(document)
+    (file,) = (file for file in studio.saved() if file.name.startswith("loras/merged"))
+    path = studio.data / "output" / file.name
+    merged = read_adapters(path)
+    style = read_adapters(studio.files.path("loras", "style.safetensors"))
+    got, expected = (
+        next(change.weight for change in file.changes if change.key == NETWORK) for file in (merged, style)
+    )
+    assert got is not None
+    assert expected is not None
+    got, expected = got.delta(torch.zeros(384, 128)), 1.5 * expected.delta(torch.zeros(384, 128))
+    assert (got - expected).abs().max() <= 2e-3 * expected.abs().max()
+    assert ("kept on average" in studio.value(document, "m")["report"]) == bool(rank)
+
+
+def test_what_a_model_learned_is_written_and_taught_to_another(studio: Studio, document: Document) -> None:
+    """From a model and the same with a LoRA comes that LoRA."""
+    loader = document["nodes"]["lora"]["inputs"]
+    ports = {"model_a": loader["model"], "clip_a": loader["clip"], "model_b": link("lora", "model")}
+    document["nodes"]["x"] = {"type": "LoRAExtract", "inputs": {**ports, "clip_b": link("lora", "clip"), "rank": 2}}
+    studio.ran(document)
+    (file,) = (file for file in studio.saved() if file.name.startswith("loras/extracted"))
+    made = {change.key: change for change in read_adapters(studio.data / "output" / file.name).changes}
+    for change in read_adapters(studio.files.path("loras", "style.safetensors")).changes:
+        weight = torch.zeros(384, 128) if change.key == NETWORK else torch.zeros(64, 64)
+        expected = change.weight.delta(weight)  # type: ignore[union-attr]
+        got = made[change.key].weight.delta(weight)  # type: ignore[union-attr]
+        assert (got - expected).abs().max() <= 2e-3 * expected.abs().max()
+    assert "2 layers, 100.0% of the change kept" in studio.value(document, "x")["report"]
