@@ -6,7 +6,7 @@ is ever changed; a changed model is a new value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,8 +19,8 @@ from diffusion.hooks import NO_HOOKS, Hooks
 from diffusion.latents import LatentFormat
 from diffusion.prediction import Prediction
 from diffusion.residency import within_memory
-from diffusion.text.encode import Encoding, TextTower, encode_prompt
-from diffusion.text.prompt import parse_prompt
+from diffusion.text.encode import Encoding, TextTower, Weigh, encode_prompt, from_empty
+from diffusion.text.prompt import Segment, parse_prompt, with_learned
 
 
 class Fit(Protocol):
@@ -81,6 +81,17 @@ class Model:
         return within_memory(self.network, x_BCHW, call)
 
 
+@dataclass(frozen=True)
+class Weighting:
+    """How weights in a prompt are written and what they do."""
+
+    parse: Callable[[str], list[Segment]]
+    weigh: Weigh
+
+
+FROM_EMPTY = Weighting(parse_prompt, from_empty)
+
+
 class Assemble(Protocol):
     """How a family joins what its text towers say; towers it can do without may be missing."""
 
@@ -89,16 +100,41 @@ class Assemble(Protocol):
 
 @dataclass(frozen=True)
 class CLIP:
-    """The text encoders of a checkpoint, by slot ("clip_l", "clip_g", "t5xxl")."""
+    """The text encoders of a checkpoint, by slot ("clip_l", "clip_g", "t5xxl"), and how they read prompts.
+
+    `words`: learned ones, vectors N D by name and slot. `absent_t5`: how many rows of zeros stand for T5 where it is
+    missing; None for what the family has.
+    """
 
     towers: Mapping[str, TextTower]
     assemble: Assemble
     origin: str
+    weighting: Weighting = FROM_EMPTY
+    words: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict[str, Mapping[str, Tensor]])
+    absent_t5: int | None = None
 
     def encode(self, text: str) -> Conditioning:
         """The conditioning of one prompt with weights such as `(cat:1.3)`: batch 1, float32, on the CPU."""
-        segments = parse_prompt(text)
-        return self.assemble({slot: encode_prompt(tower, segments) for slot, tower in self.towers.items()})
+        return self.encode_each(dict.fromkeys(self.towers, text))
+
+    def encode_each(self, texts: Mapping[str, str]) -> Conditioning:
+        """The conditioning of a text for each encoder, by slot; slots that are not there are passed over."""
+        if missing := self.towers.keys() - texts.keys():
+            raise ValueError(f"prompt: expected a text for {min(missing)}, got those of {', '.join(sorted(texts))}")
+        encodings = {slot: self._encoded(slot, tower, texts[slot]) for slot, tower in self.towers.items()}
+        conditioning = self.assemble(encodings)
+        if self.absent_t5 is None or "t5xxl" in self.towers:
+            return conditioning
+        width = conditioning.entries[0].context_BLD.shape[2]
+        return self.assemble({**encodings, "t5xxl": Encoding(torch.zeros(1, self.absent_t5, width), None)})
+
+    def segments(self, text: str) -> list[Segment]:
+        """How a prompt is read: stretches of one weight, learned words by themselves."""
+        return with_learned(self.weighting.parse(text), self.words)
+
+    def _encoded(self, slot: str, tower: TextTower, text: str) -> Encoding:
+        words = {name: by_slot[slot] for name, by_slot in self.words.items() if slot in by_slot}
+        return encode_prompt(tower, self.segments(text), words, self.weighting.weigh)
 
 
 class Autoencoder(Protocol):

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from transformers import CLIPTextConfig
 from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from diffusion.networks.shapes import Shapes, count, shape_of
 from diffusion.residency import using
-from diffusion.text.encode import Chunk, Encoded, clip_chunks
+from diffusion.text.encode import NONE_LEARNED, Chunk, Encoded, Learned, clip_chunks, with_rows
 from diffusion.text.prompt import Segment
 from diffusion.text.slots import ClipRules
 from diffusion.text.tokenizer import CLIP_BEGIN, CLIP_END, CLIP_VOCABULARY
 
 _HEAD_WIDTH = 64
+_WORDS = "embeddings.token_embedding.weight"
 
 
 @dataclass(frozen=True)
@@ -91,20 +93,29 @@ class ClipTower:
     rules: ClipRules
     device: torch.device
 
-    def chunks(self, segments: Sequence[Segment]) -> list[Chunk]:
-        return clip_chunks(segments, self.rules.pad, self.network.params.positions)
+    @property
+    def width(self) -> int:
+        return self.network.params.width
+
+    @property
+    def vocabulary(self) -> int:
+        return self.network.params.vocabulary
+
+    def chunks(self, segments: Sequence[Segment], learned: Learned = NONE_LEARNED) -> list[Chunk]:
+        return clip_chunks(segments, self.rules.pad, self.network.params.positions, learned)
 
     def padding(self, length: int) -> list[int]:
         return [CLIP_BEGIN, CLIP_END, *[self.rules.pad] * (length - 2)]
 
-    def __call__(self, ids_BL: Tensor) -> Encoded:
+    def __call__(self, ids_BL: Tensor, learned_ND: Tensor | None = None) -> Encoded:
         """Rows of the layer the rules name; the vector is the last layer's, at the first end token."""
         with using(self.network):
-            return self._encoded(ids_BL)
+            return self._encoded(ids_BL.to(self.device), learned_ND)
 
-    def _encoded(self, ids_BL: Tensor) -> Encoded:
+    def _encoded(self, ids_BL: Tensor, learned_ND: Tensor | None) -> Encoded:
         model = self.network.text_model
-        output = model(ids_BL.to(self.device), output_hidden_states=True)
+        words = {} if learned_ND is None else {_WORDS: with_rows(model.embeddings.token_embedding, learned_ND)}
+        output = functional_call(model, words, (ids_BL,), {"output_hidden_states": True})
         assert output.hidden_states is not None
         hidden_BLD = output.hidden_states[-self.rules.layer]
         if self.rules.final_norm:

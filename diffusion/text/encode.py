@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from diffusion.text.prompt import Segment
-from diffusion.text.tokenizer import CLIP_BEGIN, CLIP_END, T5_END, T5_PAD, clip_tokenizer, t5_tokenizer
+from diffusion.text.tokenizer import CLIP_BEGIN, CLIP_END, T5_END, T5_PAD, Tokenize, clip_tokenizer, t5_tokenizer
 
 _KEPT_WHOLE = 8  # segments with fewer tokens are not split over two chunks
 
@@ -30,10 +32,22 @@ class Encoded(NamedTuple):
     pooled_BP: Tensor | None
 
 
-class TextTower(Protocol):
-    """One text encoder."""
+Learned = Mapping[str, range]
+"""The ids that stand for learned words, by name; they follow those of the vocabulary."""
 
-    def chunks(self, segments: Sequence[Segment]) -> list[Chunk]:
+NONE_LEARNED: Learned = MappingProxyType({})
+
+
+class TextTower(Protocol):
+    """One text encoder; tokens are vectors `width` wide, of which its vocabulary has `vocabulary`."""
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def vocabulary(self) -> int: ...
+
+    def chunks(self, segments: Sequence[Segment], learned: Learned = NONE_LEARNED) -> list[Chunk]:
         """Token ids with weights, begin, end and padding included; at least one chunk, all of one length."""
         ...
 
@@ -41,7 +55,9 @@ class TextTower(Protocol):
         """The ids of an empty prompt, of `length`."""
         ...
 
-    def __call__(self, ids_BL: Tensor) -> Encoded: ...
+    def __call__(self, ids_BL: Tensor, learned_ND: Tensor | None = None) -> Encoded:
+        """`learned`: the vectors of ids from the end of the vocabulary on."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -52,31 +68,61 @@ class Encoding:
     pooled_1P: Tensor | None
 
 
-def encode_prompt(tower: TextTower, segments: Sequence[Segment]) -> Encoding:
-    """Encode a prompt; a token of weight w moves from its row in the empty prompt's encoding by w times the difference.
+Weigh = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Rows of chunks B L D, those of the empty prompt 1 L D, and a weight for each token B L 1: the weighted rows."""
+
+
+def from_empty(rows_BLD: Tensor, empty_1LD: Tensor, weights_BL1: Tensor) -> Tensor:
+    """A token of weight w moves from its row in the empty prompt's encoding by w times the difference."""
+    return torch.lerp(empty_1LD.expand_as(rows_BLD), rows_BLD, weights_BL1)
+
+
+def keeping_mean(rows_BLD: Tensor, _empty_1LD: Tensor, weights_BL1: Tensor) -> Tensor:
+    """A row of weight w is multiplied by it, and every chunk is then brought back to the mean it had."""
+    weighted_BLD = rows_BLD * weights_BL1
+    means_B11 = [rows.mean((1, 2), keepdim=True) for rows in (rows_BLD, weighted_BLD)]
+    return weighted_BLD * (means_B11[0] / means_B11[1])
+
+
+def encode_prompt(
+    tower: TextTower,
+    segments: Sequence[Segment],
+    words: Mapping[str, Tensor] = MappingProxyType({}),
+    weigh: Weigh = from_empty,
+) -> Encoding:
+    """Encode a prompt; `words`: the vectors N D of learned words, by name.
 
     The pooled vector knows no weights.
     """
-    chunks = tower.chunks(segments)
+    named = [name for name in words if any(part.learned and part.text == name for part in segments)]
+    ends = list(accumulate((len(words[name]) for name in named), initial=tower.vocabulary))
+    learned = {name: range(start, end) for name, (start, end) in zip(named, pairwise(ends), strict=True)}
+    learned_ND = torch.cat([words[name] for name in named]) if named else None
+    chunks = tower.chunks(segments, learned)
     ids = [[token.id for token in chunk] for chunk in chunks]
     weights_BL1 = torch.tensor([[token.weight for token in chunk] for chunk in chunks])[:, :, None]
     if torch.all(weights_BL1 == 1):
-        hidden_BLD, pooled_BP = tower(torch.tensor(ids))
+        hidden_BLD, pooled_BP = tower(torch.tensor(ids), learned_ND)
         hidden_BLD = hidden_BLD.float().cpu()
     else:
-        both_BLD, pooled_BP = tower(torch.tensor([*ids, tower.padding(len(ids[0]))]))
+        both_BLD, pooled_BP = tower(torch.tensor([*ids, tower.padding(len(ids[0]))]), learned_ND)
         both_BLD = both_BLD.float().cpu()
-        hidden_BLD = torch.lerp(both_BLD[-1:].expand_as(both_BLD[:-1]), both_BLD[:-1], weights_BL1)
+        hidden_BLD = weigh(both_BLD[:-1], both_BLD[-1:], weights_BL1)
     return Encoding(hidden_BLD.flatten(0, 1)[None], None if pooled_BP is None else pooled_BP[:1].float().cpu())
 
 
-def clip_chunks(segments: Iterable[Segment], pad: int, length: int) -> list[Chunk]:
+def with_rows(words: nn.Embedding, more_ND: Tensor) -> Tensor:
+    """The vectors of a vocabulary with those of learned words behind them."""
+    return torch.cat((words.weight, more_ND.to(words.weight)))
+
+
+def clip_chunks(segments: Iterable[Segment], pad: int, length: int, learned: Learned = NONE_LEARNED) -> list[Chunk]:
     """Chunks of `length` tokens: begin, the prompt's, end, `pad`. A segment of few tokens stays in one chunk."""
     tokenize = clip_tokenizer()
     room = length - 2
     bodies: list[Chunk] = [[]]
     for segment in segments:
-        tokens = [Token(token, segment.weight) for token in tokenize(segment.text)]
+        tokens = _tokens(segment, tokenize, learned)
         if bodies[-1] and len(tokens) < _KEPT_WHOLE and len(bodies[-1]) + len(tokens) > room:
             bodies.append([])
         while tokens:
@@ -89,8 +135,14 @@ def clip_chunks(segments: Iterable[Segment], pad: int, length: int) -> list[Chun
     return [[begin, *body, end, *[padding] * (room - len(body))] for body in bodies]
 
 
-def t5_chunk(segments: Iterable[Segment], min_length: int) -> Chunk:
+def t5_chunk(segments: Iterable[Segment], min_length: int, learned: Learned = NONE_LEARNED) -> Chunk:
     """All of the prompt's tokens, end, and padding up to `min_length`."""
     tokenize = t5_tokenizer()
-    body = [Token(token, segment.weight) for segment in segments for token in tokenize(segment.text)]
+    body = [token for segment in segments for token in _tokens(segment, tokenize, learned)]
     return [*body, Token(T5_END, 1.0), *[Token(T5_PAD, 1.0)] * (min_length - 1 - len(body))]
+
+
+def _tokens(segment: Segment, tokenize: Tokenize, learned: Learned) -> Chunk:
+    """The tokens of a segment; a learned word that this encoder does not know has none."""
+    ids = learned.get(segment.text, ()) if segment.learned else tokenize(segment.text)
+    return [Token(id, segment.weight) for id in ids]

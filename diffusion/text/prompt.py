@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 _EMPHASIS = 1.1
 _LONGEST_NUMBER = 32
+_LEARNED = re.compile(r"(?<!\S)embedding:(\S+)")
+_SUFFIXES = (".safetensors", ".pt", ".bin")
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of text with one weight; `text` has no syntax left."""
+    """A stretch of text with one weight; `text` has no syntax left. `learned`: it is the name of a learned word."""
 
     text: str
     weight: float
+    learned: bool = False
 
 
 def parse_prompt(text: str) -> list[Segment]:
@@ -58,6 +63,47 @@ def parse_prompt(text: str) -> list[Segment]:
         position += 1
     flush()
     return segments
+
+
+def with_learned(segments: Sequence[Segment], names: Collection[str]) -> list[Segment]:
+    """Segments divided at every `embedding:name` at the start of a word, for names of learned words.
+
+    A file's ending may follow the name, and so may punctuation. ValueError for a name that is not among `names`.
+    """
+    return [part for segment in segments for part in _divided(segment, names)]
+
+
+def _divided(segment: Segment, names: Collection[str]) -> Iterator[Segment]:
+    past = 0
+    for found in _LEARNED.finditer(segment.text):
+        name = _known(found[1], names)
+        if name is None:
+            listed = ", ".join(sorted(names)) or "none"
+            raise ValueError(
+                f"prompt: expected a learned word after embedding:, got {found[1]!r} (loaded: {listed}); "
+                "add an EmbeddingLoader for it before the prompt"
+            )
+        yield Segment(segment.text[past : found.start()], segment.weight)
+        yield Segment(name, segment.weight, learned=True)
+        past = found.start(1) + len(_without(found[1], name))
+    yield Segment(segment.text[past:], segment.weight)
+
+
+def _known(word: str, names: Collection[str]) -> str | None:
+    """The longest of the names that the word is, or begins with before an ending or punctuation."""
+    fitting = [name for name in names if word.startswith(name) and not re.match(r"[\w-]", _rest(word, name)[:1])]
+    return max(fitting, key=len, default=None)
+
+
+def _rest(word: str, name: str) -> str:
+    """What follows a name and the ending of its file."""
+    rest = word[len(name) :]
+    return next((rest[len(suffix) :] for suffix in _SUFFIXES if rest.startswith(suffix)), rest)
+
+
+def _without(word: str, name: str) -> str:
+    """The part of a word that is the name with its ending."""
+    return word[: len(word) - len(_rest(word, name))]
 
 
 def _unescape(text: str) -> list[str]:

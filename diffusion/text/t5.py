@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import T5Config
 from transformers.models.t5.modeling_t5 import T5Stack
 
 from diffusion.networks.shapes import Shapes, count, shape_of
 from diffusion.residency import using
-from diffusion.text.encode import Chunk, Encoded, t5_chunk
+from diffusion.text.encode import NONE_LEARNED, Chunk, Encoded, Learned, t5_chunk, with_rows
 from diffusion.text.prompt import Segment
 from diffusion.text.slots import T5Rules
 from diffusion.text.tokenizer import T5_END, T5_PAD
@@ -51,8 +52,9 @@ class T5Network(nn.Module):
         self.encoder = T5Stack(config)
         del self.encoder.embed_tokens  # `shared` takes its place
 
-    def forward(self, ids_BL: Tensor) -> Tensor:
-        return self.encoder(inputs_embeds=self.shared(ids_BL)).last_hidden_state
+    def forward(self, ids_BL: Tensor, learned_ND: Tensor | None = None) -> Tensor:
+        words_VD = self.shared.weight if learned_ND is None else with_rows(self.shared, learned_ND)
+        return self.encoder(inputs_embeds=F.embedding(ids_BL, words_VD)).last_hidden_state
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,23 @@ class T5Tower:
     rules: T5Rules
     device: torch.device
 
-    def chunks(self, segments: Sequence[Segment]) -> list[Chunk]:
-        return [t5_chunk(segments, self.rules.min_length)]
+    @property
+    def width(self) -> int:
+        return self.network.shared.embedding_dim
+
+    @property
+    def vocabulary(self) -> int:
+        return self.network.shared.num_embeddings
+
+    def chunks(self, segments: Sequence[Segment], learned: Learned = NONE_LEARNED) -> list[Chunk]:
+        return [t5_chunk(segments, self.rules.min_length, learned)]
 
     def padding(self, length: int) -> list[int]:
         return [T5_END, *[T5_PAD] * (length - 1)]
 
-    def __call__(self, ids_BL: Tensor) -> Encoded:
+    def __call__(self, ids_BL: Tensor, learned_ND: Tensor | None = None) -> Encoded:
         with using(self.network):
-            return Encoded(self.network(ids_BL.to(self.device)), None)
+            return Encoded(self.network(ids_BL.to(self.device), learned_ND), None)
 
 
 def encoder_names(names: Iterable[str]) -> dict[str, str]:
