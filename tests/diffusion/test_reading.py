@@ -73,7 +73,7 @@ def test_an_earlier_layer_is_that_of_transformers(clip: CLIP) -> None:
         ({"string_to_param.*": VECTORS}, ["toy"]),
         ({"<cat-toy>": VECTORS[0]}, ["toy"]),
         (
-            {"bundle_emb.one.string_to_param.*": VECTORS, "bundle_emb.two.clip_l": VECTORS, "lora.up": VECTORS},
+            {"bundle_emb.one.string_to_param.*": VECTORS, "bundle_emb.two.clip_l": VECTORS + 0, "up": torch.zeros(1)},
             ["one", "two"],
         ),
     ],
@@ -138,7 +138,7 @@ def test_a_word_nobody_learned_is_refused(clip: CLIP) -> None:
         ({"emb_params": torch.zeros(2, 1024)}, r"vectors 1024 wide; the text encoders take clip_l 768 wide"),
         ({"clip_l": torch.zeros(2, 1024)}, r"vectors clip_l 1024 wide; the text encoders take clip_l 768 wide"),
         ({"clip_g": torch.zeros(2, 1280)}, r"vectors clip_g 1280 wide"),
-        ({"a": VECTORS, "b": VECTORS}, r"expected the vectors of a learned word, got 2 tensors: a, b"),
+        ({"a": VECTORS, "b": torch.zeros(1)}, r"expected the vectors of a learned word, got 2 tensors: a, b"),
         ({"emb_params": torch.zeros(2, 2, 768)}, r"expected vectors, got torch.float32 of shape \[2, 2, 768\]"),
         ({"emb_params": torch.zeros(0, 768)}, r"expected vectors"),
         ({"emb_params": VECTORS * float("inf")}, r"expected finite numbers"),
@@ -172,10 +172,9 @@ def test_t5_reads_learned_words(tmp_path: Path) -> None:
     config.is_encoder_decoder = config.use_cache = False
     tower = T5Tower(T5Network(config).eval(), T5Rules(8), torch.device("cpu"))
     known = tower.chunks([Segment("cat", 1.0)])[0]
+    ids = {"toy": range(tower.vocabulary, tower.vocabulary + 1)}
     vector = tower.network.shared.weight[known[0].id][None]
-    learned = tower.chunks([Segment("toy", 1.0, learned=True)], {"toy": range(tower.vocabulary, tower.vocabulary + 1)})[
-        0
-    ]
+    learned = tower.chunks([Segment("toy", 1.0, learned=True)], ids)[0]
     with torch.no_grad():
         outputs = [tower(torch.tensor([[t.id for t in chunk]]), vector).hidden_BLD for chunk in (known, learned)]
     assert torch.equal(*outputs)
@@ -246,4 +245,4 @@ def test_web_ui_weights_multiply_rows_and_keep_the_mean(clip: CLIP) -> None:
 
 
 def test_brackets_without_end_are_read_in_time() -> None:
-    assert len(parse_a1111("([" * 50_000 + "x" + ")" * 50_000)) == 1
+    assert len(parse_a1111("([" * 20_000 + "x" + ")" * 20_000)) == 1
