@@ -297,4 +297,11 @@ def _failure(id: NodeId, error: BaseException) -> NodeError:
     while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("graph."):
         trace = trace.tb_next
     text = "".join(traceback.format_exception(type(error), error, trace))
-    return NodeError("node_failed", type(error).__name__, str(error), id, None, text[-_LONGEST_TRACEBACK:])
+    return NodeError("node_failed", type(error).__name__, _message(error), id, None, text[-_LONGEST_TRACEBACK:])
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)[:_LONGEST_TRACEBACK]
+    except Exception as failure:  # noqa: BLE001 - it is code of the node that puts its error in words
+        return f"(its message cannot be told: {type(failure).__name__})"
