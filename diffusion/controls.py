@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from diffusion.hooks import Residuals
+from diffusion.residency import using
 
 
 class ControlNetwork(Protocol):
@@ -60,7 +61,8 @@ class Control:
     def fitted(self, height: int, width: int) -> Control:
         """For latents of that size, once for all steps. Raises ValueError for pictures the ControlNet cannot take."""
         hint_BCHW = self.prepare(self.image_B3HW, height, width).to(self.net.device, self.net.dtype)
-        return replace(self, embedded_BCHW=self.net.network.embed(hint_BCHW))
+        with using(self.net.network):
+            return replace(self, embedded_BCHW=self.net.network.embed(hint_BCHW))
 
     def window(self, top: int, left: int, height: int, width: int) -> Control:
         """For a part of the latents, once it is fitted."""
@@ -85,7 +87,8 @@ def residuals(
         dtype = control.net.dtype
         embedded_BCHW = _stacked(control._embedded, len(x_BCHW))
         y = None if y_BD is None else y_BD.to(dtype)
-        added = control.net.network(x_BCHW.to(dtype), t_B, context_BLD.to(dtype), y, embedded_BCHW)
+        with using(control.net.network):
+            added = control.net.network(x_BCHW.to(dtype), t_B, context_BLD.to(dtype), y, embedded_BCHW)
         added = added.each(_scaled(control.strength, x_BCHW.dtype))
         total = added if total is None else total.plus(added)
     return total

@@ -88,11 +88,11 @@ def sized(mask_BHW: Tensor, height: int, width: int) -> Tensor:
 
 
 def placed(conditionings: Sequence[Conditioning], x_BCHW: Tensor) -> list[Conditioning]:
-    """Masks and controls at the size and on the device of latents, so that no step has to bring them there.
+    """Texts on the device of latents, masks and controls at their size too, so that no step has to bring them there.
 
     What several conditionings share, they share afterwards.
     """
-    size = x_BCHW.shape[2:]
+    size, device = x_BCHW.shape[2:], x_BCHW.device
     fitted: dict[int, Control] = {}
 
     def fit(control: Control) -> Control:
@@ -101,10 +101,14 @@ def placed(conditionings: Sequence[Conditioning], x_BCHW: Tensor) -> list[Condit
         return fitted[id(control)]
 
     def place(entry: Entry) -> Entry:
-        mask = entry.mask_BHW
-        if mask is not None:
-            mask = sized(mask, *size).to(x_BCHW.device)
-        return replace(entry, mask_BHW=mask, controls=tuple(fit(control) for control in entry.controls))
+        mask, pooled = entry.mask_BHW, entry.pooled_BD
+        return replace(
+            entry,
+            context_BLD=entry.context_BLD.to(device),
+            pooled_BD=None if pooled is None else pooled.to(device),
+            mask_BHW=None if mask is None else sized(mask, *size).to(device),
+            controls=tuple(fit(control) for control in entry.controls),
+        )
 
     return [conditioning.each(place) for conditioning in conditionings]
 

@@ -83,7 +83,8 @@ def size_vector(like_BD: Tensor, sizes: Sizes) -> Tensor:
 
 def embedded(like_BD: Tensor, numbers: Sequence[float]) -> Tensor:
     """Numbers as the network takes them, 256 values each, one after the other."""
-    numbers_N = torch.tensor(numbers, device=like_BD.device)
+    # Made on the device: bringing them there would wait for all that is under way.
+    numbers_N = torch.cat([torch.full((1,), number, dtype=torch.float32, device=like_BD.device) for number in numbers])
     return timestep_embedding(numbers_N, SIZE).flatten().to(like_BD.dtype).expand(like_BD.shape[0], -1)
 
 

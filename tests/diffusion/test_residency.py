@@ -15,7 +15,7 @@ from diffusion.loader import Checkpoint, load_checkpoint, load_unet, load_vae
 from diffusion.model import Model
 from diffusion.patches.apply import patch_model
 from diffusion.patches.file import read_adapters
-from diffusion.residency import HostPlace, Origin, Residency, Weight, using, value_of, within_memory
+from diffusion.residency import CudaPlace, HostPlace, Origin, Residency, Weight, using, value_of, within_memory
 from diffusion.residency.blocks import blocks_of
 from diffusion.residency.ledger import ledger_of
 from diffusion.residency.place import Conveyor, Units
@@ -377,3 +377,33 @@ def test_parts_of_models_run_in_less_memory(
     assert seen == [1] * 6
     for a, b in zip((*got, checkpoint.vae.encode(image)), (*expected, encoded), strict=True):
         assert torch.allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+
+@needs_gpu
+@pytest.mark.parametrize("family", FAMILIES)
+def test_on_a_gpu_too(files: dict[str, Path], family: str) -> None:
+    """Blocks come on a stream of their own while others are at work, again and again, to the same result."""
+    fixed = load_checkpoint(files[family], "cuda:0").model
+    given = tuple(None if t is None else t.to("cuda:0", fixed.dtype) for t in inputs(fixed))
+    x, t, context, y = given
+    assert x is not None
+    assert t is not None
+    assert context is not None
+    expected = fixed.output(x, t, context, y)
+    for share in (None, 0.7, 0.4):
+        budget = None if share is None else int(total(fixed.network) * share)
+        model = load_checkpoint(files[family], Residency(CudaPlace(torch.device("cuda:0")), budget)).model
+        for _ in range(4):
+            assert torch.allclose(model.output(x, t, context, y), expected, rtol=1e-3, atol=1e-3)
+        assert share is None or here(model.network) <= total(fixed.network) * share
+        assert value_of(next(model.network.parameters())).device.type == "cuda"
+
+
+@needs_gpu
+def test_a_large_tensor_reaches_a_gpu_in_pieces() -> None:
+    source = torch.randn(5000, 4099)
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        assert torch.equal(CudaPlace(torch.device("cuda:0")).brought(source, dtype).cpu(), source.to(dtype))

@@ -1,0 +1,195 @@
+"""Memory of loading a network and of its first step, beside its weights and the work of a step: is anything held twice?
+
+`python -m bench.memory [--device cpu|cuda:0] [--channels 320] [--stored float16] [--side 64]` writes a U-Net of random
+weights in the shape of Stable Diffusion 1 (320 channels: full size) and loads it as the worker does, in a process of
+its own for every figure, in which a small network ran before. The reference is the weights in the precision they are
+computed in plus what a later step allocates. Of the host's memory, pages of the mapped file count only where they are
+the weights themselves. On a GPU also: the same with room for 0.4 of the weights, block by block, and the time of steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from diffusion.loader import load_unet
+from diffusion.model import Model
+from diffusion.networks.unet import UNet
+from diffusion.residency import Residency, place_of
+from tests.diffusion.networks import published
+
+LIMIT = 1.05
+ROOM = 0.4
+STEPS = 6
+
+
+def write(path: Path, channels: int, dtype: torch.dtype, device: torch.device) -> None:
+    """Random weights, made on the device."""
+    with torch.device("meta"):
+        shapes = {
+            name: tensor.shape
+            for name, tensor in UNet(replace(published.SD1_5, channels=channels)).state_dict().items()
+        }
+    tensors = {name: (torch.randn(shape, device=device) * 0.02).to("cpu", dtype) for name, shape in shapes.items()}
+    save_file(tensors, path)
+
+
+@dataclass
+class Peaks:
+    """Most bytes beyond those at the start: of the device, and of the host, anonymous and of mapped files."""
+
+    device: int = 0
+    anonymous: int = 0
+    mapped: int = 0
+
+
+def resident() -> dict[str, int]:
+    lines = (line.split() for line in Path("/proc/self/status").read_text().splitlines())
+    return {line[0]: int(line[1]) << 10 for line in lines if line[0] in ("RssAnon:", "RssFile:")}
+
+
+@contextmanager
+def watched(device: torch.device) -> Iterator[Peaks]:
+    peaks, stop = Peaks(), threading.Event()
+    start = resident()
+    before = 0
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+
+    def look() -> None:
+        while not stop.wait(0.002):
+            now = resident()
+            peaks.anonymous = max(peaks.anonymous, now["RssAnon:"] - start["RssAnon:"])
+            peaks.mapped = max(peaks.mapped, now["RssFile:"] - start["RssFile:"])
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield peaks
+    finally:
+        stop.set()
+        thread.join()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+            peaks.device = torch.cuda.max_memory_allocated(device) - before
+
+
+def step(model: Model, side: int) -> Tensor:
+    x_BCHW = torch.ones(2, 4, side, side, device=model.device, dtype=model.dtype)
+    context_BLD = torch.ones(2, 77, 768, device=model.device, dtype=model.dtype)
+    with torch.no_grad():
+        return model.output(x_BCHW, torch.full((2,), 500.0, device=model.device), context_BLD, None)
+
+
+def seconds(model: Model, side: int) -> float:
+    found: list[float] = []
+    for _ in range(STEPS):
+        began = time.perf_counter()
+        step(model, side)
+        if model.device.type == "cuda":
+            torch.cuda.synchronize()
+        found.append(time.perf_counter() - began)
+    return statistics.median(found)
+
+
+def warm_up(device: torch.device, path: Path) -> None:
+    """What libraries take once, whatever the size of the network."""
+    small = path.with_name("small.safetensors")
+    if not small.exists():
+        write(small, 64, torch.float16, torch.device("cpu"))
+    step(load_unet(small, str(device)), 32)
+    ctypes.CDLL(None).malloc_trim(0)
+
+
+def child(what: str, path: Path, device: torch.device, side: int) -> None:
+    """One figure: `first` step of a network loaded as the worker does, `later` step, or in `blocks`."""
+    warm_up(device, path)
+    place = place_of(str(device))
+    weights = sum(p.nbytes for p in load_unet(path, Residency(place)).network.parameters())
+    residency = Residency(place, int(weights * ROOM) if what == "blocks" else None)
+    with watched(device) as peaks:
+        model = load_unet(path, residency)
+        if what != "later":
+            first = step(model, side)
+    if what == "later":
+        step(model, side)
+        with watched(device) as peaks:
+            first = step(model, side)
+    checksum = float(first.float().abs().mean())
+    took = seconds(model, side)
+    print(json.dumps({"weights": weights, "seconds": took, "checksum": checksum, **vars(peaks)}))
+
+
+def measured(what: str, path: Path, options: argparse.Namespace) -> dict[str, float]:
+    command = [sys.executable, "-m", "bench.memory", "--child", what, "--file", str(path)]
+    command += ["--device", options.device, "--side", str(options.side)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def report(path: Path, options: argparse.Namespace) -> None:
+    on_gpu = options.device != "cpu"
+    first, later = measured("first", path, options), measured("later", path, options)
+    shared = not on_gpu and options.stored == "float32"  # the mapped pages are the weights
+
+    def used(peaks: dict[str, float]) -> float:
+        return peaks["device"] if on_gpu else peaks["anonymous"] + (peaks["mapped"] if shared else 0)
+
+    work = later["device"] if on_gpu else later["anonymous"]
+    weights, ratio = first["weights"], used(first) / (first["weights"] + work)
+    print(f"{options.device}: weights {mb(weights)}, work of a step {mb(work)}")
+    print(f"  load and first step: {mb(used(first))}, ratio {ratio:.3f} (at most {LIMIT})")
+    print(f"  of the host's memory: {mb(first['anonymous'])} anonymous, {mb(first['mapped'])} of files")
+    print(f"  a later step: {later['seconds'] * 1e3:.1f} ms")
+    if on_gpu:
+        blocks = measured("blocks", path, options)
+        ratio = blocks["device"] / (weights * ROOM + work)
+        same = blocks["checksum"] == first["checksum"]
+        print(f"  with room for {ROOM} of the weights: {mb(blocks['device'])}, ratio {ratio:.3f}, same result: {same}")
+        print(f"  a step: {blocks['seconds'] * 1e3:.1f} ms; page-locked on the host {mb(blocks['anonymous'])}")
+
+
+def mb(count: float) -> str:
+    return f"{count / 1e6:.1f} MB"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cuda:0" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--channels", type=int, default=320)
+    parser.add_argument("--stored", default="float16", choices=["float16", "bfloat16", "float32"])
+    parser.add_argument("--side", type=int, default=64, help="of the latent")
+    parser.add_argument("--file", type=Path)
+    parser.add_argument("--child")
+    options = parser.parse_args()
+    device = torch.device(options.device)
+    if options.child:
+        child(options.child, options.file, device, options.side)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "unet.safetensors"
+        write(path, options.channels, getattr(torch, options.stored), device)
+        report(path, options)
+
+
+if __name__ == "__main__":
+    main()
