@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from diffusion import noise, samplers, schedules
+from diffusion.alarm import explain
 from diffusion.conditioning import Conditioning
 from diffusion.guidance.guides import Guide, classifier_free
 from diffusion.inpainting import keeping, mask_for, put_back
@@ -74,7 +75,7 @@ def follow(
     `latent` is in the autoencoder's own scale; one that is all zeros is empty: it is left out of the scaling, and gets
     the model's number of channels. `noise_of` makes the noise of latents of a shape. Where `mask` is 0 the latent stays
     as it is; it is stretched to the latent's size. `on_step` sees latents in the model's scale. Where the last level is
-    not 0 the noise of that level is left in the result.
+    not 0 the noise of that level is left in the result. NotFinite names the layer where numbers went wrong.
     """
     model = guide.model
     latent_BCHW = _fitting(model, latent_BCHW.float())
@@ -95,12 +96,18 @@ def follow(
         on_step(step)
 
     with torch.no_grad():
-        x = prediction.noised(clean, fresh(0), sigmas[0])
+        start = prediction.noised(clean, fresh(0), sigmas[0])
         denoise = guide.denoiser(clean)
         mask_B1HW = None if mask_BHW is None else mask_for(mask_BHW, clean)
         if mask_B1HW is not None:
             denoise = keeping(denoise, prediction, clean, fresh(0), mask_B1HW)
-        x = sampler.run(denoise, x, sigmas, prediction.alpha, fresh, hear)
+
+        def run(on_step: OnStep) -> Tensor:
+            return sampler.run(denoise, start, sigmas, prediction.alpha, fresh, on_step)
+
+        x = run(hear)
+        if not x.isfinite().all():
+            raise explain(model.network, run, on_step)
         results = [model.latent_format.process_out(made).cpu() for made in (prediction.finish(x, sigmas[-1]), last)]
         if mask_B1HW is not None and sigmas[-1] == 0:
             results = [put_back(latent_BCHW, made, mask_B1HW.cpu()) for made in results]
