@@ -7,7 +7,8 @@ on the CPU in float32, so a seed means the same picture on every device.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -35,6 +36,14 @@ def whole_batch(seed: int, shape: tuple[int, ...]) -> Noise:
         return torch.randn(shape, generator=generator)
 
     return draw
+
+
+RULES: Mapping[str, NoiseRule] = MappingProxyType({"weft": per_item, "comfy": whole_batch})
+
+
+def after_start(noise: Noise, shape: tuple[int, ...]) -> Noise:
+    """The same, but none to start from: for a latent that has it already."""
+    return lambda draw: noise(draw) if draw else torch.zeros(shape)
 
 
 def normal(seed: int, items: range, draw: int, count: int) -> Tensor:

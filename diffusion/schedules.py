@@ -83,6 +83,46 @@ def kl_optimal(prediction: Prediction, steps: int) -> Sigmas:
     return _down_to_zero(torch.linspace(high, low, steps, dtype=torch.float64).tan())
 
 
+def polyexponential(prediction: Prediction, steps: int, rho: float = 1.0) -> Sigmas:
+    """Even in log sigma to the power of 1 / rho: above 1 more steps at low noise (k-diffusion)."""
+    high, low = math.log(prediction.sigma_max), math.log(prediction.sigma_min)
+    share = torch.linspace(1, 0, steps, dtype=torch.float64) ** rho
+    return _down_to_zero((low + share * (high - low)).exp())
+
+
+def variance_preserving(steps: int, spread: float = 19.9, least: float = 0.1, end: float = 1e-3) -> Sigmas:
+    """The continuous schedule of score SDEs, betas rising by `spread` from `least`, even in its time from 1 to `end`
+    (Song et al., arXiv 2011.13456, appendix C). Levels are those of eps models."""
+    t = torch.linspace(1, end, steps, dtype=torch.float64)
+    return _down_to_zero(torch.expm1(spread * t**2 / 2 + least * t).sqrt())
+
+
+def laplace(prediction: Prediction, steps: int, middle: float = 0.0, width: float = 0.5) -> Sigmas:
+    """Quantiles of a Laplace distribution of log sigma: most steps near exp(middle) (Hang et al., arXiv 2407.03297)."""
+    share = torch.linspace(0, 1, steps, dtype=torch.float64) - 0.5
+    logs = middle - width * (-share).sign() * torch.log(1 - 2 * share.abs() + 1e-5)
+    levels = logs.exp().clamp(prediction.sigma_min, prediction.sigma_max)
+    return _down_to_zero(levels.sort(descending=True).values)
+
+
+ALIGNED: Mapping[str, Sigmas] = MappingProxyType(
+    {
+        "SD1": (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029),
+        "SDXL": (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029),
+        "SVD": (700.0, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002),
+    }
+)
+"""Levels of ten steps by model (Align Your Steps, arXiv 2404.14507)."""
+
+
+def align_your_steps(model: str, steps: int) -> Sigmas:
+    """The levels of `ALIGNED`, for another number of steps with log sigma straight between them."""
+    logs = torch.tensor(ALIGNED[model], dtype=torch.float64).log()
+    at = torch.linspace(0, len(logs) - 1, steps + 1, dtype=torch.float64)
+    low = at.floor().long().clamp_max(len(logs) - 2)
+    return _down_to_zero(torch.lerp(logs[low], logs[low + 1], at - low).exp()[:-1])
+
+
 SCHEDULES: Mapping[str, Schedule] = MappingProxyType(
     {
         f.__name__: f

@@ -64,14 +64,12 @@ class Diffusion(NamedTuple):
     noise: float
 
 
-def diffusion(alpha: Alpha, sigma: float, target: float, eta: float = 1.0) -> Diffusion:
-    """Exact while the estimate stays what it is; `eta` is how much of the noise is made anew, 0 none, 1 as in DDPM.
-
-    The same as sigma(eta) of DDIM (arXiv 2010.02502, eq. 16) and as SDE-DPM-Solver++ (arXiv 2211.01095, eq. 18).
-    """
+def diffusion(alpha: Alpha, sigma: float, target: float) -> Diffusion:
+    """Exact while the estimate stays what it is; as much of the noise is made anew as in DDPM (SDE-DPM-Solver++, arXiv
+    2211.01095, eq. 18)."""
     if target == 0:
         return Diffusion(0.0, 1.0, 0.0)
-    kept = (target * alpha(sigma) / (sigma * alpha(target))) ** eta
+    kept = target * alpha(sigma) / (sigma * alpha(target))
     x = target / sigma * kept
     return Diffusion(x, alpha(target) - alpha(sigma) * x, target * math.sqrt(max(0.0, 1 - kept**2)))
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
 
-from diffusion import samplers
-from diffusion.samplers import Step
-from diffusion.sampling import sample
+from diffusion import samplers, schedules
+from diffusion.guidance.guides import classifier_free
+from diffusion.noise import RULES, after_start
+from diffusion.noise import Noise as Drawn
+from diffusion.samplers import OnStep, Step
+from diffusion.sampling import follow, sample
 from diffusion.schedules import SCHEDULES
 from graph import NO_CONTEXT, Choice, Context, Seed, Slider, node
 from nodes.preview import Previews
-from nodes.types import Conditioning, Latent, Model
+from nodes.types import Conditioning, Guide, Latent, Model, Noise, Sampler, Sigmas
 
 
 @node("KSampler", category="sampling", title="KSampler", resource="gpu")
@@ -34,12 +38,6 @@ def ksampler(
     strictly to follow the prompt; 1 ignores the negative prompt and is twice as fast. sampler, schedule: how, and in
     what sizes of step, noise is taken away. denoise: how much of the latent to paint over; 1 all, 0 nothing.
     """
-    previews = Previews(model.latent_format, ctx.preview)
-
-    def on_step(step: Step) -> None:
-        ctx.progress(step.number, step.total)
-        previews.show(step)
-
     samples_BCHW = sample(
         model,
         positive,
@@ -52,6 +50,124 @@ def ksampler(
         schedule=schedule,
         denoise=denoise,
         mask_BHW=latent.mask_BHW,
-        on_step=on_step,
+        on_step=_shown(model, ctx),
     )
     return Latent(samples_BCHW, latent.mask_BHW)
+
+
+@node("KSamplerAdvanced", category="sampling", title="KSampler (advanced)", resource="gpu")
+def ksampler_advanced(
+    model: Model,
+    positive: Conditioning,
+    negative: Conditioning,
+    latent: Latent,
+    add_noise: bool = True,
+    seed: Annotated[int, Seed()] = 0,
+    steps: Annotated[int, Slider(1, 1000)] = 20,
+    cfg: Annotated[float, Slider(0, 100, 0.1)] = 7.0,
+    sampler: Annotated[str, Choice(samplers.names())] = "euler",
+    schedule: Annotated[str, Choice(tuple(SCHEDULES))] = "normal",
+    start_at_step: Annotated[int, Slider(0, 1000)] = 0,
+    end_at_step: Annotated[int, Slider(0, 1000)] = 1000,
+    return_with_leftover_noise: bool = False,
+    noise_rule: Annotated[str, Choice(tuple(RULES))] = "weft",
+    ctx: Context = NO_CONTEXT,
+) -> Latent:
+    """As KSampler, for some of the steps: two in a row can share a generation, such as base and refiner.
+
+    add_noise: off where the latent has the noise already that the one before left in it. start_at_step, end_at_step:
+    which steps of the schedule to do. return_with_leftover_noise: on where another goes on; else the last step takes
+    all noise away. noise_rule: "weft" gives every picture of a batch noise of its own, "comfy" that of ComfyUI on a
+    CPU.
+    """
+    way = samplers.get(sampler)
+    sigmas = schedules.sigmas(schedule, model.prediction, steps, adapt=way.adapt)[start_at_step : end_at_step + 1]
+    if len(sigmas) > 1 and not return_with_leftover_noise:
+        sigmas = (*sigmas[:-1], 0.0)
+    guide = classifier_free(model, positive, negative, cfg)
+    return _followed(guide, way, sigmas, latent, Noise(seed, noise_rule, add_noise), ctx).latent
+
+
+class Sampled(NamedTuple):
+    latent: Latent
+    denoised: Latent
+
+
+@node("SamplerCustomAdvanced", category="sampling", title="Sample with a guide", resource="gpu")
+def sampler_custom_advanced(
+    noise: Noise, guide: Guide, sampler: Sampler, sigmas: Sigmas, latent: Latent, ctx: Context = NO_CONTEXT
+) -> Sampled:
+    """Paint with each part of it chosen on its own.
+
+    noise: what to begin with. guide: which model, and what its estimates are guided by. sampler: how to go down the
+    levels. sigmas: which levels. latent: the canvas. The first result is what came of it, with the noise of the last
+    level left in it; denoised: the last estimate without noise.
+    """
+    way = samplers.get(sampler.name)
+    if sampler.eta is not None:
+        way = samplers.with_eta(sampler.name, sampler.eta)
+    return _followed(guide, way, sigmas, latent, noise, ctx)
+
+
+@node("RandomNoise", category="sampling/parts", title="Noise")
+def random_noise(
+    seed: Annotated[int, Seed()] = 0,
+    rule: Annotated[str, Choice(tuple(RULES))] = "weft",
+) -> Noise:
+    """The noise of a seed. rule: "weft" gives every picture of a batch noise of its own, on every device the same;
+    "comfy" is that of ComfyUI on a CPU."""
+    return Noise(seed, rule)
+
+
+@node("DisableNoise", category="sampling/parts", title="No noise to begin with")
+def disable_noise(seed: Annotated[int, Seed()] = 0) -> Noise:
+    """For a latent that has its noise already. seed: of what a sampler adds on the way, if it does."""
+    return Noise(seed, begin=False)
+
+
+@node("KSamplerSelect", category="sampling/parts", title="Sampler")
+def ksampler_select(sampler: Annotated[str, Choice(samplers.names())] = "euler") -> Sampler:
+    """How noise is taken away."""
+    return Sampler(sampler)
+
+
+@node("SamplerEta", category="sampling/parts", title="Sampler with fresh noise")
+def sampler_eta(
+    sampler: Annotated[str, Choice(samplers.WITH_ETA)] = "ddim", eta: Annotated[float, Slider(0, 1, 0.01)] = 1.0
+) -> Sampler:
+    """A sampler that makes part of the noise anew at each step. eta: how much; 0 none, 1 as much as DDPM."""
+    return Sampler(sampler, eta)
+
+
+def _followed(
+    guide: Guide,
+    way: samplers.Sampler | samplers.TwoFold,
+    sigmas: Sequence[float],
+    latent: Latent,
+    noise: Noise,
+    ctx: Context,
+) -> Sampled:
+    def noise_of(shape: tuple[int, ...]) -> Drawn:
+        drawn = RULES[noise.rule](noise.seed, shape)
+        return drawn if noise.begin else after_start(drawn, shape)
+
+    made = follow(
+        guide,
+        way,
+        tuple(sigmas),
+        latent.samples_BCHW,
+        noise_of,
+        mask_BHW=latent.mask_BHW,
+        on_step=_shown(guide.model, ctx),
+    )
+    return Sampled(Latent(made.latent_BCHW, latent.mask_BHW), Latent(made.estimate_BCHW, latent.mask_BHW))
+
+
+def _shown(model: Model, ctx: Context) -> OnStep:
+    previews = Previews(model.latent_format, ctx.preview)
+
+    def on_step(step: Step) -> None:
+        ctx.progress(step.number, step.total)
+        previews.show(step)
+
+    return on_step

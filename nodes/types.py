@@ -8,9 +8,23 @@ from typing import NewType, TypeVar
 from torch import Tensor
 
 from diffusion.conditioning import Conditioning
+from diffusion.guidance.guides import Guide
 from diffusion.model import CLIP, VAE, Model
 
-__all__ = ("CLIP", "VAE", "Conditioning", "Image", "Latent", "Mask", "Model", "needed")
+__all__ = (
+    "CLIP",
+    "VAE",
+    "Conditioning",
+    "Guide",
+    "Image",
+    "Latent",
+    "Mask",
+    "Model",
+    "Noise",
+    "Sampler",
+    "Sigmas",
+    "needed",
+)
 
 Image = NewType("Image", Tensor)
 """A batch of RGB pictures, B 3 H W, float32 in 0..1."""
@@ -28,6 +42,27 @@ class Latent:
 
     samples_BCHW: Tensor
     mask_BHW: Tensor | None = None
+
+
+Sigmas = NewType("Sigmas", tuple[float, ...])
+"""Noise levels from the highest down, in the unit of the model they were made for."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A sampler by name. `eta`, where it has such a setting, is how much of the noise is made anew at each step."""
+
+    name: str
+    eta: float | None = None
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Which noise a seed means, by the rule of that name; `begin` adds it to the latent a generation starts from."""
+
+    seed: int
+    rule: str = "weft"
+    begin: bool = True
 
 
 PartT = TypeVar("PartT")

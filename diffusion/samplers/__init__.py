@@ -12,8 +12,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -60,6 +60,7 @@ class Sampler:
 
     follow: Follow
     adapt: Callable[[Schedule], Schedule] = unchanged
+    with_eta: Callable[[float], Follow] | None = None
 
     def run(
         self, denoise: GuidedDenoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: Noise, on_step: OnStep
@@ -103,3 +104,15 @@ def get(name: str) -> Sampler | TwoFold:
         raise ValueError(f"sampler: expected one of {', '.join(names())}, got {name!r}")
     sampler: Sampler | TwoFold = importlib.import_module(f"{__name__}.{name}").SAMPLER
     return sampler
+
+
+WITH_ETA: Final = ("ddim",)
+"""Samplers that can be told `eta`, how much of the noise is made anew at each step."""
+
+
+def with_eta(name: str, eta: float) -> Sampler:
+    """A sampler of `WITH_ETA` with that setting; ValueError for another."""
+    way = get(name)
+    if not isinstance(way, Sampler) or way.with_eta is None:
+        raise ValueError(f"sampler: expected one of {', '.join(WITH_ETA)}, which take eta, got {name!r}")
+    return replace(way, follow=way.with_eta(eta))

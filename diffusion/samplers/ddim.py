@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from itertools import pairwise
 
 from torch import Tensor
@@ -10,21 +12,22 @@ from diffusion.noise import Noise
 from diffusion.prediction import Alpha
 from diffusion.samplers import Denoiser, OnStep, Sampler, Step
 from diffusion.schedules import Sigmas
-from diffusion.steps import diffusion
 
 
 def sample(
     denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: Noise, on_step: OnStep, eta: float = 0.0
 ) -> Tensor:
-    """`eta` 0 adds no noise at all, 1 as much as DDPM."""
+    """`eta` 0 adds no noise at all, 1 as much as DDPM (eq. 16)."""
     for number, (sigma, target) in enumerate(pairwise(sigmas), 1):
         denoised = denoise(x, sigma)
-        weights = diffusion(alpha, sigma, target, eta)
-        x = weights.x * x + weights.estimate * denoised
-        if weights.noise > 0:
-            x = x + weights.noise * noise(number)
+        shared = target * alpha(sigma) / (sigma * alpha(target)) if target > 0 else 0.0
+        fresh = eta * target * math.sqrt(max(0.0, 1 - shared**2))
+        own = math.sqrt(target**2 - fresh**2) / sigma
+        x = own * x + (alpha(target) - alpha(sigma) * own) * denoised
+        if fresh > 0:
+            x = x + fresh * noise(number)
         on_step(Step(number, len(sigmas) - 1, x, denoised))
     return x
 
 
-SAMPLER = Sampler(sample)
+SAMPLER = Sampler(sample, with_eta=lambda eta: partial(sample, eta=eta))

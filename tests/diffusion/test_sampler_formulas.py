@@ -10,9 +10,10 @@ import torch
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from torch import Tensor
 
-from diffusion.samplers import Step, ddpm, er_sde, seeds_2
+from diffusion import samplers
+from diffusion.samplers import Guided, Step, ddpm, er_sde, seeds_2
 from diffusion.steps import integral
-from tests.diffusion.test_samplers import EPS, mixture, quick_noise, run, start
+from tests.diffusion.test_samplers import EPS, guided, mixture, quick_noise, run, start
 
 LEVELS = (9.0, 5.0, 2.0, 1.1, 0.4)
 D = mixture(EPS.alpha)
@@ -204,3 +205,40 @@ def test_seeds_2_noises_are_one_path() -> None:
     middle = math.sqrt(sigma * target)
     halves = ddpm.sample(lambda x, s: zero, X, (sigma, middle, target), EPS.alpha, noise, unheard)
     assert float((whole - halves).abs().max()) < 1e-12
+
+
+@pytest.mark.parametrize("name", ["euler", "euler_ancestral", "dpmpp_2m"])
+def test_cfg_pp_guided_nowhere_is_the_plain_sampler(name: str) -> None:
+    assert float((run(f"{name}_cfg_pp", EPS, LEVELS, X) - run(name, EPS, LEVELS, X)).abs().max()) < 1e-11
+
+
+def test_cfg_pp_takes_the_noise_of_what_is_guided_away_from() -> None:
+    """Algorithm 2 of arXiv 2406.08070: denoise with guidance, renoise without."""
+    sigma, target = LEVELS[:2]
+
+    def both(x: Tensor, sigma: float, both: bool) -> Guided:
+        assert both
+        return Guided(D(x, sigma), 0.5 * D(x, sigma))
+
+    def unheard(_step: Step) -> None:
+        pass
+
+    noise = (X - 0.5 * D(X, sigma)) / sigma
+    found = samplers.get("euler_cfg_pp").run(both, X, (sigma, target), EPS.alpha, NOISE, unheard)
+    assert float((found - (D(X, sigma) + target * noise)).abs().max()) < 1e-11
+
+
+def test_eta_of_ddim() -> None:
+    """Equation 16 of arXiv 2010.02502, on latents of variance 1."""
+    sigma, target = LEVELS[:2]
+    kept, kept_before = 1 / (1 + sigma**2), 1 / (1 + target**2)
+    eta = 0.6
+    fresh = eta * math.sqrt((1 - kept_before) / (1 - kept) * (1 - kept / kept_before))
+    noise = (X - D(X, sigma)) / sigma
+    x = math.sqrt(kept_before) * D(X, sigma) + math.sqrt(1 - kept_before - fresh**2) * noise + fresh * NOISE(1)
+    way = samplers.with_eta("ddim", eta)
+    found = way.run(guided(D), X, (sigma, target), EPS.alpha, NOISE, lambda step: None)
+    assert float((found - x / math.sqrt(kept_before)).abs().max()) < 1e-11
+    with pytest.raises(ValueError, match="take eta"):
+        samplers.with_eta("euler", 0.5)
+    assert [name for name in samplers.names() if getattr(samplers.get(name), "with_eta", None)] == ["ddim"]

@@ -29,6 +29,8 @@ ORDERS += [
     ("gradient_estimation", 1),
     ("uni_pc", 2),
     ("uni_pc_bh2", 2),
+    ("euler_cfg_pp", 1),
+    ("dpmpp_2m_cfg_pp", 2),
 ]
 SMOOTH = ["lcm"]
 DROPPING = {"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers.schedulers.scheduling_utils import AysSchedules
 
+from diffusion import schedules
 from diffusion.prediction import LINEAR, SCALED_LINEAR, EdmV, Eps, Flow, FluxFlow, Prediction, V
 from diffusion.schedules import SCHEDULES, beta_quantile, sigmas, without_penultimate
 
@@ -25,6 +28,7 @@ PREDICTIONS: dict[str, Prediction] = {
     "flux1.15": FluxFlow(1.15),
 }
 
+EPS = Eps()
 UNEVEN = ("beta", "ddim_uniform")
 
 
@@ -102,3 +106,33 @@ def test_quantiles_of_the_beta_distribution() -> None:
     shares = torch.linspace(0, 1, 21, dtype=torch.float64)
     assert torch.allclose(beta_quantile(shares, 0.5), (torch.pi / 2 * shares).sin() ** 2, atol=1e-12)
     assert torch.allclose(beta_quantile(shares, 1.0), shares, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reference"),
+    [("SD1", "StableDiffusionSigmas"), ("SDXL", "StableDiffusionXLSigmas"), ("SVD", "StableDiffusionVideoSigmas")],
+)
+def test_align_your_steps(kind: str, reference: str) -> None:
+    assert schedules.align_your_steps(kind, 10)[:-1] == pytest.approx(AysSchedules[reference][:-1], rel=1e-6)
+    twenty = schedules.align_your_steps(kind, 20)
+    assert len(twenty) == 21
+    assert twenty[-1] == 0
+    assert twenty[::2][:-1] == pytest.approx(schedules.align_your_steps(kind, 10)[:-1])
+    assert twenty[1] == pytest.approx(math.sqrt(twenty[0] * twenty[2]))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 20])
+def test_levels_by_formula(steps: int) -> None:
+    """As k-diffusion writes them."""
+    top, low = EPS.sigma_max, EPS.sigma_min
+    ramp = torch.linspace(1, 0, steps, dtype=torch.float64)
+    poly = torch.exp(ramp**2 * (math.log(top) - math.log(low)) + math.log(low))
+    assert schedules.polyexponential(EPS, steps, 2.0)[:-1] == pytest.approx(poly.tolist())
+    t = torch.linspace(1, 1e-3, steps, dtype=torch.float64)
+    vp = torch.sqrt(torch.exp(19.9 * t**2 / 2 + 0.1 * t) - 1)
+    assert schedules.variance_preserving(steps)[:-1] == pytest.approx(vp.tolist())
+    x = torch.linspace(0, 1, steps, dtype=torch.float64)
+    spread = 0.2 - 0.7 * torch.sign(0.5 - x) * torch.log(1 - 2 * torch.abs(0.5 - x) + 1e-5)
+    laplace = torch.clamp(torch.exp(spread), min=low, max=top)
+    assert schedules.laplace(EPS, steps, 0.2, 0.7)[:-1] == pytest.approx(laplace.tolist())
+    assert schedules.polyexponential(EPS, steps) == pytest.approx(schedules.SCHEDULES["exponential"](EPS, steps))

@@ -29,10 +29,9 @@ def test_halfway_from_pure_noise_is_half_of_the_signal() -> None:
 
 
 @PREDICTIONS
-@pytest.mark.parametrize("eta", [0.0, 0.4, 1.0])
-def test_a_diffusion_step_keeps_signal_and_variance(prediction: Prediction, eta: float) -> None:
+def test_a_diffusion_step_keeps_signal_and_variance(prediction: Prediction) -> None:
     """With the estimate exact, x = alpha * x0 + sigma * noise becomes the same at the target."""
-    weights = diffusion(prediction.alpha, 0.8, 0.3, eta)
+    weights = diffusion(prediction.alpha, 0.8, 0.3)
     assert weights.x * prediction.alpha(0.8) + weights.estimate == pytest.approx(prediction.alpha(0.3))
     assert math.hypot(weights.x * 0.8, weights.noise) == pytest.approx(0.3)
 

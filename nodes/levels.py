@@ -1,0 +1,87 @@
+"""Nodes that say which noise levels to visit."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+from diffusion import samplers, schedules
+from diffusion.schedules import SCHEDULES
+from graph import Choice, Slider, node
+from nodes.types import Model, Sigmas
+
+
+class Split(NamedTuple):
+    high: Sigmas
+    low: Sigmas
+
+
+@node("BasicScheduler", category="sampling/levels", title="Levels of a schedule")
+def basic_scheduler(
+    model: Model,
+    schedule: Annotated[str, Choice(tuple(SCHEDULES))] = "normal",
+    steps: Annotated[int, Slider(1, 1000)] = 20,
+    denoise: Annotated[float, Slider(0, 1, 0.01)] = 1.0,
+    sampler: Annotated[str, Choice(samplers.names())] = "euler",
+) -> Sigmas:
+    """The levels a KSampler visits.
+
+    model: knows its highest and lowest level. denoise: how much of the way to go, from below the top. sampler: the one
+    the levels are for, as some want one step more.
+    """
+    return Sigmas(schedules.sigmas(schedule, model.prediction, steps, denoise, samplers.get(sampler).adapt))
+
+
+@node("PolyexponentialScheduler", category="sampling/levels", title="Polyexponential levels")
+def polyexponential_scheduler(
+    model: Model, steps: Annotated[int, Slider(1, 1000)] = 20, rho: Annotated[float, Slider(0.1, 10, 0.1)] = 1.0
+) -> Sigmas:
+    """Levels even in a power of log sigma. rho: above 1 more steps at low noise; 1 is the schedule "exponential"."""
+    return Sigmas(schedules.polyexponential(model.prediction, steps, rho))
+
+
+@node("LaplaceScheduler", category="sampling/levels", title="Laplace levels")
+def laplace_scheduler(
+    model: Model,
+    steps: Annotated[int, Slider(1, 1000)] = 20,
+    middle: Annotated[float, Slider(-5, 5, 0.1)] = 0.0,
+    width: Annotated[float, Slider(0.05, 5, 0.05)] = 0.5,
+) -> Sigmas:
+    """Most levels around one noise level. middle: the logarithm of that level. width: how far they spread."""
+    return Sigmas(schedules.laplace(model.prediction, steps, middle, width))
+
+
+@node("VPScheduler", category="sampling/levels", title="Variance-preserving levels")
+def vp_scheduler(
+    steps: Annotated[int, Slider(1, 1000)] = 20,
+    spread: Annotated[float, Slider(0.1, 50, 0.1)] = 19.9,
+    least: Annotated[float, Slider(0.01, 5, 0.01)] = 0.1,
+    end: Annotated[float, Slider(0.0001, 0.5, 0.0001)] = 0.001,
+) -> Sigmas:
+    """Levels of the continuous diffusion of score SDEs, for eps models. spread, least: how fast noise grows. end: how
+    near to no noise to come, in its time."""
+    return Sigmas(schedules.variance_preserving(steps, spread, least, end))
+
+
+@node("AlignYourStepsScheduler", category="sampling/levels", title="Align Your Steps")
+def align_your_steps_scheduler(
+    kind: Annotated[str, Choice(tuple(schedules.ALIGNED))] = "SD1",
+    steps: Annotated[int, Slider(1, 1000)] = 10,
+    denoise: Annotated[float, Slider(0, 1, 0.01)] = 1.0,
+) -> Sigmas:
+    """Levels that were optimised for few steps. kind: of the model. denoise: how much of the way to go."""
+    if denoise == 0:
+        return Sigmas(())
+    return Sigmas(schedules.align_your_steps(kind, int(steps / denoise))[-steps - 1 :])
+
+
+@node("SplitSigmas", category="sampling/levels", title="Split levels")
+def split_sigmas(sigmas: Sigmas, step: Annotated[int, Slider(0, 1000)] = 0) -> Split:
+    """Two parts of a way: those of the first steps, and those from there on. step: where to part."""
+    return Split(Sigmas(sigmas[: step + 1]), Sigmas(sigmas[step:]))
+
+
+@node("FlipSigmas", category="sampling/levels", title="Levels upwards")
+def flip_sigmas(sigmas: Sigmas) -> Sigmas:
+    """The same levels the other way: a sampler that follows them finds the noise a picture would have come from."""
+    upwards = sigmas[::-1]
+    return Sigmas((1e-4, *upwards[1:]) if upwards and upwards[0] == 0 else upwards)
