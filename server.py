@@ -181,7 +181,7 @@ async def serve_until_told(
     from jobs.files import remove_leftovers
     from jobs.garbage import settle
     from jobs.listen import shown_host
-    from jobs.rows import MIGRATIONS
+    from jobs.schema import MIGRATIONS
     from jobs.service import Jobs
     from jobs.staff import Workers
     from jobs.supervisor import Supervisor
@@ -363,7 +363,7 @@ def fsck(options: argparse.Namespace) -> int:
     from jobs import fsck, report
     from jobs.database import connect
     from jobs.home import HomeLock
-    from jobs.rows import MIGRATIONS
+    from jobs.schema import MIGRATIONS
 
     data = open_home(options.data)
     lock = HomeLock(data)

@@ -38,7 +38,7 @@ from jobs.garbage import settle
 from jobs.hashes import Hashes
 from jobs.home import HomeLock
 from jobs.outputs import OutputWriter
-from jobs.rows import MIGRATIONS
+from jobs.schema import MIGRATIONS
 from jobs.service import Jobs
 from jobs.staff import Workers
 from jobs.supervisor import Supervisor

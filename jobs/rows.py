@@ -1,4 +1,4 @@
-"""The schema and every statement: each function is one step of a transaction, each transition a compare-and-set."""
+"""Every statement: each function is one step of a transaction, each transition a compare-and-set."""
 
 from __future__ import annotations
 
@@ -11,64 +11,13 @@ from typing import Any
 
 from graph.context import OutputFile
 from jobs import order
-from jobs.job import Job, KeyReused, Page, State, UnknownJob
-
-MIGRATIONS: tuple[str, ...] = (
-    """
-    CREATE TABLE jobs (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT,
-        id TEXT NOT NULL UNIQUE,
-        state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
-        rank REAL NOT NULL,
-        client TEXT NOT NULL,
-        attempt INTEGER NOT NULL,
-        created INTEGER NOT NULL,
-        started INTEGER,
-        finished INTEGER,
-        key TEXT,
-        error TEXT,
-        targets TEXT,
-        nodes TEXT,
-        workflow TEXT NOT NULL
-    );
-    CREATE INDEX jobs_queue ON jobs (rank, seq) WHERE state = 'queued';
-    CREATE INDEX jobs_state ON jobs (state, seq);
-    CREATE UNIQUE INDEX jobs_key ON jobs (client, key) WHERE key IS NOT NULL;
-    CREATE TABLE attempts (
-        job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
-        number INTEGER NOT NULL,
-        worker TEXT NOT NULL,
-        started INTEGER NOT NULL,
-        ended INTEGER,
-        outcome TEXT CHECK (outcome IN ('done', 'failed', 'cancelled', 'lost', 'returned')),
-        cause TEXT,
-        PRIMARY KEY (job, number)
-    );
-    CREATE TABLE events (
-        job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
-        first INTEGER NOT NULL,
-        last INTEGER NOT NULL,
-        body TEXT NOT NULL,
-        PRIMARY KEY (job, first)
-    );
-    CREATE TABLE outputs (
-        job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
-        node TEXT NOT NULL,
-        position INTEGER NOT NULL,
-        folder TEXT NOT NULL,
-        name TEXT NOT NULL,
-        media_type TEXT NOT NULL,
-        width INTEGER NOT NULL,
-        height INTEGER NOT NULL,
-        PRIMARY KEY (job, node, position)
-    );
-    CREATE INDEX outputs_name ON outputs (folder, name)
-    """,
-    order.MIGRATION,
-    "ALTER TABLE jobs ADD COLUMN cancelling INTEGER NOT NULL DEFAULT 0",
-)
+from jobs.job import TERMINAL, Job, KeyReused, Page, State, UnknownJob
 
 KEY_LIFE_MS = 24 * 3600 * 1000
+EVENTS_OF = 1000
+"""The events of so many jobs are kept; of older ones that have ended, their results and the states of their nodes."""
+AT_ONCE = 64
+"""How many batches of events are read at once."""
 _FIELDS = "id, state, rank, client, priority, attempt, created, started, finished, targets, error"
 
 
@@ -227,6 +176,7 @@ def finish(db: sqlite3.Connection, job: str, attempt: int, ending: Ending, last:
     )
     event = transition(job, last + 1, ending.state, now, ending.error, None if ending.error else ending.cause)
     append(db, event)
+    _forget(db, job)
     return event
 
 
@@ -308,11 +258,30 @@ def last_event(db: sqlite3.Connection, job: str) -> int:
 
 
 def batches(db: sqlite3.Connection, job: str, after: int) -> list[Batch]:
-    """The stored batches that hold an event numbered above `after`, in order."""
-    rows = db.execute(
-        "SELECT job, first, last, body FROM events WHERE job = ? AND last > ? ORDER BY first", (job, after)
+    """The first stored batches, at most AT_ONCE, that hold an event numbered above `after`, in order.
+
+    Where those events are forgotten the first one is a snapshot: the nodes of the job as they ended, with the number of
+    the last event forgotten.
+    """
+    query = "SELECT job, first, last, body FROM events WHERE job = ? AND last > ? ORDER BY first LIMIT ?"
+    found = [Batch(*row) for row in db.execute(query, (job, after, AT_ONCE))]
+    (oldest,) = db.execute("SELECT MIN(first) FROM events WHERE job = ?", (job,)).fetchone()
+    if oldest is None or oldest == 1 or after >= oldest - 1:
+        return found
+    finished, nodes = db.execute("SELECT finished, nodes FROM jobs WHERE id = ?", (job,)).fetchone()
+    head = compact({"n": oldest - 1, "job": job, "t": finished, "type": "snapshot"})
+    return [Batch(job, oldest - 1, oldest - 1, f'[{head[:-1]},"nodes":{nodes or "{}"}}}]'), *found]
+
+
+def _forget(db: sqlite3.Connection, job: str) -> None:
+    """Of the job that came EVENTS_OF jobs before this one, let all events go but the last, if it has ended."""
+    ended = ",".join(f"'{state}'" for state in sorted(TERMINAL))
+    db.execute(
+        "DELETE FROM events WHERE job ="  # noqa: S608
+        f" (SELECT id FROM jobs WHERE seq = (SELECT seq FROM jobs WHERE id = ?) - ? AND state IN ({ended}))"
+        " AND last < (SELECT MAX(last) FROM events AS own WHERE own.job = events.job)",
+        (job, EVENTS_OF),
     )
-    return [Batch(*row) for row in rows]
 
 
 def state_of(db: sqlite3.Connection, job: str) -> State | None:

@@ -180,14 +180,18 @@ class Jobs:
     async def subscribe(self, id: str, after: int = 0) -> AsyncGenerator[str]:
         """The events of a job above number `after`, as texts of JSON arrays, until its end. Raises UnknownJob.
 
-        Numbers grow and may have gaps: a preview that is superseded before it is read is not sent.
+        Numbers grow and may have gaps: a preview that is superseded before it is read is not sent. Where events were
+        forgotten, as the job is old, one "snapshot" stands for them: {"n", "job", "t", "type", "nodes"}, see Job.
         """
         return self._follow(id, await self._feed(id), after)
 
     async def recorded(self, id: str, after: int = 0) -> AsyncGenerator[str]:
         """What `subscribe` would give now, without waiting for more. Raises UnknownJob at the first text."""
-        for batch in await self._batches(id, await self._feed(id), after):
-            yield clip(batch, after)
+        feed, position = await self._feed(id), after
+        while batches := await self._batches(id, feed, position):
+            for batch in batches:
+                yield clip(batch, position)
+                position = batch.last
 
     async def watch(self) -> AsyncGenerator[str]:
         """Transitions of all jobs and of the worker from now on, as texts of JSON arrays.
@@ -209,12 +213,13 @@ class Jobs:
     async def _follow(self, id: str, feed: Feed | None, after: int) -> AsyncGenerator[str]:
         position = after
         while True:
-            for batch in await self._batches(id, feed, position):
+            batches = await self._batches(id, feed, position)
+            for batch in batches:
                 yield clip(batch, position)
                 position = batch.last
-            if feed is None:
+            if feed is None and not batches:
                 return
-            if feed.last <= position:
+            if feed is not None and feed.last <= position:
                 if feed.ended:
                     return
                 await feed.changed()
@@ -224,7 +229,7 @@ class Jobs:
         if feed is not None and after >= feed.base:
             return feed.after(after)
         stored = await self._database.run(partial(rows.batches, job=id, after=after))
-        if feed is None:
+        if feed is None or len(stored) >= rows.AT_ONCE:
             return stored
         return [*stored, *feed.after(max(after, stored[-1].last if stored else 0))]
 

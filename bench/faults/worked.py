@@ -31,7 +31,7 @@ from graph.workflow import load
 from jobs import dispatcher
 from jobs.database import connect
 from jobs.outputs import OutputWriter
-from jobs.rows import MIGRATIONS
+from jobs.schema import MIGRATIONS
 from tests.api.world import API, World, png, workflow
 
 # In the worker

@@ -28,7 +28,7 @@ from jobs.database import Database
 from jobs.files import FileStore
 from jobs.hashes import Hashes
 from jobs.protocol import Message
-from jobs.rows import MIGRATIONS
+from jobs.schema import MIGRATIONS
 from jobs.service import Jobs
 from jobs.staff import Workers
 from jobs.supervisor import Listener

@@ -16,7 +16,7 @@ from jobs.catalogue import Catalogue
 from jobs.database import Database
 from jobs.files import FileStore
 from jobs.hashes import Hashes
-from jobs.rows import MIGRATIONS
+from jobs.schema import MIGRATIONS
 from jobs.service import Jobs
 from jobs.staff import Workers
 from jobs.supervisor import Supervisor

@@ -17,6 +17,7 @@ from graph.context import OutputFile
 from jobs import fsck, rows
 from jobs.database import connect
 from jobs.rows import Ending, NewJob
+from jobs.schema import MIGRATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = {
@@ -28,7 +29,7 @@ WORKFLOW = {
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     (tmp_path / "output" / "set").mkdir(parents=True)
-    connection = connect(tmp_path / "jobs.db", rows.MIGRATIONS)
+    connection = connect(tmp_path / "jobs.db", MIGRATIONS)
     yield connection
     connection.close()
 

@@ -14,13 +14,14 @@ from jobs import order, rows
 from jobs.database import connect
 from jobs.job import NotQueued, UnknownJob
 from jobs.rows import Ending, NewJob
+from jobs.schema import MIGRATIONS
 from tests.jobs.conftest import document, running
 from tests.jobs.test_service import SUM
 
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    connection = connect(tmp_path / "jobs.db", rows.MIGRATIONS)
+    connection = connect(tmp_path / "jobs.db", MIGRATIONS)
     yield connection
     connection.close()
 
@@ -124,12 +125,12 @@ def test_the_order_is_found_by_indexes(db: sqlite3.Connection) -> None:
 
 
 def test_a_queue_of_the_first_schema_keeps_its_order(tmp_path: Path) -> None:
-    old = connect(tmp_path / "jobs.db", rows.MIGRATIONS[:1])
+    old = connect(tmp_path / "jobs.db", MIGRATIONS[:1])
     fields = "INSERT INTO jobs (id, state, rank, client, attempt, created, workflow)"
     for id in ("a", "b"):
         old.execute(f"{fields} VALUES (?, 'queued', 0, '', 0, 0, '{{}}')", (id,))
     old.close()
-    later = connect(tmp_path / "jobs.db", rows.MIGRATIONS)
+    later = connect(tmp_path / "jobs.db", MIGRATIONS)
     join(later, "c")
     assert queued(later) == ["a", "b", "c"]
     later.close()

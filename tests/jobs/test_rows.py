@@ -13,11 +13,12 @@ from jobs import rows
 from jobs.database import DatabaseTooNew, DatabaseUnusable, connect
 from jobs.recovery import RESTART_GAP, recover
 from jobs.rows import Batch, Ending, NewJob
+from jobs.schema import MIGRATIONS
 
 
 @pytest.fixture
 def db(tmp_path: Path):
-    connection = connect(tmp_path / "jobs.db", rows.MIGRATIONS)
+    connection = connect(tmp_path / "jobs.db", MIGRATIONS)
     yield connection
     connection.close()
 
@@ -84,6 +85,38 @@ def test_every_transition_has_its_event(db: sqlite3.Connection) -> None:
     assert [event.get("state") for event in events] == ["queued", "running", None, None, "failed"]
     assert events[-1]["error"] == {"message": "why"}
     assert [(batch.first, batch.last) for batch in rows.batches(db, "a", 3)] == [(3, 4), (5, 5)]
+
+
+def test_the_events_of_old_jobs_that_have_ended_are_told_by_a_snapshot(db, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "EVENTS_OF", 2)
+    for id in "abcd":
+        rows.insert(db, job(id))
+        lease = rows.claim(db, "w", 1)
+        assert lease is not None
+        rows.append(db, Batch(id, 3, 4, '[{"n":3},{"n":4}]'))
+        if id != "b":
+            rows.finish(db, id, 1, Ending("done", "done", nodes='{"1":{"state":"ran"}}'), 4, 7)
+
+    def told(id: str, after: int) -> list[dict]:
+        return [event for batch in rows.batches(db, id, after) for event in json.loads(batch.body)]
+
+    snapshot, end = told("a", 0)
+    assert snapshot == {"n": 4, "job": "a", "t": 7, "type": "snapshot", "nodes": {"1": {"state": "ran"}}}
+    assert (end["n"], end["state"]) == (5, "done")
+    assert told("a", 3) == [snapshot, end]
+    assert told("a", 4) == [end]
+    assert told("a", 5) == []
+    for id in "bcd":
+        assert [event["n"] for event in told(id, 0)][:4] == [1, 2, 3, 4]
+
+
+def test_events_are_read_some_at_a_time(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "AT_ONCE", 2)
+    rows.insert(db, job("a"))
+    for n in range(2, 6):
+        rows.append(db, Batch("a", n, n, f'[{{"n":{n}}}]'))
+    assert [batch.first for batch in rows.batches(db, "a", 0)] == [1, 2]
+    assert [batch.first for batch in rows.batches(db, "a", 3)] == [4, 5]
 
 
 def test_an_idempotency_key_lives_a_day(db: sqlite3.Connection) -> None:

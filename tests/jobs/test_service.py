@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from graph.problems import InvalidGraph
+from jobs import feed, rows
 from jobs.job import KeyReused, UnknownJob
 from tests.jobs.conftest import Bench, document, running
 
@@ -211,6 +212,11 @@ def test_a_running_job_shows_its_nodes(bench) -> None:
         await bench.until(id, "progress")
         states = {node: entry["state"] for node, entry in (await bench.nodes(id)).items()}
         assert states == {"1": "ran", "2": "running"}
+        await bench.until(id, "estimate")
+        estimate = (await bench.jobs.get(id)).estimate
+        assert estimate is not None
+        assert 0 < estimate["left_ms"] <= estimate["ms"]
+        assert estimate["unknown"] == 1, "Show never ran"
         await bench.jobs.cancel(id)
 
     bench(scenario)
@@ -223,7 +229,7 @@ def test_the_cache_says_what_it_holds_and_lets_go(bench) -> None:
         assert 0 < before["host"]["used"] <= before["host"]["budget"]
         assert (await bench.jobs.cache(["host"]))["host"]["results"] == 0
         plan = await bench.jobs.explain(document(SUM))
-        assert {node["state"] for node in plan.values()} == {"run"}
+        assert {node["state"] for node in plan["nodes"].values()} == {"run"}
 
     bench(scenario)
 
@@ -231,10 +237,10 @@ def test_the_cache_says_what_it_holds_and_lets_go(bench) -> None:
 def test_explain_says_what_a_job_would_do(bench) -> None:
     async def scenario(bench: Bench) -> None:
         before = await bench.jobs.explain(document(SUM))
-        assert {node["state"] for node in before.values()} == {"run"}
+        assert {node["state"] for node in before["nodes"].values()} == {"run"}
         await bench.run(SUM)
         after = await bench.jobs.explain(document(SUM))
-        assert {node["state"] for node in after.values()} == {"cached"}
+        assert {node["state"] for node in after["nodes"].values()} == {"cached"}
         with pytest.raises(InvalidGraph):
             await bench.jobs.explain(document(SUM), ["nowhere"])
 
@@ -279,6 +285,27 @@ def test_history_and_queue_survive_a_restart(tmp_path: Path) -> None:
             ended = await bench.events(interrupted)
             assert [event["n"] for event in ended] == sorted({event["n"] for event in ended})
             assert (await bench.events(waiting))[-1]["state"] == "done"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 64])
+def test_history_is_told_whole_however_much_is_read_at_once(tmp_path: Path, monkeypatch, at_once: int) -> None:
+    monkeypatch.setattr(rows, "AT_ONCE", at_once)
+    monkeypatch.setattr(feed, "MAX_HELD", 300)
+
+    async def scenario() -> None:
+        async with running(tmp_path / "data") as bench:
+            steps = ("Steps", {"value": "@1", "count": 40})
+            id = await bench.jobs.submit(document({"1": ("Number", {}), "2": steps, "3": ("Show", {"value": "@2"})}))
+            await bench.until(id, "progress")
+            live, late = await asyncio.gather(bench.events(id), bench.events(id, 3))
+            whole = [event for text in [text async for text in bench.jobs.recorded(id)] for event in json.loads(text)]
+            stored = [event["n"] for event in whole]
+            assert stored == sorted(set(stored))
+            assert set(stored) <= {event["n"] for event in live}
+            assert {n for n in stored if n > 3} <= {event["n"] for event in late}
+            assert await bench.events(id) == whole
 
     asyncio.run(scenario())
 

@@ -27,6 +27,17 @@ test("events fold into the state of each node", () => {
   assert.equal(isActive(done), false);
 });
 
+test("a snapshot stands for events that are forgotten", () => {
+  const nodes = { 1: { state: "cached", reason: "same inputs", ms: 0 }, 2: { state: "failed", reason: "no", ms: null } };
+  const { run, touched } = reduce({ ...IDLE, job: "j", state: "queued" }, /** @type {any} */ ([
+    { n: 8, type: "snapshot", nodes },
+    { n: 9, type: "state", state: "failed", error: { message: "no" } },
+  ]));
+  assert.deepEqual([run.state, run.last], ["failed", 9]);
+  assert.deepEqual([run.nodes.get("1")?.state, run.nodes.get("2")?.reason], ["cached", "no"]);
+  assert.deepEqual([...touched].sort(), ["1", "2"]);
+});
+
 test("events seen before change nothing, so that a replay is harmless", () => {
   const { run } = reduce(IDLE, EVENTS);
   const again = reduce(run, EVENTS);

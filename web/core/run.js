@@ -10,7 +10,8 @@
  *            nodes: ReadonlyMap<string, NodeRun>, error: Problem | null,
  *            outputs: Readonly<Record<string, readonly OutputFile[]>>}} Run
  * @typedef {{n?: number, job?: string, type: string, node?: string, reason?: string, step?: number, total?: number,
- *            ms?: number, state?: string, error?: Partial<Problem> | string | null, media_type?: string, data?: string}} RunEvent
+ *            ms?: number, state?: string, error?: Partial<Problem> | string | null, media_type?: string, data?: string,
+ *            nodes?: Readonly<Record<string, NodeRun>>}} RunEvent
  */
 
 /** @type {Run} */
@@ -39,6 +40,7 @@ export function reduce(run, events) {
     if (event.n !== undefined && event.n <= next.last) continue;
     next.last = event.n ?? next.last;
     if (event.type === "state") applyState(next, event, touched);
+    else if (event.type === "snapshot") applySnapshot(next, event, touched);
     else if (event.node !== undefined) {
       const before = nodes.get(event.node);
       const after = nodeAfter(before, event);
@@ -60,6 +62,14 @@ function applyState(run, event, touched) {
   if (event.error) run.error = problem(event.error, null);
   if (run.state === "running") forget(run, touched, () => true);
   if (isOver(run)) forget(run, touched, (node) => node.state === "queued" || node.state === "running");
+}
+
+/** What became of each node, in place of events that are forgotten. @param {Run & {nodes: Map<string, NodeRun>}} run @param {RunEvent} event @param {Set<string>} touched */
+function applySnapshot(run, event, touched) {
+  for (const [id, { state, reason, ms }] of Object.entries(event.nodes ?? {})) {
+    run.nodes.set(id, { state, reason, ms });
+    touched.add(id);
+  }
 }
 
 /** A job that starts over, or is over, has no use for some node states. @param {Run & {nodes: Map<string, NodeRun>}} run @param {Set<string>} touched @param {(node: NodeRun) => boolean} which */
