@@ -337,7 +337,7 @@ def explain(options: argparse.Namespace) -> int:
         plan = compose(options, data, files).explain(workflow, None)
     else:
         plan = explain_there(url, workflow, options.token_file and read_token(options.token_file))
-    print(json.dumps({"nodes": plan}, indent=1) if options.json else report.plan_text(plan, titles(workflow)))
+    print(json.dumps(plan, indent=1) if options.json else report.plan_text(plan, titles(workflow)))
     return Exit.DONE
 
 

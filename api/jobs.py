@@ -65,18 +65,17 @@ async def _accepted(submission: Awaitable[str]) -> web.StreamResponse:
 async def explain(request: web.Request, services: Services) -> web.StreamResponse:
     """What a job would run and what it would take from the cache, node by node, with the reason; runs nothing.
 
-    `ms` and `bytes` of a node are what it took in earlier runs; `ms` of the whole is their sum, `unknown` the number of
-    nodes that would run and never did."""
+    `ms` and `bytes` of a node are what it took in earlier runs, `beside_bytes` what it needed on its device beside.
+    `grows` are the nodes that grew of it in the last run; null: there are some, and they are known only when it runs.
+    Of the whole, `ms` is the time with nodes side by side where they may, `peak_bytes` the most held at a time, and
+    `unknown` the number of nodes that would run and never did."""
     workflow, _, targets, _ = await _request(request)
     try:
-        nodes = await services.jobs.explain(workflow, targets)
+        return web.json_response(await services.jobs.explain(workflow, targets))
     except InvalidGraph as error:
         raise invalid_graph(error) from error
     except WorkerUnavailable as error:
         raise _unavailable(error) from error
-    running = [node for node in nodes.values() if node["state"] == "run"]
-    known = [node["ms"] for node in running if "ms" in node]
-    return web.json_response({"nodes": nodes, "ms": round(sum(known), 3), "unknown": len(running) - len(known)})
 
 
 async def get(request: web.Request, services: Services) -> web.StreamResponse:
@@ -200,7 +199,8 @@ async def _until_ended(services: Services, id: str, seconds: int) -> None:
 def _job_text(job: Job) -> str:
     """The job as JSON text; the states of its nodes go through as the text they are kept as."""
     head = json.dumps({"id": job.id, "state": job.state, "attempt": job.attempt, **_place(job), **_times(job)})
-    tail = json.dumps({"outputs": _outputs(job), "error": job.error})
+    estimate = {} if job.estimate is None else {"estimate": job.estimate}
+    tail = json.dumps({"outputs": _outputs(job), "error": job.error, **estimate})
     return f'{head[:-1]}, "nodes": {job.nodes_json}, {tail[1:]}'
 
 

@@ -45,6 +45,11 @@ ERROR: Mapping[str, object] = {
     "properties": {"code": TEXT, "message": TEXT, "node": {}, "port": {}},
 }
 
+COST: Mapping[str, Schema] = {"ms": {"type": "number"}, "bytes": COUNT, "beside_bytes": COUNT}
+ESTIMATE = record(
+    {"ms": {"type": "number"}, "left_ms": {"type": "number"}, "peak_bytes": COUNT, "unknown": COUNT}, {"t": COUNT}
+)
+
 SCHEMAS: Mapping[str, Schema] = {
     "Problem": record(
         {"type": TEXT, "title": TEXT, "status": COUNT, "code": TEXT, "detail": TEXT},
@@ -100,7 +105,8 @@ SCHEMAS: Mapping[str, Schema] = {
             ),
             "outputs": map_of(list_of(ref("Output"))),
             "error": ERROR,
-        }
+        },
+        {"estimate": ESTIMATE},
     ),
     "Output": record({"url": TEXT, "media_type": TEXT, "width": COUNT, "height": COUNT}),
     "JobList": record(
@@ -111,9 +117,16 @@ SCHEMAS: Mapping[str, Schema] = {
     "Explanation": record(
         {
             "nodes": map_of(
-                record({"state": one_of("cached", "run"), "reason": TEXT}, {"ms": {"type": "number"}, "bytes": COUNT})
+                record(
+                    {"state": one_of("cached", "run"), "reason": TEXT},
+                    {
+                        **COST,
+                        "grows": {"type": ["object", "null"], "additionalProperties": record({"type": TEXT}, COST)},
+                    },
+                )
             ),
             "ms": {"type": "number"},
+            "peak_bytes": COUNT,
             "unknown": COUNT,
         }
     ),

@@ -18,7 +18,7 @@ from graph import reasons
 from graph.costs import Costs
 from graph.flights import Flights
 from graph.keys import Fingerprint, Key, Record, fingerprint
-from graph.ledger import TierName
+from graph.ledger import Gauge, TierName
 from graph.plan import History, Plan
 from graph.tiers.disk import Disk
 from graph.tiers.index import opened_record
@@ -32,7 +32,8 @@ T = TypeVar("T")
 
 
 class Cache:
-    """Results over `tiers` of memory, fastest first, and `disk`. `place` moves values off a device and back.
+    """Results over `tiers` of memory, fastest first, and `disk`. `place` moves values off a device and back,
+    `gauge` tells what nodes need there while they run.
     Remembers at most `remembered` records, forgetting the oldest."""
 
     def __init__(
@@ -43,12 +44,13 @@ class Cache:
         *,
         disk: Disk | None = None,
         place: Place | None = None,
+        gauge: Gauge | None = None,
     ) -> None:
         self.history, self.flights = History(), Flights()
         self._tiers, self._traits, self._remembered = tiers, traits, remembered
-        self._disk, self._place = disk, place
+        self._disk, self._place, self.gauge = disk, place, gauge
         self.costs = Costs(None if disk is None else disk.fact("costs"))
-        self._made: set[Key] = set()
+        self._made: dict[Key, int] = {}
         self._by_structure: dict[Key, Key] = {}
         self._by_value: dict[Key, Record | bytes] = {}
         self._lock, self._loading = RLock(), Lock()
@@ -97,7 +99,7 @@ class Cache:
                     if self._disk is not None:
                         self._disk.link(plan.keys[i], record.key)
             self.history.remember(plan)
-            made, self._made = self._made, set()
+            made, self._made = self._made, {}
             if self.costs.learn(plan, made) and self._disk is not None:
                 self._disk.keep("costs", self.costs.to_bytes())
 
@@ -148,7 +150,8 @@ class Cache:
         self, key: Key, outputs: Outputs, seconds: float, forwarded: Mapping[str, Fingerprint] | None = None
     ) -> Record:
         """The record of outputs, which are not kept; of `forwarded` ones the fingerprint is known."""
-        return Record(key, self._fingerprints(key, outputs, forwarded or {}), seconds)
+        size = sum(map(self._traits.size, outputs.values()))
+        return Record(key, self._fingerprints(key, outputs, forwarded or {}), seconds, size)
 
     def _fingerprints(self, key: Key, outputs: Outputs, known: Mapping[str, Fingerprint]) -> Mapping[str, Fingerprint]:
         return {
@@ -163,12 +166,14 @@ class Cache:
         outputs: Outputs,
         seconds: float,
         forwarded: Mapping[str, Fingerprint] | None = None,
+        peak: int = 0,
     ) -> Record:
-        """Keep outputs by their value key, and by `structural` where what made them always makes the same."""
+        """Keep outputs by their value key, and by `structural` where what made them always makes the same. `peak` are
+        the most bytes that making them took on the device."""
         result = self._measured(outputs, seconds)
         record = Record(key, self._fingerprints(key, outputs, forwarded or {}), seconds, result.size)
         with self._lock:
-            self._made.add(key)
+            self._made[key] = max(0, peak - result.on_device)
             self._by_value[key] = record
             _forget(self._by_value, self._remembered)
             if structural is not None:

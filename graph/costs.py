@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,24 +25,31 @@ SizeClass = tuple[str, str, int, int]
 
 @dataclass(frozen=True)
 class Cost:
-    """Milliseconds a node takes, and bytes of what it makes."""
+    """Milliseconds a node takes, bytes of what it makes, and bytes it needs beside that and its inputs while it runs,
+    as far as its device tells."""
 
     ms: float
     bytes: int
+    beside: int = 0
+
+    def to_json(self) -> dict[str, float]:
+        beside = {"beside_bytes": self.beside} if self.beside else {}
+        return {"ms": round(self.ms, 3), "bytes": self.bytes, **beside}
 
 
 class Costs:
     def __init__(self, stored: bytes | None = None) -> None:
         self._known: dict[SizeClass, Cost] = {}
         if stored is not None:
-            for type, version, read, work, ms, made in json.loads(stored):
-                self._known[type, version, read, work] = Cost(ms, made)
+            for type, version, read, work, *cost in json.loads(stored):
+                self._known[type, version, read, work] = Cost(*cost)
 
     def to_bytes(self) -> bytes:
-        return json.dumps([[*size, cost.ms, cost.bytes] for size, cost in self._known.items()]).encode()
+        return json.dumps([[*size, cost.ms, cost.bytes, cost.beside] for size, cost in self._known.items()]).encode()
 
-    def learn(self, plan: Plan, made: Collection[Key]) -> bool:
-        """Take up what the nodes whose results were `made` just now have cost; whether anything is new."""
+    def learn(self, plan: Plan, made: Mapping[Key, int]) -> bool:
+        """Take up what the nodes have cost whose results were `made` just now, with what they needed beside; whether
+        anything is new."""
         learned = False
         for i, record in enumerate(plan.records):
             if record is None or record.key not in made:
@@ -53,7 +60,8 @@ class Costs:
             if known is not None and record.seconds < LEAST_S:
                 continue
             ms = record.seconds * 1000
-            self._known[size] = Cost(ms if known is None else known.ms + NEW_SHARE * (ms - known.ms), record.size)
+            ms = ms if known is None else known.ms + NEW_SHARE * (ms - known.ms)
+            self._known[size] = Cost(ms, record.size, made[record.key])
             learned = True
         while len(self._known) > MOST:
             del self._known[next(iter(self._known))]
@@ -62,7 +70,8 @@ class Costs:
     def predict(self, plan: Plan, runs: Collection[int]) -> dict[int, Cost]:
         """Of the nodes that will run, those of a type that ran before; what one makes decides what the next reads."""
         found: dict[int, Cost] = {}
-        for i in sorted(runs):
+        classes: dict[SizeClass, Cost | None] = {}
+        for i in sorted(runs, key=plan.rank):
             read = 0
             for parent, _ in plan.parents[i]:
                 record = plan.records[parent]
@@ -70,7 +79,10 @@ class Costs:
                     read += record.size
                 elif parent in found:
                     read += found[parent].bytes
-            if (cost := self._nearest(_size_class(plan, i, read))) is not None:
+            size = _size_class(plan, i, read)
+            if size not in classes:
+                classes[size] = self._nearest(size)
+            if (cost := classes[size]) is not None:
                 found[i] = cost
         return found
 
@@ -84,7 +96,7 @@ class Costs:
         _, near = min(alike)
         scale = 2.0 ** max(size[2] - near[2], size[3] - near[3], key=abs)
         cost = self._known[near]
-        return Cost(cost.ms * scale, int(cost.bytes * scale))
+        return Cost(cost.ms * scale, int(cost.bytes * scale), int(cost.beside * scale))
 
 
 def _size_class(plan: Plan, i: int, read: int) -> SizeClass:

@@ -131,4 +131,20 @@ class Skipped:
         return {"type": "skipped", "node": self.node, "reason": self.reason}
 
 
-Event = Queued | Cached | Started | Progress | Preview | Finished | Failed | Skipped
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long the run takes: `ms` from its start to its end, `left_ms` of that from now on, by what nodes took in
+    earlier runs and by the steps of those that run; of `unknown` nodes nothing is known. `peak_bytes` are the most that
+    are held at a time."""
+
+    ms: float
+    left_ms: float
+    peak_bytes: int
+    unknown: int
+
+    def to_json(self) -> dict[str, Any]:
+        times = {"ms": round(self.ms, 1), "left_ms": round(self.left_ms, 1)}
+        return {"type": "estimate", **times, "peak_bytes": self.peak_bytes, "unknown": self.unknown}
+
+
+Event = Queued | Cached | Started | Progress | Preview | Finished | Failed | Skipped | Estimate

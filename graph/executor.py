@@ -17,6 +17,7 @@ from graph.bind import Node
 from graph.cache import Cache, Outputs
 from graph.context import NO_CONTEXT, Cancelled, Context, OutputFile
 from graph.demand import Demand
+from graph.eta import Eta
 from graph.events import Event, NodeError, Preview, Progress
 from graph.files import Files
 from graph.flights import Landed
@@ -94,6 +95,8 @@ class _Run:
         self.running = self.waiting = 0
         self.crash: BaseException | None = None
         self.demand = Demand(self.plan, self.cache, self.emit, self._told)
+        ahead = self.demand.ahead
+        self.eta = Eta(self.plan, self.cache.costs, self.demand.values, self.free, ahead, self.emit)
         self.growth = Growth(self.plan, self.cache, self.files, self.demand.values)
         self.underway: dict[int, Underway] = {}
         self.asked: dict[int, list[tuple[int, str]]] = {}
@@ -102,6 +105,7 @@ class _Run:
         try:
             with self.lock:
                 self.demand.start()
+                self.eta.begin()
             self._work()
             for helper in self.helpers:
                 helper.join()
@@ -146,6 +150,7 @@ class _Run:
                 i = self.demand.next_ready(self.free)
                 if i is not None:
                     self._occupy(i)
+                    self.eta.started(i, time.perf_counter())
                 elif not self.demand.boarding.landings:
                     if not self.running and not self.demand.boarding.away:
                         self.turn.notify_all()
@@ -175,14 +180,18 @@ class _Run:
     def _run_node(self, i: int) -> None:
         node, id = self.plan.nodes[i], self.plan.ids[i]
         started = time.perf_counter()
+        gauge = self.cache.gauge if node.spec.resource == "gpu" else None
+        before = 0 if gauge is None else gauge.start()
         try:
             under = self.underway.pop(i, None)
             if under is None:
                 under = Underway(node.spec)
-                outputs = under.begin(self._inputs(i), self._context(id) if node.spec.context else self.context)
+                outputs = under.begin(self._inputs(i), self._context(i) if node.spec.context else self.context)
             else:
                 outputs = under.go_on(self._arrived(i))
             under.seconds += time.perf_counter() - started
+            if gauge is not None:
+                under.peak = max(under.peak, gauge.most() - before)
             if outputs is None:
                 end = partial(self._suspend, i, under)
             else:
@@ -198,6 +207,8 @@ class _Run:
             self.running -= 1
             self.free[node.spec.resource] += 1
             end()
+            if time.perf_counter() >= self.eta.due:
+                self.eta.tell(time.perf_counter())
             landings = self.demand.boarding.take()
         self.demand.boarding.tell(landings)
 
@@ -237,7 +248,7 @@ class _Run:
         key = self.demand.value_key(i)
         if self.plan.nodes[i].volatile:
             return self.cache.describe(key, outputs, under.seconds, under.forwarded)
-        return self.cache.put(self.plan.lasting_key(i), key, outputs, under.seconds, under.forwarded)
+        return self.cache.put(self.plan.lasting_key(i), key, outputs, under.seconds, under.forwarded, under.peak)
 
     def _inputs(self, i: int) -> dict[str, Any]:
         node = self.plan.nodes[i]
@@ -260,12 +271,15 @@ class _Run:
             values.update({n: replace(v, given=given) for n, v in values.items() if isinstance(v, Body)})
         return values
 
-    def _context(self, id: NodeId) -> Context:
+    def _context(self, i: int) -> Context:
+        id = self.plan.ids[i]
+
         def progress(step: int, total: int) -> None:
             if self.cancelled() or self.crash is not None:
                 raise Cancelled
             with self.lock:
                 self.emit(Progress(id, step, total))
+                self.eta.step(i, step, total)
 
         def preview(media_type: str, data: bytes) -> None:
             with self.lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 TierName = Literal["device", "host", "disk"]
 
@@ -30,3 +30,15 @@ class Account:
     def give_back(self, size: int) -> None:
         self.used -= size
         self.results -= 1
+
+
+class Gauge(Protocol):
+    """Bytes in use on a device, as its own allocator counts them."""
+
+    def start(self) -> int:
+        """Bytes in use; from now on the most is counted."""
+        ...
+
+    def most(self) -> int:
+        """The most bytes in use since `start`."""
+        ...

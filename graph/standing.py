@@ -14,6 +14,7 @@ from graph.cache import Cache, Outputs
 from graph.events import Event, NodeError
 from graph.flights import Boarding, Landed
 from graph.keys import Key
+from graph.live import Live
 from graph.plan import Plan
 from graph.ready import Ready
 from graph.telling import Teller
@@ -58,7 +59,7 @@ class Standing:
         self, plan: Plan, cache: Cache, emit: Callable[[Event], None], told: Callable[[int, Landed | None], None]
     ) -> None:
         count = len(plan.ids)
-        self.values: dict[int, Outputs] = {}
+        self.values = Live(plan.records)
         self.error: NodeError | None = None
         self.cancelled = False
         self.boarding = Boarding(cache.flights, told)
@@ -86,6 +87,12 @@ class Standing:
         """what may be needed or not, as only lazy inputs read it"""
         self._announcing = False
         self._steps: list[tuple[Callable[[int], None], int]] = []
+
+    def ahead(self) -> list[int]:
+        """The nodes that run, or will as far as is known."""
+        return [
+            i for i, state in enumerate(self._state) if State.IDLE < state < State.DONE and state is not State.FOLLOWING
+        ]
 
     def _is_undecided(self, i: int) -> bool:
         return self._state[i] is State.IDLE and self._plan.records[i] is None
@@ -183,7 +190,7 @@ class Standing:
         """Let node i go when nothing needs it any more."""
         if self._readers[i] or self._followers.get(i):
             return
-        self.values.pop(i, None)
+        self.values.let_go(i)
         if State.IDLE < self._state[i] < State.RUNNING:
             self._skip(i)
         elif self._state[i] is not State.RUNNING:

@@ -25,7 +25,7 @@ class Underway:
     def __init__(self, spec: NodeSpec) -> None:
         self.asks: Sequence[Lazy[Any]] = ()
         self.forwarded: dict[str, Fingerprint] = {}
-        self.seconds = 0.0
+        self.seconds, self.peak = 0.0, 0
         self._spec = spec
         self._coroutine: Coroutine[Any, Any, Any] | None = None
         self._outputs: Outputs = {}

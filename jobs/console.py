@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TextIO
 
-from graph.events import Event, Failed, Finished, Progress, Started
+from graph.events import Estimate, Event, Failed, Finished, Progress, Started
 
 BAR = 24
 QUIET_S = 10.0
@@ -21,6 +21,7 @@ class Console:
         self._lock = threading.Lock()
         self._width = 0
         self._last = time.monotonic()
+        self._until: float | None = None
 
     @staticmethod
     def on(stream: TextIO, environ: Mapping[str, str], titles: Mapping[str, str]) -> Console:
@@ -35,7 +36,9 @@ class Console:
                 case Started(node=node):
                     self._status(f"{self._name(node)} …")
                 case Progress(node=node, step=step, total=total):
-                    self._status(f"{self._name(node)} {self._bar(step, total)} {step}/{total}")
+                    self._status(f"{self._name(node)} {self._bar(step, total)} {step}/{total}{self._left()}")
+                case Estimate(left_ms=left):
+                    self._until = time.monotonic() + left / 1000
                 case Finished(node=node, ms=ms):
                     self._status(f"{self._name(node)} {ms / 1000:.2f} s")
                 case Failed(node=node, error=error):
@@ -50,6 +53,11 @@ class Console:
 
     def _name(self, node: str) -> str:
         return f"{self._titles.get(node, '?')} ({node})"
+
+    def _left(self) -> str:
+        """What the latest estimate leaves of the time, in whole seconds."""
+        left = 0 if self._until is None else round(self._until - time.monotonic())
+        return f", about {left} s left" if left > 0 else ""
 
     def _bar(self, step: int, total: int) -> str:
         filled = BAR * min(step, total) // max(total, 1)

@@ -54,10 +54,11 @@ class Engine:
         )
 
     def explain(self, workflow: Workflow, targets: Sequence[str] | None) -> Mapping[str, Any]:
-        """What `run` would do: `{id: {"state": "cached"|"run", "reason"}}`; also while it runs. Raises InvalidGraph."""
+        """What `run` would do: `{"nodes": {id: {"state": "cached"|"run", "reason", "ms"?, "bytes"?, "beside_bytes"?,
+        "grows"?}}, "ms", "peak_bytes", "unknown"}`; also while it runs. Raises InvalidGraph."""
         self.cache.catch_up()
         graph = build(workflow, self.registry, self.files, targets)
-        return {id: made.to_json() for id, made in explain(graph, targets, self.cache, self.files).items()}
+        return explain(graph, targets, self.cache, self.files, self.limits).to_json()
 
     def report_cache(self, cleared: Sequence[TierName] = ()) -> Mapping[str, Any]:
         """What the cache holds once the tiers named are empty: `{tier: {"budget", "used", "results"}}`, in bytes."""

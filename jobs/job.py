@@ -35,6 +35,8 @@ class Job:
     error: Mapping[str, object] | None
     outputs: Mapping[str, Sequence[OutputFile]]
     nodes_json: str
+    estimate: Mapping[str, float] | None = None
+    """of a job that runs, what it said last of the time it takes: `{"ms", "left_ms", "peak_bytes", "unknown", "t"}`"""
 
 
 @dataclass(frozen=True)

@@ -46,15 +46,15 @@ class Outbox:
         kind = type(event)
         with self._lock:
             if kind is Preview:
-                self._send_preview(event.node, self._numbered(fields))
+                self._send_preview(fields["node"], self._numbered(fields))
                 return
             if kind is Progress:
-                if event.node in self._progress:
-                    self._progress[event.node].update(fields, t=time.time_ns() // 1_000_000)
+                if fields["node"] in self._progress:
+                    self._progress[fields["node"]].update(fields, t=time.time_ns() // 1_000_000)
                     return
-                self._progress[event.node] = fields
+                self._progress[fields["node"]] = fields
             elif kind is Started:
-                self._recorder.note(self._job, event.node)
+                self._recorder.note(self._job, fields["node"])
             self._pending.append(self._numbered(fields))
             self._note(fields)
             if len(self._pending) == 1:

@@ -15,13 +15,13 @@ LIMIT_S = 90.0
 
 
 def explain_there(url: str, workflow: Workflow, token: str | None) -> Mapping[str, Any]:
-    """What the server at `url`, which has the cache, would do: `{id: {"state", "reason"}}`. Raises Failure."""
+    """What the server at `url`, which has the cache, would do, see Engine.explain. Raises Failure."""
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     body = json.dumps({"workflow": workflow.document}).encode()
     request = urllib.request.Request(f"{url}/api/v1/jobs/explain", body, headers)  # noqa: S310 - the url is our own
     try:
         with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:  # noqa: S310
-            return json.load(answer)["nodes"]
+            return json.load(answer)
     except urllib.error.HTTPError as error:
         code = Exit.INVALID if error.code == 422 else Exit.NO_SERVER
         raise Failure(code, f"{url} refused: {error.read().decode(errors='replace')}") from error

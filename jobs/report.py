@@ -68,13 +68,21 @@ def differences_text(found: Sequence[Difference]) -> str:
     return _table([(each.kind, each.name, each.detail, marks[each.repairable]) for each in found])
 
 
-def plan_text(plan: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:
-    """One node a line, with the time it is expected to take; the sum of the known ones last."""
-    rows = [
-        (id, titles.get(id, "?"), str(node["state"]), _expected(node), str(node["reason"])) for id, node in plan.items()
-    ]
-    known = [node["ms"] for node in plan.values() if "ms" in node]
-    return _table(rows) + (f"\nabout {sum(known) / 1000:.1f} s in all" if known else "")
+def plan_text(plan: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    """One node a line, with the time it is expected to take, then those that grew of it; the whole last."""
+    rows: list[tuple[str, ...]] = []
+    for id, node in plan["nodes"].items():
+        rows.append((id, titles.get(id, "?"), str(node["state"]), _expected(node), str(node["reason"])))
+        grows = node.get("grows", {})
+        if grows is None:
+            rows.append((f"{id}/...", "", "", "", "grows into nodes that are known when it runs"))
+        else:
+            rows += [(name, each["type"], "", _expected(each), "grew in the last run") for name, each in grows.items()]
+    if not any("ms" in node for node in plan["nodes"].values()):
+        return _table(rows)
+    unknown = f", and {plan['unknown']} nodes that never ran" if plan["unknown"] else ""
+    peak = f", at most {plan['peak_bytes'] / (1 << 20):.1f} MiB at a time" if plan["peak_bytes"] else ""
+    return f"{_table(rows)}\nabout {plan['ms'] / 1000:.1f} s in all{peak}{unknown}"
 
 
 def nodes_text(specs: Mapping[str, NodeSpec]) -> str:

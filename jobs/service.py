@@ -90,7 +90,8 @@ class Jobs:
         feed = self._feeds.get(id)
         if feed is None or job.state != "running":
             return job
-        return replace(job, nodes_json=compact(feed.summary().nodes))
+        summary = feed.summary()
+        return replace(job, nodes_json=compact(summary.nodes), estimate=summary.estimate)
 
     async def workflow(self, id: str) -> str:
         """The workflow as submitted, as JSON text. Raises UnknownJob."""
@@ -153,7 +154,7 @@ class Jobs:
         return queue
 
     async def explain(self, workflow: object, targets: Sequence[str] | None = None) -> Mapping[str, Any]:
-        """What a job would do, node by node: `{id: {"state": "cached"|"run", "reason": str}}`.
+        """What a job would do, node by node and in all, see Engine.explain.
 
         Raises InvalidGraph, and WorkerUnavailable when no worker answers.
         """
@@ -162,7 +163,7 @@ class Jobs:
         (answer,) = await _answered(question)
         if "problems" in answer:
             raise InvalidGraph([Problem(**problem) for problem in answer["problems"]])
-        return answer["nodes"]
+        return answer
 
     async def cache(self, cleared: Sequence[str] = ()) -> Mapping[str, Any]:
         """What the caches of all workers hold once the tiers named are empty: `{tier: {"budget", "used", "results"}}`,

@@ -12,6 +12,8 @@ NodeState = dict[str, Any]
 class Summary:
     def __init__(self) -> None:
         self.nodes: dict[str, NodeState] = {}
+        self.estimate: Mapping[str, float] | None = None
+        """the latest, `t` being when it was made"""
 
     def fold(self, event: Mapping[str, Any]) -> None:
         """Take one event in its JSON form; a job that starts (again) forgets its earlier attempt."""
@@ -26,8 +28,11 @@ class Summary:
                 self.nodes[event["node"]].update(state="ran", ms=event["ms"])
             case "failed":
                 self.nodes[event["node"]] = {"state": "failed", "reason": event["error"]["message"], "ms": None}
+            case "estimate":
+                self.estimate = {name: event.get(name, 0) for name in ("ms", "left_ms", "peak_bytes", "unknown", "t")}
             case "state" if event["state"] == "running":
                 self.nodes.clear()
+                self.estimate = None
             case _:
                 pass
 

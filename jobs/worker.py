@@ -124,11 +124,11 @@ class Worker:
             body = json.dumps(self._answer(message), separators=(",", ":")).encode()
             self._outbox.tell(Message({"op": "answer", "id": message.head["id"]}, body))
 
-    def _answer(self, message: Message) -> dict[str, Any]:
+    def _answer(self, message: Message) -> Mapping[str, Any]:
         try:
             if message.op == "cache":
                 return {"tiers": self._engine.report_cache(message.head["cleared"])}
-            return {"nodes": self._engine.explain(load_parsed(json.loads(message.body)), message.head["targets"])}
+            return self._engine.explain(load_parsed(json.loads(message.body)), message.head["targets"])
         except InvalidGraph as error:
             return {"problems": [problem.to_json() for problem in error.problems]}
         except Exception as error:  # noqa: BLE001 - the thread must go on to the next question

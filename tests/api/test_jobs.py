@@ -95,7 +95,12 @@ def test_the_workflow_of_a_job_comes_back_whole(world: World) -> None:
 def test_explain_runs_nothing(world: World) -> None:
     before = world.state()
     answer = world.send_json("POST", f"{API}/jobs/explain", {"workflow": workflow("apple")})
-    assert answer.json == {"nodes": {id: {"state": "run", "reason": "never run"} for id in "12"}, "ms": 0, "unknown": 2}
+    assert answer.json == {
+        "nodes": {id: {"state": "run", "reason": "never run"} for id in "12"},
+        "ms": 0,
+        "peak_bytes": 0,
+        "unknown": 2,
+    }
     assert world.state() == before
 
 

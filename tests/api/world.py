@@ -97,7 +97,10 @@ class ScriptedWorker:
                 self._spawn(self._run(message.head, workflow))
             case "explain":
                 nodes = {id: {"state": "run", "reason": "never run"} for id in workflow["nodes"]}
-                answer = Message({"op": "answer", "id": message.head["id"]}, json.dumps({"nodes": nodes}).encode())
+                whole = {"ms": 0, "peak_bytes": 0, "unknown": len(nodes)}
+                answer = Message(
+                    {"op": "answer", "id": message.head["id"]}, json.dumps({"nodes": nodes, **whole}).encode()
+                )
                 self._spawn(self._listener.worker_said(answer))
             case "cache":
                 cleared = message.head["cleared"]

@@ -11,7 +11,7 @@ from graph.cache import Cache, Memory
 from graph.context import NO_CONTEXT, Context
 from graph.events import Cached, Event, Failed, Finished, Queued, Skipped, Started
 from graph.executor import Limits, Outcome, run
-from graph.explain import Decision, explain
+from graph.explain import Decision, Explanation, explain
 from graph.files import Files, NoFiles
 from graph.graph import Graph, build
 from graph.node import NodeSpec, Resource, spec_of
@@ -174,4 +174,7 @@ class Lab:
         return [event.node for event in self.events if isinstance(event, kind)]
 
     def explain(self, nodes: Mapping[str, Any]) -> Mapping[str, Decision]:
-        return explain(self.graph(nodes), None, self.cache, self.files)
+        return self.explanation(nodes).nodes
+
+    def explanation(self, nodes: Mapping[str, Any]) -> Explanation:
+        return explain(self.graph(nodes), None, self.cache, self.files, self.limits)

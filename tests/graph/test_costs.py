@@ -48,6 +48,9 @@ def test_a_run_like_an_earlier_one_is_expected_to_cost_the_same() -> None:
     assert 20 <= plan["work"].cost.ms < 2000
     assert 4096 <= plan["fill"].cost.bytes < 5000
     assert {"state", "reason", "ms", "bytes"} == set(plan["work"].to_json())
+    whole = lab.explanation(graph(4096, "y")).whole
+    assert whole.unknown == 0
+    assert whole.ms >= plan["work"].cost.ms
     assert {decision.cost for decision in lab.explain(graph(4096)).values()} == {None}, "what is cached costs nothing"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from graph import OutputFile
-from graph.events import Cached, Failed, Finished, NodeError, Preview, Progress, Queued, Skipped, Started
+from graph.events import Cached, Estimate, Failed, Finished, NodeError, Preview, Progress, Queued, Skipped, Started
 
 FILE = OutputFile("a.png", "image/png", 4, 3)
 FILE_JSON = {"name": "a.png", "media_type": "image/png", "width": 4, "height": 3, "folder": "output"}
@@ -39,3 +39,5 @@ def test_every_event_is_plain_json_with_its_type_and_node() -> None:
     ]
     for event, expected in events:
         assert json.loads(json.dumps(event.to_json())) == {"node": "1", **expected}
+    told = Estimate(1234.56, 1000.04, 2048, 1).to_json()
+    assert told == {"type": "estimate", "ms": 1234.6, "left_ms": 1000.0, "peak_bytes": 2048, "unknown": 1}

@@ -103,7 +103,7 @@ def test_a_changed_version_is_told() -> None:
     lab = Lab()
     lab.run(picture())
     changed = Registry(replace(spec, version="2") if spec.id == "Add" else spec for spec in lab.registry.values())
-    found = explain(build(load(picture()), changed, lab.files), None, lab.cache, lab.files)
+    found = explain(build(load(picture()), changed, lab.files), None, lab.cache, lab.files).nodes
     assert found["s"] == Decision("run", "version changed 1 -> 2")
 
 

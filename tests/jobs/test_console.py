@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from graph.events import Failed, Finished, NodeError, Progress, Started
+from graph.events import Estimate, Failed, Finished, NodeError, Progress, Started
 from jobs.console import Console
 
 
@@ -56,3 +56,13 @@ def test_colour_follows_the_conventions(stream: io.StringIO, environ: dict[str, 
 
 def test_elsewhere_only_failures_are_told_at_once() -> None:
     assert shown(io.StringIO(), {}) == "failed: SaveImage (4): no good\n"
+
+
+def test_what_is_left_of_the_time_stands_behind_the_progress() -> None:
+    stream = Terminal()
+    console = Console.on(stream, {"NO_COLOR": "1"}, {"3": "KSampler"})
+    for left_ms in (12_200.0, 0.0):
+        console.show(Estimate(20_000.0, left_ms, 0, 0))
+        console.show(Progress("3", 5, 20))
+    assert stream.getvalue().count("5/20, about 12 s left") == 1
+    assert stream.getvalue().count("left") == 1

@@ -10,6 +10,7 @@ from graph import Context, OutputFile, node
 from graph.events import Cached, Finished, Started
 from graph.node import NodeSpec, collect, spec_of
 from graph.problems import InvalidGraph
+from jobs.report import plan_text
 from nodes import control
 from tests.graph.lab import Lab, document, entry
 
@@ -249,3 +250,21 @@ def test_loops_inside_loops() -> None:
     bench = loops()
     assert bench.run(nodes).outputs["end"] == {"int": 7}
     assert bench.ran(nodes) == []
+
+
+def test_what_a_loop_grows_into_is_unknown_before_its_first_run_and_that_of_the_last_run_after_it() -> None:
+    bench = loops()
+    three = loop("For", value=("n", "int"), count=3)
+    assert bench.explain(three)["loop"].to_json() == {"state": "run", "reason": "never run", "grows": None}
+    bench.run(three)
+    assert "grows" not in bench.explain(three)["loop"].to_json(), "it is cached"
+    explained = bench.explanation(loop("For", value=("n", "int"), count=4))
+    told = explained.nodes["loop"].to_json()
+    assert told["reason"] == "input count changed 3 -> 4"
+    assert set(told["grows"]) == {f"loop/{i}/{id}" for i in (1, 2, 3) for id in "ab"}
+    assert told["grows"]["loop/1/a"]["type"] == "Add"
+    assert explained.whole.ms >= sum(each["ms"] for each in told["grows"].values()) > 0
+    text = plan_text(explained.to_json(), {"loop": "For"})
+    assert "loop/3/b" in text
+    assert "grew in the last run" in text
+    assert "loop/..." in plan_text(loops().explanation(three).to_json(), {})
