@@ -74,19 +74,27 @@ def load_mmdit(path: Path, device: str | Home) -> Model:
     return _model_of("MMDiT", path, device)
 
 
-def load_clip(paths: Sequence[Path], device: str | Home) -> CLIP:
-    """Text encoders, each in a file of its own, told apart by their shapes; BadWeights if they do not go together."""
+def load_dit(path: Path, device: str | Home) -> Model:
+    """The diffusion transformer of a file (DiT, PixArt); BadWeights if it has another network."""
+    return _model_of("DiT", path, device)
+
+
+def load_clip(paths: Sequence[Path], device: str | Home, family: str | None = None) -> CLIP:
+    """Text encoders, each in a file of its own, told apart by their shapes; BadWeights if they do not go together.
+
+    `family`: the name of whose they are, None for the one with the fewest that has all of them.
+    """
     found: dict[str, Weights] = {}
     for path in paths:
         name, weights = _tower_in(Weights.open(path))
         if name in found:
             raise BadWeights(path, f"a second {name}, beside {found[name].header.path.name}")
         found[name] = weights
-    family = _or_bad(paths[0], lambda: families.for_towers(found))
-    slots = {slot.name: slot for slot in family.text}
+    owner = _or_bad(paths[0], lambda: families.for_towers(found, family))
+    slots = {slot.name: slot for slot in owner.text}
     towers = {name: _tower(weights, slots[name], home_of(device)) for name, weights in found.items()}
-    origin = "+".join(f"{name}:{weights.header.identity}" for name, weights in sorted(found.items()))
-    return CLIP(towers, family.assemble({}, {}), origin)
+    origin = owner.name + "".join(f"+{name}:{weights.header.identity}" for name, weights in sorted(found.items()))
+    return CLIP(towers, owner.assemble({}, {}), origin)
 
 
 def load_vae(path: Path, device: str | Home) -> VAE:

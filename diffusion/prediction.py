@@ -167,6 +167,17 @@ class Eps(_Table):
 
 
 @dataclass(frozen=True)
+class LearnedEps(Eps):
+    """The network predicts the noise and, in as many channels more, where between its bounds the variance of a step
+    lies (arXiv 2102.09672, eq. 15). The clean estimate takes the noise alone."""
+
+    betas: Betas = LINEAR
+
+    def denoised(self, x: Tensor, output: Tensor, sigma: float) -> Tensor:
+        return super().denoised(x, output[:, : x.shape[1]], sigma)
+
+
+@dataclass(frozen=True)
 class V(_Table):
     """The network predicts v, at variance 1 the noise less as much of the latent (arXiv 2202.00512, appendix D)."""
 

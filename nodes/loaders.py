@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, NamedTuple, cast
 
-from diffusion.loader import load_checkpoint, load_clip, load_mmdit, load_unet, load_vae
+from diffusion.families import FAMILIES
+from diffusion.loader import load_checkpoint, load_clip, load_dit, load_mmdit, load_unet, load_vae
 from diffusion.residency import Home, Residency, home_of
-from graph import NO_CONTEXT, Context, ModelFile, node
+from graph import NO_CONTEXT, Choice, Context, ModelFile, node
 from nodes.types import CLIP, VAE, Model
 
 
@@ -52,20 +53,31 @@ def mmdit_loader(mmdit: Annotated[Path, ModelFile("diffusion_models")], ctx: Con
     return load_mmdit(mmdit, home(ctx))
 
 
+@node("DiTLoader", category="loaders", title="Load DiT", resource="io")
+def dit_loader(dit: Annotated[Path, ModelFile("diffusion_models")], ctx: Context = NO_CONTEXT) -> Model:
+    """Open a diffusion transformer that comes alone: DiT, which paints classes, or PixArt.
+
+    dit: a file in models/diffusion_models.
+    """
+    return load_dit(dit, home(ctx))
+
+
 @node("CLIPLoader", category="loaders", title="Load text encoders", resource="io")
 def clip_loader(
     text_encoder: Annotated[Path, ModelFile("text_encoders")],
     text_encoder_2: Annotated[Path | None, ModelFile("text_encoders")] = None,
     text_encoder_3: Annotated[Path | None, ModelFile("text_encoders")] = None,
+    family: Annotated[str, Choice(("any", *(known.name for known in FAMILIES if known.text)))] = "any",
     ctx: Context = NO_CONTEXT,
 ) -> CLIP:
     """Open the text encoders of a model that comes without them; the files tell which encoder each one is.
 
     text_encoder: a file in models/text_encoders. text_encoder_2, text_encoder_3: further ones, in any order, for models
-    that listen to several (SDXL: two; SD3: three, of which T5 may be left out).
+    that listen to several (SDXL: two; SD3: three, of which T5 may be left out). family: of the model, if some of its
+    encoders are left out; any means the one with the fewest that has all of these.
     """
     paths = (text_encoder, text_encoder_2, text_encoder_3)
-    return load_clip([path for path in paths if path is not None], home(ctx))
+    return load_clip([path for path in paths if path is not None], home(ctx), None if family == "any" else family)
 
 
 @node("VAELoader", category="loaders", title="Load VAE", resource="io")

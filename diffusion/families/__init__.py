@@ -27,10 +27,12 @@ def recognise(shapes: Shapes) -> Family:
     raise ValueError(f"no model of a known family in it; known are {known}")
 
 
-def for_towers(names: Iterable[str]) -> Family:
-    """The family with the fewest text towers that has all of these; ValueError if there is none."""
-    wanted = set(names)
-    having = [family for family in FAMILIES if wanted <= {slot.name for slot in family.text}]
+def for_towers(towers: Iterable[str], family: str | None = None) -> Family:
+    """The family of that name, or that with the fewest text towers that has all of these; ValueError if none has."""
+    wanted = set(towers)
+    having = [known for known in FAMILIES if family in (None, known.name)]
+    having = [known for known in having if wanted <= {slot.name for slot in known.text}]
     if not having:
-        raise ValueError(f"no known family has the text encoders {', '.join(sorted(wanted))} together")
-    return min(having, key=lambda family: len(family.text))
+        who = "no known family has" if family is None else f"{family} does not have"
+        raise ValueError(f"{who} the text encoders {', '.join(sorted(wanted))} together")
+    return min(having, key=lambda known: len(known.text))

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from diffusion import families, latents
 from diffusion.conditioning import Sizes
 from diffusion.families import FAMILIES
+from diffusion.families.dit import conditioning as class_conditioning
 from diffusion.families.sdxl import size_vector
 from diffusion.family import Checkpoint, Family
+from diffusion.networks.dit import label_of
 from diffusion.networks.layers import timestep_embedding
-from diffusion.networks.mmdit import MMDiT, MMDiTParams
 from diffusion.networks.shapes import Shapes
-from diffusion.networks.unet import UNet, UNetParams
-from diffusion.prediction import Betas, EdmV, Eps, Flow, Prediction, V
+from diffusion.prediction import Betas, EdmV, Eps, Flow, LearnedEps, Prediction, V
 from diffusion.text.encode import Encoding
 from diffusion.weights import Weights
 from tests.diffusion import tiny
@@ -39,6 +39,12 @@ SIZES = {
     "sdxl inpaint": replace(tiny.SDXL, in_channels=9),
     "sdxl edit": replace(tiny.SDXL, in_channels=8),
     "sd3 tiny": tiny.SD3,
+    "dit tiny": tiny.DIT,
+    "dit 4": replace(tiny.DIT, patch=4),
+    "dit 8": replace(tiny.DIT, patch=8, out_channels=4),
+    "pixart_alpha tiny": tiny.PIXART_ALPHA,
+    "pixart_alpha 1024": replace(tiny.PIXART_ALPHA, told_size=True, positions=8),
+    "pixart_sigma tiny": tiny.PIXART_SIGMA,
     "sd15": published.SD1_5,
     "sd2": published.SD2_1,
     "sdxl": published.SDXL,
@@ -46,13 +52,14 @@ SIZES = {
     "sd3": published.SD3_MEDIUM,
     "sd3 5-medium": published.SD3_5_MEDIUM,
     "sd3 5-large": published.SD3_5_LARGE,
+    "dit xl": published.DIT_XL_2,
+    "pixart_sigma": published.PIXART_SIGMA,
 }
 
 
-def shapes_for(params: UNetParams | MMDiTParams) -> Shapes:
+def shapes_for(params: tiny.Params) -> Shapes:
     with torch.device("meta"):
-        network: nn.Module = UNet(params) if isinstance(params, UNetParams) else MMDiT(params)
-    return shapes_of(network)
+        return shapes_of(tiny.module_of(params))
 
 
 def test_every_file_of_the_folder_is_a_family() -> None:
@@ -99,7 +106,7 @@ def test_anything_else_is_no_family(shapes: Shapes) -> None:
         (["clip_l", "clip_g"], "sdxl"),
         (["clip_g"], "sdxl_refiner"),
         (["clip_l", "clip_g", "t5xxl"], "sd3"),
-        (["t5xxl"], "sd3"),
+        (["t5xxl"], "pixart_alpha"),
     ],
 )
 def test_text_towers_tell_their_family(towers: list[str], family: str) -> None:
@@ -123,7 +130,8 @@ def checkpoint(
 def test_predictions(family: Family, tmp_path: Path) -> None:
     bias = {"output_blocks.11.1.transformer_blocks.0.norm1.bias": torch.linspace(-0.1, 0.1, 64)}
     found = family.prediction(checkpoint(family.name, tmp_path, bias if family.name == "sd2" else None))
-    assert found == (Flow(shift=3.0) if family.name == "sd3" else Eps())
+    expected = {"sd3": Flow(shift=3.0), **dict.fromkeys(("dit", "pixart_alpha", "pixart_sigma"), LearnedEps())}
+    assert found == expected.get(family.name, Eps())
 
 
 @pytest.mark.parametrize(
@@ -221,6 +229,40 @@ def test_the_refiners_vector_ends_with_how_beautiful_the_picture_is() -> None:
     assert torch.equal(y_BD[1, 1280:], expected)
     with pytest.raises(ValueError, match="pooled text of CLIP-G"):
         fit(torch.zeros(1, 77, 1280), torch.zeros(1, 2048), Sizes.of(512, 512))
+
+
+def test_networks_of_the_linear_schedule() -> None:
+    """Levels of DDPM's betas, and of the noise and variance that come out the noise."""
+    found = LearnedEps()
+    assert (found.sigma_min, found.sigma_max) == (pytest.approx(0.0100005, rel=1e-4), pytest.approx(157.407, rel=1e-5))
+    x, output = torch.randn(1, 4, 2, 2), torch.randn(1, 8, 2, 2)
+    assert torch.equal(found.denoised(x, output, 2.0), x - 2.0 * output[:, :4])
+
+
+def test_a_dit_takes_a_class_or_none_and_no_text() -> None:
+    fit = BY_NAME["dit"].fit(shapes_for(tiny.DIT), {})
+    sizes = Sizes.of(64, 64)
+    for label, row in ((0, 0), (10, 10), (None, 10)):
+        context_BLD, y_BD = fit(class_conditioning(label).entries[0].context_BLD.bfloat16(), None, sizes)
+        assert (label_of(context_BLD).tolist(), y_BD) == ([row], None)
+    with pytest.raises(ValueError, match="class: expected 0 to 10, got 11"):
+        fit(class_conditioning(11).entries[0].context_BLD, None, sizes)
+    with pytest.raises(ValueError, match="takes a class, not text"):
+        fit(torch.zeros(1, 77, 768), None, sizes)
+    with pytest.raises(ValueError, match="reads no text"):
+        BY_NAME["dit"].assemble({}, {})({})
+
+
+def test_pixart_is_told_sizes_where_it_was_trained_so() -> None:
+    told = BY_NAME["pixart_alpha"].fit(shapes_for(replace(tiny.PIXART_ALPHA, told_size=True)), {})
+    _, y_BD = told(torch.zeros(2, 5, 64), None, Sizes.of(512, 1024))
+    assert y_BD is not None
+    assert y_BD.tolist() == [[512.0, 1024.0, 0.5]] * 2
+    for family, params in (("pixart_alpha", tiny.PIXART_ALPHA), ("pixart_sigma", tiny.PIXART_SIGMA)):
+        fit = BY_NAME[family].fit(shapes_for(params), {})
+        assert fit(torch.zeros(1, 5, 64), None, Sizes.of(512, 512))[1] is None
+        with pytest.raises(ValueError, match=f"{BY_NAME[family].title} takes text 64 wide, got 65"):
+            fit(torch.zeros(1, 5, 65), None, Sizes.of(512, 512))
 
 
 def sd3_encodings(*, t5: bool) -> dict[str, Encoding]:

@@ -9,10 +9,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection, T5Config, T5EncoderModel
 
 from diffusion.networks.autoencoder import Autoencoder, AutoencoderParams
+from diffusion.networks.dit import DiT, DiTParams
 from diffusion.networks.mmdit import MMDiT, MMDiTParams
+from diffusion.networks.pixart import PixArt, PixArtParams
 from diffusion.networks.unet import UNet, UNetParams
 from diffusion.text.tokenizer import CLIP_BEGIN, CLIP_END, CLIP_VOCABULARY
 from tests.diffusion.networks.comparison import randomise
@@ -42,22 +44,42 @@ SDXL = UNetParams(
     y_dim=2816,
 )
 SDXL_REFINER = replace(SDXL, depths_down=(1, 0), depths_up=(0, 0, 1, 1), context_dim=1280, y_dim=2560)
+DIT = DiTParams(depth=2, width=128, rows=11, positions=4)
+PIXART_ALPHA = PixArtParams(depth=2, width=144, context_dim=64, tokens=120, heads=2)
+PIXART_SIGMA = replace(PIXART_ALPHA, tokens=300)
 SD3 = MMDiTParams(depth=2, width=128, context_dim=64, y_dim=64, positions=16)
-NETWORKS: Mapping[str, UNetParams | MMDiTParams] = {
+Params = UNetParams | MMDiTParams | DiTParams | PixArtParams
+NETWORKS: Mapping[str, Params] = {
     "sd15": SD15,
     "sd2": SD2,
     "sdxl": SDXL,
     "sdxl_refiner": SDXL_REFINER,
     "sd3": SD3,
+    "dit": DIT,
+    "pixart_alpha": PIXART_ALPHA,
+    "pixart_sigma": PIXART_SIGMA,
 }
 
 VAE4 = AutoencoderParams(channels=32, multipliers=(1, 1, 1, 2), res_blocks=1)
 VAE16 = AutoencoderParams(channels=32, multipliers=(1, 1, 1, 2), res_blocks=1, latent_channels=16, quant_conv=False)
 
 
-def network_of(params: UNetParams | MMDiTParams) -> nn.Module:
+def module_of(params: Params) -> nn.Module:
+    """The network of params as torch makes it."""
+    match params:
+        case UNetParams():
+            return UNet(params)
+        case MMDiTParams():
+            return MMDiT(params)
+        case DiTParams():
+            return DiT(params)
+        case PixArtParams():
+            return PixArt(params)
+
+
+def network_of(params: Params) -> nn.Module:
     torch.manual_seed(0)
-    network = UNet(params) if isinstance(params, UNetParams) else MMDiT(params)
+    network = module_of(params)
     randomise(network, seed=0)
     return network.eval()
 
@@ -86,6 +108,25 @@ def clip_of(activation: str = "quick_gelu", layers: int = 2, width: int = 64) ->
     )
     network = CLIPTextModelWithProjection(config)
     randomise(network, seed=2)
+    return network.eval()
+
+
+def t5_of(width: int = 64) -> T5EncoderModel:
+    """A tower as transformers has it."""
+    torch.manual_seed(3)
+    config = T5Config(
+        vocab_size=32128,
+        d_model=width,
+        d_kv=16,
+        d_ff=48,
+        num_layers=2,
+        num_heads=2,
+        feed_forward_proj="gated-gelu",
+        use_cache=False,
+        is_encoder_decoder=False,
+    )
+    network = T5EncoderModel(config)
+    randomise(network, seed=3)
     return network.eval()
 
 
@@ -134,6 +175,9 @@ def checkpoint_of(family: str) -> dict[str, Tensor]:
             tensors |= prefixed("conditioner.embedders.1.model.", openclip_of(gelu))
         case "sdxl_refiner":
             tensors |= prefixed("conditioner.embedders.0.model.", openclip_of(gelu))
+        case "pixart_alpha" | "pixart_sigma":
+            t5 = {name: tensor for name, tensor in t5_of().state_dict().items() if "embed_tokens" not in name}
+            tensors |= prefixed("text_encoders.t5xxl.transformer.", t5)
         case "sd3":
             tensors |= prefixed("text_encoders.clip_l.transformer.", clip_of().state_dict())
     return tensors

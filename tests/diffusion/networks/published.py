@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from diffusion.networks.autoencoder import AutoencoderParams
+from diffusion.networks.dit import DiTParams
 from diffusion.networks.mmdit import MMDiTParams
+from diffusion.networks.pixart import PixArtParams
 from diffusion.networks.unet import UNetParams
 
 SD1_5 = UNetParams(
@@ -47,5 +49,7 @@ SDXL_REFINER = UNetParams(
 SD3_MEDIUM = MMDiTParams(depth=24, width=1536, context_dim=4096, y_dim=2048)
 SD3_5_MEDIUM = replace(SD3_MEDIUM, positions=384, qk_norm=True, dual_blocks=tuple(range(13)))
 SD3_5_LARGE = replace(SD3_MEDIUM, depth=38, width=2432, qk_norm=True)
+DIT_XL_2 = DiTParams(depth=28, width=1152, rows=1001)
+PIXART_SIGMA = PixArtParams(depth=28, width=1152, context_dim=4096, tokens=300, heads=16)
 SD1_AUTOENCODER = AutoencoderParams(channels=128, multipliers=(1, 2, 4, 4))
 SD3_AUTOENCODER = replace(SD1_AUTOENCODER, latent_channels=16, quant_conv=False)
