@@ -12,8 +12,6 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from diffusion.networks.layers import attention
-
 Kind = Literal["self", "cross", "joint"]
 
 
@@ -31,7 +29,8 @@ class Site(NamedTuple):
 
 
 class Attend(Protocol):
-    """In place of an attention: B L (N D) from queries, keys and values. Whoever only looks returns `attention`."""
+    """In place of an attention: B L (N D) from queries, keys and values. Whoever only looks returns
+    `layers.attention`."""
 
     def __call__(self, site: Site, q_BLND: Tensor, k_BSND: Tensor, v_BSND: Tensor, /) -> Tensor: ...
 
@@ -80,11 +79,6 @@ class Skippable(Protocol):
     """A network with `blocks` that hooks may leave out, by name, in the order in which they come."""
 
     blocks: Sequence[str]
-
-
-def attended(hooks: Hooks, site: Site, q_BLND: Tensor, k_BSND: Tensor, v_BSND: Tensor) -> Tensor:
-    """The attention of a site, by the hook where there is one."""
-    return attention(q_BLND, k_BSND, v_BSND) if hooks.attend is None else hooks.attend(site, q_BLND, k_BSND, v_BSND)
 
 
 def probabilities(q_BLND: Tensor, k_BSND: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from diffusion.merging.blocks import parse_rules
+from diffusion.blocks import parse_rules
 from diffusion.patches.apply import matching, network_of, patch_clip, patch_model
 from diffusion.patches.combine import Weighted, combine, differences, shrunk, tensors_of
 from diffusion.patches.file import read_adapters

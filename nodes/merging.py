@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from diffusion.merging.blocks import CURVES, Ratios, parse_rules
+from diffusion.blocks import CURVES, Ratios, parse_rules
 from diffusion.merging.formulas import FORMULAS
 from diffusion.merging.merge import Recipe, merge_clips, merge_models, merge_vaes
 from graph import NO_CONTEXT, Choice, Context, Seed, Slider, Text, node

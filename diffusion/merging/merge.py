@@ -16,7 +16,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from diffusion.merging.blocks import Ratios
+from diffusion.blocks import Ratios
 from diffusion.merging.formulas import FORMULAS, Formula, Terms, weighted_sum
 from diffusion.model import CLIP, VAE, Autoencoder, Model
 from diffusion.patches.apply import network_of, with_network

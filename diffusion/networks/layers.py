@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from diffusion.hooks import Hooks, Site
+
 
 def timestep_embedding(t_B: Tensor, dim: int) -> Tensor:
     """Sinusoidal embedding cat(cos, sin) of shape B x dim, always fp32; `dim` is even.
@@ -24,3 +26,10 @@ def attention(q_BLND: Tensor, k_BSND: Tensor, v_BSND: Tensor) -> Tensor:
     """Softmax attention per head over tokens; heads are joined again: B x L x (N D)."""
     q, k, v = (x.transpose(1, 2) for x in (q_BLND, k_BSND, v_BSND))
     return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+
+
+def attended(hooks: Hooks, site: Site, q_BLND: Tensor, k_BSND: Tensor, v_BSND: Tensor) -> Tensor:
+    """The attention of a site, by the hook where there is one."""
+    if hooks.attend is None:
+        return attention(q_BLND, k_BSND, v_BSND)
+    return hooks.attend(site, q_BLND, k_BSND, v_BSND)

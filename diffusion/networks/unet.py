@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffusion.hooks import NO_HOOKS, Hooks, Residuals, Site, attended
-from diffusion.networks.layers import timestep_embedding
+from diffusion.hooks import NO_HOOKS, Hooks, Residuals, Site
+from diffusion.networks.layers import attended, timestep_embedding
 from diffusion.networks.shapes import Shapes, count, shape_of
 
 GROUPS = 32

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from diffusion.merging.blocks import Ratios, Rule
+from diffusion.blocks import Ratios, Rule
 from diffusion.model import CLIP, Model
 from diffusion.patches.adapters import IA3, Adapter
 from diffusion.patches.file import AdapterFile, Change

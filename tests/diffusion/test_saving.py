@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from diffusion.blocks import Ratios
 from diffusion.loader import load_checkpoint, load_mmdit
-from diffusion.merging.blocks import Ratios
 from diffusion.merging.merge import Recipe, merge_models
 from diffusion.saving import checkpoint, chunks, network
 from tests.diffusion import tiny

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from diffusion.blocks import Ratios, parse_rules
 from diffusion.loader import load_checkpoint, load_mmdit, load_unet
-from diffusion.merging.blocks import Ratios, parse_rules
 from diffusion.merging.formulas import FORMULAS
 from diffusion.merging.merge import Recipe, merge_clips, merge_models, merge_vaes
 from diffusion.model import Model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from diffusion.merging.blocks import CURVES, Ratios, labels_of, parse_rules
+from diffusion.blocks import CURVES, Ratios, labels_of, parse_rules
 from diffusion.networks.mmdit import MMDiT
 from diffusion.networks.unet import UNet
 from tests.diffusion.networks import published
