@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from diffusion.hooks import NO_HOOKS, Hooks, Site, attended
+from diffusion.hooks import NO_HOOKS, Hooks, Site
 from diffusion.networks.mmdit import (
     MLP,
     FinalLayer,
     PatchEmbed,
     TimestepEmbedder,
+    attended,
     modulated,
     position_table,
     unpatchify,

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffusion.hooks import NO_HOOKS, Hooks, Site, attended
+from diffusion.hooks import NO_HOOKS, Hooks, Site
 from diffusion.networks.dit import SelfAttention
 from diffusion.networks.layers import timestep_embedding
-from diffusion.networks.mmdit import MLP, PatchEmbed, TimestepEmbedder, modulated, unpatchify
+from diffusion.networks.mmdit import MLP, PatchEmbed, TimestepEmbedder, attended, modulated, unpatchify
 from diffusion.networks.shapes import Shapes, count, shape_of
 
 HEAD_WIDTH = 72
