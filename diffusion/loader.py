@@ -34,7 +34,6 @@ TELLING = ("weft.", "modelspec.predict_key")
 MARKERS = ("v_pred", "ztsnr")
 """Tensors that tell it by their names alone."""
 
-_FEWEST = 5  # tensors under a prefix that make it the network's
 _CLIP_ROOTS = ("embeddings.token_embedding.weight", "token_embedding.weight")
 _T5_ROOT = "encoder.block.0.layer.0.SelfAttention.q.weight"
 
@@ -54,7 +53,7 @@ def load_checkpoint(path: Path, device: str | Home) -> Checkpoint:
     all of it is put at once, or the Residency that is to decide what of it lies there.
     """
     weights, where = Weights.open(path), home_of(device)
-    network, family = _network_in(weights)
+    network, family = network_in(weights)
     model = _model(weights, network, family, where)
     part = next((part for prefix in VAE_PREFIXES if (part := weights.with_prefix(prefix))), None)
     return Checkpoint(
@@ -106,16 +105,20 @@ def load_vae(path: Path, device: str | Home) -> VAE:
 
 def _model_of(architecture: str, path: Path, device: str | Home) -> Model:
     weights = Weights.open(path)
-    network, family = _network_in(weights)
+    network, family = network_in(weights)
     if family.architecture != architecture:
         raise BadWeights(path, f"expected a {architecture}, this is {family.title}, a {family.architecture}")
     return _model(weights, network, family, home_of(device))
 
 
-def _network_in(weights: Weights) -> tuple[Tensors, Family]:
+def network_prefix(weights: Weights) -> str:
+    """What the names of a network's tensors begin with: at least six of them do."""
+    return next((prefix for prefix in NETWORK_PREFIXES if len(weights.with_prefix(prefix)) > 5), "")
+
+
+def network_in(weights: Weights) -> tuple[Tensors, Family]:
     """The network's tensors, prefix stripped, under its own names, and their family."""
-    parts = (weights.with_prefix(prefix) for prefix in NETWORK_PREFIXES)
-    part = next((part for part in parts if len(part) > _FEWEST), weights)
+    part = weights.with_prefix(network_prefix(weights))
     network = part.select({name: name for name in part if name not in MARKS})
     arranged = _or_bad(weights.header.path, lambda: single_file(network))
     return arranged, _or_bad(weights.header.path, lambda: families.recognise(arranged.shapes))

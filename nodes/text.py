@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 from diffusion.model import FROM_EMPTY, Weighting
+from diffusion.reading import from_layer, with_t5, with_words
 from diffusion.text.a1111 import parse_a1111
 from diffusion.text.encode import keeping_mean
-from diffusion.reading import from_layer, with_t5, with_words
 from graph import Choice, ModelFile, Slider, Text, node
 from nodes.types import CLIP, Conditioning, needed
 
 _NO_CLIP = "text encoder; add a CLIPLoader and connect its clip"
-_ABSENT = {"as the model says": None, "77 rows of zeros": 77, "256 rows of zeros": 256, "nothing": 0}
+_ABSENT: Mapping[str, int | None] = MappingProxyType(
+    {"as the model says": None, "77 rows of zeros": 77, "256 rows of zeros": 256, "nothing": 0}
+)
 
 
 @node("CLIPTextEncodeEach", category="conditioning", title="Prompt for each encoder", resource="gpu")

@@ -9,12 +9,14 @@ from torch import Tensor
 
 from diffusion.conditioning import Conditioning
 from diffusion.guidance.guides import Guide
+from diffusion.latents import LatentFormat
 from diffusion.model import CLIP, VAE, Model
 
 __all__ = (
     "CLIP",
     "VAE",
     "Conditioning",
+    "Film",
     "Guide",
     "Image",
     "Latent",
@@ -42,6 +44,17 @@ class Latent:
 
     samples_BCHW: Tensor
     mask_BHW: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Film:
+    """What a sampler saw on its way, step by step, in the model's scale, half precision: the latents it led to and the
+    clean estimates it made them from. `sigmas`: the level each step began at."""
+
+    sigmas: tuple[float, ...]
+    noisy_SBCHW: Tensor
+    estimates_SBCHW: Tensor
+    latent_format: LatentFormat
 
 
 Sigmas = NewType("Sigmas", tuple[float, ...])

@@ -94,10 +94,8 @@ def encode_prompt(
 
     The pooled vector knows no weights.
     """
-    named = [name for name in words if any(part.learned and part.text == name for part in segments)]
-    ends = list(accumulate((len(words[name]) for name in named), initial=tower.vocabulary))
-    learned = {name: range(start, end) for name, (start, end) in zip(named, pairwise(ends), strict=True)}
-    learned_ND = torch.cat([words[name] for name in named]) if named else None
+    learned = ids_of(tower, segments, words)
+    learned_ND = torch.cat([words[name] for name in learned]) if learned else None
     chunks = tower.chunks(segments, learned)
     ids = [[token.id for token in chunk] for chunk in chunks]
     weights_BL1 = torch.tensor([[token.weight for token in chunk] for chunk in chunks])[:, :, None]
@@ -109,6 +107,13 @@ def encode_prompt(
         both_BLD = both_BLD.float().cpu()
         hidden_BLD = weigh(both_BLD[:-1], both_BLD[-1:], weights_BL1)
     return Encoding(hidden_BLD.flatten(0, 1)[None], None if pooled_BP is None else pooled_BP[:1].float().cpu())
+
+
+def ids_of(tower: TextTower, segments: Sequence[Segment], words: Mapping[str, Tensor]) -> Learned:
+    """The ids of the learned words that stand in a prompt, one after the other."""
+    named = [name for name in words if any(part.learned and part.text == name for part in segments)]
+    ends = accumulate((len(words[name]) for name in named), initial=tower.vocabulary)
+    return {name: range(start, end) for name, (start, end) in zip(named, pairwise(ends), strict=True)}
 
 
 def with_rows(words: nn.Embedding, more_ND: Tensor) -> Tensor:

@@ -29,9 +29,29 @@ class Tokenize(Protocol):
     def __call__(self, text: str) -> list[int]: ...
 
 
-@cache
 def clip_tokenizer() -> Tokenize:
     """The tokenizer of every CLIP text tower (L, H, bigG): lower case, whitespace collapsed, ids 0..49407."""
+    tokenizer = _clip()
+    return lambda text: tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def clip_piece(id: int) -> str:
+    """The text of a token; a space ends a word. Bytes that are no whole letter are shown as such."""
+    token = _clip().id_to_token(id)
+    if token is None or id in (CLIP_BEGIN, CLIP_END):
+        return token or f"<{id}>"
+    word = token.removesuffix("</w>")
+    letters = bytes(_byte_letters_back()[letter] for letter in word)
+    return letters.decode(errors="backslashreplace") + " " * token.endswith("</w>")
+
+
+def t5_piece(id: int) -> str:
+    """The text of a token; a space begins a word."""
+    return (_t5().id_to_token(id) or f"<{id}>").replace("\u2581", " ")
+
+
+@cache
+def _clip() -> Tokenizer:
     vocabulary, merges = _clip_vocabulary()
     tokenizer = Tokenizer(models.BPE(vocabulary, merges, end_of_word_suffix="</w>"))
     tokenizer.normalizer = normalizers.Sequence(
@@ -44,12 +64,17 @@ def clip_tokenizer() -> Tokenize:
         ]
     )
     tokenizer.add_special_tokens(["<|startoftext|>", "<|endoftext|>"])
+    return tokenizer
+
+
+def t5_tokenizer() -> Tokenize:
+    """The tokenizer of T5 v1.1 (XXL and kin), ids 0..31999."""
+    tokenizer = _t5()
     return lambda text: tokenizer.encode(text, add_special_tokens=False).ids
 
 
 @cache
-def t5_tokenizer() -> Tokenize:
-    """The tokenizer of T5 v1.1 (XXL and kin), ids 0..31999."""
+def _t5() -> Tokenizer:
     pieces, charsmap = _read_sentencepiece(DATA / "spiece.model")
     unknown = next(index for index, (piece, _) in enumerate(pieces) if piece == "<unk>")
     tokenizer = Tokenizer(models.Unigram(pieces, unknown, byte_fallback=False))
@@ -57,7 +82,7 @@ def t5_tokenizer() -> Tokenize:
         [normalizers.Precompiled(charsmap), normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
-    return lambda text: tokenizer.encode(text, add_special_tokens=False).ids
+    return tokenizer
 
 
 def _clip_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
@@ -67,6 +92,13 @@ def _clip_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
     tokens = [*letters, *(letter + "</w>" for letter in letters), *(left + right for left, right in merges)]
     tokens += ["<|startoftext|>", "<|endoftext|>"]
     return {token: index for index, token in enumerate(tokens)}, merges
+
+
+@cache
+def _byte_letters_back() -> dict[str, int]:
+    """The byte each letter stands for."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    return dict(zip(_byte_letters(), [*printable, *(byte for byte in range(256) if byte not in printable)]))
 
 
 def _byte_letters() -> list[str]:
