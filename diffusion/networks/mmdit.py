@@ -159,7 +159,8 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(in_channels, width, patch, stride=patch)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
-        return self.proj(x_BCHW).flatten(2).transpose(1, 2)
+        # Sums keep the order in memory of what they start from: left transposed, every block would read across rows.
+        return self.proj(x_BCHW).flatten(2).transpose(1, 2).contiguous()
 
 
 class TimestepEmbedder(nn.Module):
