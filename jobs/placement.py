@@ -16,6 +16,7 @@ Needs = Mapping[str, int]
 """What stands for each node of a document; equal ones make equal results."""
 
 REMEMBERED = 20_000
+_LINK = frozenset(("node", "output"))
 
 
 class Holder(Protocol):
@@ -40,14 +41,15 @@ def needs(workflow: str) -> Needs:
         inputs = _object(node.get("inputs"))
         if id not in entered:
             entered.add(id)
-            missing = [source for value in inputs.values() for source in _sources(value) if source not in entered]
+            sources = [source for value in inputs.values() for source in _sources(value)]
+            missing = [source for source in sources if source not in entered]
             if missing:
                 waiting += missing
                 continue
         waiting.pop()
         if id not in found:
-            stands = sorted((name, _stand(value, found)) for name, value in inputs.items())
-            found[id] = hash((str(node.get("type")), tuple(stands)))
+            stands = frozenset((name, _stand(value, found)) for name, value in inputs.items())
+            found[id] = hash((str(node.get("type")), stands))
     return found
 
 
@@ -76,20 +78,22 @@ def _stand(value: object, found: Mapping[str, int]) -> int:
         return hash(tuple(_stand(item, found) for item in cast("list[object]", value)))
     if (link := _link(value)) is not None:
         return hash((found.get(link[0], 0), link[1]))
-    return hash(json.dumps(value, sort_keys=True))
+    return hash(json.dumps(value, sort_keys=True) if isinstance(value, dict) else (type(value), value))
 
 
-def _sources(value: object) -> list[str]:
+def _sources(value: object) -> Sequence[str]:
     """The nodes an input is linked to."""
     if isinstance(value, list):
         return [source for item in cast("list[object]", value) for source in _sources(item)]
     link = _link(value)
-    return [] if link is None else [link[0]]
+    return () if link is None else link[:1]
 
 
 def _link(value: object) -> tuple[str, str] | None:
-    link = _object(value)
-    return (str(link["node"]), str(link["output"])) if set(link) == {"node", "output"} else None
+    if isinstance(value, dict) and value.keys() == _LINK:
+        link = cast("dict[str, object]", value)
+        return str(link["node"]), str(link["output"])
+    return None
 
 
 def _object(value: object) -> Mapping[str, object]:

@@ -1,7 +1,7 @@
 """Readers of events whose lines break: `python -m bench.reconnect [--times 10000] [--seed N]`.
 
 Jobs that talk much run on two workers; ten readers follow each. A reader's line breaks after a random number of bytes
-(within a frame, within the handshake) or at a random moment, some read nothing for a while, and every 15 s the server
+(within a frame, within the handshake) or at a random moment, some read nothing for a while, and every 5 s the server
 is killed and started again; each time a reader comes back with the number of the last event it has. Promised and
 checked for every reader: numbers only grow; every event that is recorded was received, the last one included, exactly
 once; what was received and is not recorded is a preview. Goes on until lines broke so often. Exits with 1 when anything
@@ -24,12 +24,12 @@ from typing import Any
 
 import aiohttp
 
-from bench.reconnect.wire import Cut, Refused, Wire
+from bench.reconnect.wire import Away, Cut, Refused, Wire
 from bench.studio import Studio
 
 READERS = 10
 JOBS_AT_ONCE = 4
-RESTART_S = 15.0
+RESTART_S = 5.0
 FINAL = ("done", "failed", "cancelled")
 
 
@@ -58,6 +58,8 @@ class Reader:
                     await self._listen()
             except (Cut, TimeoutError):
                 self._tally.reconnections += 1
+            except Away:
+                await asyncio.sleep(0.1)
             except Refused as refusal:
                 self._tally.wrong.append(f"job {self._job}: {refusal}")
                 return

@@ -17,6 +17,10 @@ class Cut(Exception):
     """The line broke: at the client's end, or at the server's."""
 
 
+class Away(Exception):
+    """There is no server."""
+
+
 class Refused(Exception):
     """The answer was not a stream."""
 
@@ -28,11 +32,11 @@ class Wire:
         self._port, self._budget = port, budget
 
     async def events(self, path: str) -> AsyncGenerator[list[dict[str, Any]]]:
-        """The events of each frame that came whole, until the server closes. Raises Cut and Refused."""
+        """The events of each frame that came whole, until the server closes. Raises Cut, Away and Refused."""
         try:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         except OSError as error:
-            raise Cut from error
+            raise Away from error
         try:
             await self._shake_hands(path)
             while True:
