@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from unittest import mock
 
 import pytest
 import torch
+from diffusers.schedulers.scheduling_sasolver import SASolverScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from torch import Tensor
 
 from diffusion import samplers
-from diffusion.samplers import Guided, Step, ddpm, er_sde, seeds_2
-from diffusion.steps import integral
+from diffusion.samplers import Guided, Step, ddpm, er_sde, sa_solver, seeds_2, seeds_3
+from diffusion.steps import diffusion, integral
 from tests.diffusion.test_samplers import EPS, guided, mixture, quick_noise, run, start
 
 LEVELS = (9.0, 5.0, 2.0, 1.1, 0.4)
@@ -242,3 +244,64 @@ def test_eta_of_ddim() -> None:
     with pytest.raises(ValueError, match="take eta"):
         samplers.with_eta("euler", 0.5)
     assert [name for name in samplers.names() if getattr(samplers.get(name), "with_eta", None)] == ["ddim"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_sa_solver() -> None:
+    """As diffusers has it, on latents of variance 1, but for its steps of second order: there diffusers takes a weight
+    that differs by a term of higher order."""
+    levels = tuple(torch.linspace(math.log(6), math.log(0.4), 6, dtype=torch.float64).exp().tolist())
+    scheduler = SASolverScheduler(
+        predictor_order=3, corrector_order=4, tau_func=lambda t: 1, lower_order_final=False, beta_schedule="linear"
+    )
+    scheduler.set_timesteps(5)
+    scheduler.sigmas = torch.tensor(levels, dtype=torch.float64)
+    x = X / math.sqrt(1 + levels[0] ** 2)
+    made = [NOISE(n) for n in range(1, 6)]
+    with mock.patch("diffusers.schedulers.scheduling_sasolver.randn_tensor", side_effect=made):
+        for sigma, t in zip(levels[:-1], scheduler.timesteps, strict=True):
+            unscaled = x * math.sqrt(1 + sigma**2)
+            noise = (unscaled - D(unscaled, sigma)) / sigma
+            x = scheduler.step(noise, t, x, return_dict=False)[0]
+    way = samplers.get("sa_solver")
+    seen: list[Tensor] = []
+    more = (*levels, 0.3, 0.2, 0.1)
+    way.run(guided(D), X, more, EPS.alpha, NOISE, lambda step: seen.append(step.x))
+    assert float((seen[4] / math.sqrt(1 + levels[-1] ** 2) - x).abs().max()) < 0.006
+
+
+def test_adams_weights_are_exact_for_polynomials_in_lambda() -> None:
+    places, (now, end) = (0.3, -0.4, -1.5), (0.3, 1.1)
+    history = tuple((at, torch.tensor(2 + 3 * at - 0.7 * at**2, dtype=torch.float64)) for at in places)
+    exact = integral(lambda at: 2 * math.exp(-2 * (end - at)) * (2 + 3 * at - 0.7 * at**2), now, end, 2000)
+    assert float(sa_solver.adams(history, now, end)) == pytest.approx(exact, rel=1e-7)
+
+
+def test_seeds_3_follows_an_estimate_that_rises_evenly_in_lambda() -> None:
+    """Then its step is the exact solution of the SDE: here its mean, by fine integration."""
+    sigma, target = 5.0, 0.7
+
+    def rising(_x: Tensor, level: float) -> Tensor:
+        return X * -math.log(level)
+
+    def unheard(_step: Step) -> None:
+        pass
+
+    found = seeds_3.sample(rising, X, (sigma, target), EPS.alpha, lambda n: torch.zeros_like(X), unheard)
+    now, end = -math.log(sigma), -math.log(target)
+    mean = integral(lambda at: 2 * math.exp(-2 * (end - at)) * at, now, end, 2000)
+    assert float((found - (math.exp(-2 * (end - now)) * X + mean * X)).abs().max()) < 1e-9
+
+
+def test_noises_of_seeds_3_are_those_of_one_path() -> None:
+    """With no estimate, three parts of a step leave what the whole step does."""
+    sigma, target = 5.0, 0.7
+    made = [torch.eye(3, dtype=torch.float64)[n] for n in range(3)]
+
+    def nothing(x: Tensor, _level: float) -> Tensor:
+        return torch.zeros_like(x)
+
+    found = seeds_3.sample(
+        nothing, torch.zeros(3, dtype=torch.float64), (sigma, target), EPS.alpha, lambda n: made[n - 1], lambda s: None
+    )
+    assert float(found.norm()) == pytest.approx(diffusion(EPS.alpha, sigma, target).noise)

@@ -35,7 +35,7 @@ ORDERS += [
 SMOOTH = ["lcm"]
 DROPPING = {"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"}
 SAME_PROCESS = ["ddim", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m_sde", "lcm"]
-SAME_PROCESS += ["er_sde", "res_multistep", "seeds_2", "uni_pc", "uni_pc_bh2"]
+SAME_PROCESS += ["er_sde", "res_multistep", "sa_solver", "seeds_2", "seeds_3", "uni_pc", "uni_pc_bh2"]
 MODE = torch.linspace(-1, 1, DIM, dtype=torch.float64)
 
 

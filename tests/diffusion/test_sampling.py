@@ -17,7 +17,7 @@ from tests.diffusion.test_guidance import model_of, text
 
 CALLS: dict[str, int] = dict.fromkeys(
     ("heun", "dpm_2", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpmpp_sde", "seeds_2"), 2
-)
+) | {"seeds_3": 3}
 """How often a sampler asks the network in a step, where not once; the last step is always one call."""
 
 EMPTY = torch.zeros(1, 4, 8, 8)
