@@ -19,7 +19,8 @@ from graph.costs import Costs
 from graph.flights import Flights
 from graph.keys import Fingerprint, Key, Record, fingerprint
 from graph.ledger import Gauge, TierName
-from graph.plan import History, Plan
+from graph.past import History
+from graph.plan import Plan
 from graph.tiers.disk import Disk
 from graph.tiers.index import opened_record
 from graph.tiers.memory import Memory
@@ -46,10 +47,11 @@ class Cache:
         place: Place | None = None,
         gauge: Gauge | None = None,
     ) -> None:
-        self.history, self.flights = History(), Flights()
+        self.flights = Flights()
         self._tiers, self._traits, self._remembered = tiers, traits, remembered
         self._disk, self._place, self.gauge = disk, place, gauge
         self.costs = Costs(None if disk is None else disk.fact("costs"))
+        self.history = History(None if disk is None else disk.fact("history"))
         self._made: dict[Key, int] = {}
         self._by_structure: dict[Key, Key] = {}
         self._by_value: dict[Key, Record | bytes] = {}
@@ -98,7 +100,8 @@ class Cache:
                     self._link(plan.keys[i], record.key)
                     if self._disk is not None:
                         self._disk.link(plan.keys[i], record.key)
-            self.history.remember(plan)
+            if self.history.remember(plan) and self._disk is not None:
+                self._disk.keep("history", self.history.to_bytes)
             made, self._made = self._made, {}
             if self.costs.learn(plan, made) and self._disk is not None:
                 self._disk.keep("costs", self.costs.to_bytes())

@@ -84,7 +84,7 @@ def _running(made: Plan, cache: Cache) -> set[int]:
 
 def _grown(made: Plan, i: int, cache: Cache) -> Growths | None:
     node, past = made.nodes[i], cache.history.get(made.ids[i])
-    if past is None:
+    if not isinstance(past, Plan):
         loops = node.of is not None or any(isinstance(value, Body) for value in node.constants.values())
         return None if loops else {}
     owner = past.position[made.ids[i]]

@@ -190,23 +190,3 @@ def _find_by_value(plan: Plan, memory: Memory) -> None:
     for i, record in enumerate(plan.records):
         if record is None and (arrived := plan.arrived(i)) is not None:
             plan.find_by_value(i, arrived, memory)
-
-
-class History:
-    """The plan by which each node id last had a result, for the `most` ids seen last."""
-
-    def __init__(self, most: int = 50_000) -> None:
-        self._most = most
-        self._last: dict[NodeId, Plan] = {}
-
-    def get(self, id: NodeId) -> Plan | None:
-        return self._last.get(id)
-
-    def remember(self, plan: Plan) -> None:
-        """Every node of the plan with a known result stands as of now: the next change is told from here."""
-        for id, record in zip(plan.ids, plan.records):
-            if record is not None:
-                self._last.pop(id, None)
-                self._last[id] = plan
-        while len(self._last) > self._most:
-            del self._last[next(iter(self._last))]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from graph.keys import Key, Record
 from graph.tiers.tier import Result
+
+Fact = bytes | Callable[[], bytes]
+"""A small fact, or what says it when it is written."""
 
 
 @dataclass
@@ -16,7 +20,7 @@ class Batch:
     records: dict[Key, Record] = field(default_factory=dict[Key, Record])
     structures: dict[Key, Key] = field(default_factory=dict[Key, Key])
     touched: set[Key] = field(default_factory=set[Key])
-    facts: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    facts: dict[str, Fact] = field(default_factory=dict[str, "Fact"])
     bytes: int = 0
     seconds: float = 0.0
 

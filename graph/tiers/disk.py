@@ -23,7 +23,7 @@ from graph.keys import Key, Record
 from graph.ledger import Account
 from graph.storage import Packed, Storage, Unstorable
 from graph.tiers import container
-from graph.tiers.batch import Batch
+from graph.tiers.batch import Batch, Fact
 from graph.tiers.contents import Contents, System
 from graph.tiers.index import Content, Entry, Fresh, Index, Inline, open_both
 from graph.tiers.tier import Result
@@ -143,8 +143,8 @@ class Disk:
             self._waiting.structures[structural] = key
             self._stir()
 
-    def keep(self, name: str, body: bytes) -> None:
-        """Write a small fact about this edition, soon."""
+    def keep(self, name: str, body: Fact) -> None:
+        """Write a small fact about this edition, soon; what is called says it only then."""
         with self._lock:
             self._waiting.facts[name] = body
             self._stir()
@@ -314,6 +314,7 @@ class Disk:
     def _write(self, batch: Batch) -> None:
         parts: dict[bytes, Path] = {}
         try:
+            facts = {name: fact if isinstance(fact, bytes) else fact() for name, fact in batch.facts.items()}
             entries = [entry for key, result in batch.results.items() if (entry := self._entry(key, result, parts))]
             with self._owning, self._own.writing():
                 before = self._own.last()
@@ -321,7 +322,7 @@ class Disk:
                 self._own.touch(batch.touched)
                 for entry in entries:
                     self._place(entry, parts)
-                self._own.keep(batch.facts)
+                self._own.keep(facts)
                 after = self._own.last()
             with self._reading:
                 if self._seen == before:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from graph.cache import Cache, Memory
 from graph.events import Queued, Started
 from graph.explain import Decision, explain
 from graph.graph import build
+from graph.ledger import Account
 from graph.registry import Registry
+from graph.storage import PlainStorage
+from graph.tiers.disk import Disk
+from graph.values import PlainTraits
 from graph.workflow import load
-from tests.graph.lab import Lab, document, entry, spec
+from tests.graph.lab import Folder, Lab, document, entry, spec
 
 SAME = Decision("cached", "same inputs as an earlier run")
 
@@ -135,3 +144,72 @@ def test_a_cached_value_known_by_what_it_reads() -> None:
         "out": Decision("cached", "same input values as an earlier run"),
     }
     assert lab.explain(picture())["n"].to_json() == {"state": "cached", "reason": "same inputs as an earlier run"}
+
+
+FILED = document(l=entry("Load", file="a"), n=entry("Length", text=("l", "str")), v=entry("Show", value=("n", "int")))
+EDITS: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
+    ("constant", picture(), picture(value=6), "n", "input value changed 7 -> 6"),
+    ("reader", picture(), picture(value=6), "s", "input a changed (from p Parity)"),
+    ("text", FILED, document(**FILED["nodes"] | {"l": entry("Load", file="b")}), "l", 'input file changed "a" -> "b"'),
+    ("same", picture(), picture(), "n", "evicted"),
+    ("type", picture(), picture(s=entry("Parity", value=("p", "int"))), "s", "never run"),
+    ("new", picture(), picture(x=entry("Show", value=("n", "int"))), "x", "never run"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "node", "reason"), [each[1:] for each in EDITS], ids=[e[0] for e in EDITS])
+def test_after_a_restart_reasons_are_those_that_there_would_be_without(
+    tmp_path: Path, before: dict[str, Any], after: dict[str, Any], node: str, reason: str
+) -> None:
+    (tmp_path / "files").mkdir()
+    for name in "ab":
+        (tmp_path / "files" / name).write_text(name)
+    for restarts in (0, 1, 3):
+        lab = on_disk(tmp_path / str(restarts), tmp_path / "files")
+        lab.run(before)
+        for _ in range(restarts):
+            lab.cache.close()
+            lab = on_disk(tmp_path / str(restarts), tmp_path / "files")
+            lab.run(document(other=entry("Show", value=restarts)))
+        for tier in ("host", "disk"):
+            if reason == "evicted":
+                lab.cache.clear(tier)
+        assert lab.explain(after)[node].reason == reason, restarts
+        lab.run(after)
+        assert lab.reasons(Queued)[node] == reason, restarts
+        lab.cache.close()
+
+
+def test_a_changed_file_and_parent_are_told_after_a_restart(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "a").write_text("old")
+    lab = on_disk(tmp_path / "cache", tmp_path / "files")
+    lab.run(FILED)
+    lab.cache.close()
+    (tmp_path / "files" / "a").write_text("newer")
+    lab = on_disk(tmp_path / "cache", tmp_path / "files")
+    lab.run(FILED)
+    assert lab.reasons(Started) == {
+        "l": "file changed: a",
+        "n": "input text changed (from l Load)",
+        "v": "input value changed (from n Length)",
+    }
+    lab.cache.close()
+
+
+def test_no_more_is_written_than_is_worth_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graph.past.MOST_WRITTEN", 4)
+    lab = on_disk(tmp_path, tmp_path)
+    lab.run(picture())
+    lab.run(document(**{f"other {i}": entry("Show", value=i) for i in range(3)}))
+    stored = json.loads(lab.cache.history.to_bytes())
+    assert len(stored) == 4
+    assert {"other 0", "other 1", "other 2"} <= stored.keys()
+    lab.cache.close()
+
+
+def on_disk(folder: Path, files: Path) -> Lab:
+    lab = Lab(files=Folder(files))
+    disk = Disk(folder, Account(1 << 20), PlainStorage(), "e")
+    lab.cache = Cache([Memory(1 << 20)], PlainTraits(), disk=disk)
+    return lab
