@@ -290,6 +290,7 @@ class FluxFlow(Flow):
         return sigma
 
 
-def flux_shift(tokens: int) -> float:
-    """The shift of Flux for a picture of so many tokens (2 x 2 latents): 0.5 for 256, 1.15 for 4096, linear between."""
-    return 0.5 + (1.15 - 0.5) * (tokens - 256) / (4096 - 256)
+def flux_shift(tokens: int, least: float = 0.5, most: float = 1.15) -> float:
+    """The shift of Flux for a picture of so many tokens (2 x 2 latents): `least` for 256, `most` for 4096, linear
+    between and beyond."""
+    return least + (most - least) * (tokens - 256) / (4096 - 256)

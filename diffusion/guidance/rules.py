@@ -169,7 +169,7 @@ def projected(parallel: float, most: float, momentum: float) -> Callable[[Predic
 
 def _output(prediction: Prediction, at: Moment, denoised: Tensor) -> Tensor:
     """What the network said, of what was made of it: at a level that is a straight line."""
-    nothing = torch.zeros((), dtype=denoised.dtype, device=denoised.device)
+    nothing = torch.zeros((1, 1, 1, 1), dtype=denoised.dtype, device=denoised.device)
     unit = prediction.denoised(nothing, nothing + 1, at.sigma)
     return (denoised - prediction.denoised(at.x_BCHW, nothing, at.sigma)) / unit
 

@@ -34,12 +34,12 @@ from diffusion.guidance.terms import PerturbedAttention, SelfAttention, SkippedL
 from diffusion.hooks import Hooks, Site, probabilities
 from diffusion.latents import SD3, SD15
 from diffusion.networks.layers import attention
-from diffusion.prediction import Eps, Flow, Prediction, V
+from diffusion.prediction import Eps, Flow, LearnedEps, Prediction, V
 from tests.diffusion import tiny
 from tests.diffusion.test_guidance import Recorder, model_of, text
 
-PREDICTIONS: tuple[Prediction, ...] = (Eps(), V(), Flow())
-KINDS = pytest.mark.parametrize("prediction", PREDICTIONS, ids=["eps", "v", "flow"])
+PREDICTIONS: tuple[Prediction, ...] = (Eps(), V(), Flow(), LearnedEps())
+KINDS = pytest.mark.parametrize("prediction", PREDICTIONS, ids=["eps", "v", "flow", "learned"])
 SIGMA = 0.7
 X, C, U = torch.randn(3, 2, 4, 6, 5, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
 

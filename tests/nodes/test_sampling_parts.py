@@ -10,7 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from diffusion.prediction import Eps, FluxFlow, V, flux_shift
 from graph.events import Failed
+from nodes.predictions import model_sampling_continuous_edm, model_sampling_discrete
+from tests.diffusion.test_guidance import Recorder, model_of
 from tests.nodes.studio import Document, Studio, changed, link
 
 ROOT = Path(__file__).parents[2]
@@ -161,6 +164,27 @@ def test_what_does_not_fit_is_told(
     assert message in failure.error.message
 
 
+def test_a_flow_is_shifted_by_number_and_by_size(studio: Studio, document: Document) -> None:
+    plain = latent(studio, document)
+    inputs = {"model": link("1", "model"), "shift": 3.0}
+    shifted = changed(with_nodes(document, shift=("ModelSamplingSD3", inputs)), n5_model=link("shift", "model"))
+    assert torch.equal(latent(studio, shifted), plain)
+    assert not torch.allclose(latent(studio, changed(shifted, nshift_shift=6.0)), plain, atol=1e-3)
+    by_size = with_nodes(
+        document, shift=("ModelSamplingFlux", {"model": link("1", "model"), "latent": link("4", "latent")})
+    )
+    model = studio.value(by_size, "shift")["model"]
+    assert model.prediction == FluxFlow(flux_shift(4 * 3))
+
+
+@pytest.mark.parametrize("kind", ["ModelSamplingDiscrete", "ModelSamplingContinuousEDM"])
+def test_a_flow_is_not_taken_for_what_it_is_not(studio: Studio, document: Document, kind: str) -> None:
+    wrong = with_nodes(document, wrong=(kind, {"model": link("1", "model")}))
+    assert studio.run(changed(wrong, n5_model=link("wrong", "model"))).state == "failed"
+    (failure,) = (event for event in studio.events if isinstance(event, Failed))
+    assert failure.error.message == "model: expected one that predicts eps or v, got one that predicts a flow"
+
+
 GUIDES = [
     ("BasicGuider", ("conditioning",), {}),
     ("DualCFGGuider", ("first", "second", "negative"), {}),
@@ -195,3 +219,14 @@ def test_eta_by_a_node(studio: Studio, document: Document) -> None:
     ddpm = taken_apart(document, sampler=("KSamplerSelect", {"sampler": "ddpm"}))
     assert torch.equal(latent(studio, none, "run"), latent(studio, plain, "run"))
     assert torch.equal(latent(studio, all, "run"), latent(studio, ddpm, "run"))
+
+
+def test_what_a_model_predicts_can_be_said() -> None:
+    model = model_of(Recorder(), Eps())
+    assert model_sampling_discrete(model, "v").prediction == V()
+    marked = model_sampling_discrete(model, "v", zero_terminal_snr=True).prediction
+    assert marked.sigma_max > 4000
+    edm = model_sampling_continuous_edm(model, 80.0, 0.01).prediction
+    assert (edm.sigma_min, edm.sigma_max) == pytest.approx((0.01, 80.0))
+    with pytest.raises(ValueError, match="less than sigma_max"):
+        model_sampling_continuous_edm(model, 1.0, 2.0)
