@@ -220,7 +220,7 @@ def compare(case: Case, options: argparse.Namespace, device: torch.device) -> No
         for name, run in sides.items():
             times[name] += run(options.steps)[1:]
     medians = {name: statistics.median(found) for name, found in times.items()}
-    spread = {name: statistics.quantiles(found, n=10) for name, found in times.items()}
+    spread = {name: statistics.quantiles([*found, *found], n=10) for name, found in times.items()}
     shown = "  ".join(f"{n} {medians[n]:8.2f} ms ({spread[n][0]:.2f}-{spread[n][-1]:.2f})" for n in sides)
     print(f"{case.name:12} {case.pixels}²  {shown}  ratio {medians['Weft'] / medians['diffusers']:.3f}", flush=True)
     if options.profile:

@@ -165,7 +165,7 @@ def report(path: Path, options: argparse.Namespace) -> None:
         ratio = blocks["device"] / (weights * ROOM + work)
         same = blocks["checksum"] == first["checksum"]
         print(f"  with room for {ROOM} of the weights: {mb(blocks['device'])}, ratio {ratio:.3f}, same result: {same}")
-        print(f"  a step: {blocks['seconds'] * 1e3:.1f} ms; page-locked on the host {mb(blocks['anonymous'])}")
+        print(f"  a step: {blocks['seconds'] * 1e3:.1f} ms")
 
 
 def mb(count: float) -> str:

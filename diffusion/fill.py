@@ -53,7 +53,7 @@ def build(part: Part, network_of: Callable[[Shapes], NetworkT]) -> NetworkT:
     _check(part, {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
     network.eval().requires_grad_(False)
     origin = Origin(f"{part.title} of {part.path.name}", part.identity)
-    network.load_state_dict(part.home.hold(origin, part.tensors, part.dtype), assign=True)
+    network.load_state_dict(part.home.hold(origin, part.tensors, part.shapes, part.dtype), assign=True)
     return network
 
 

@@ -29,11 +29,12 @@ def within_memory(network: object, batch: Tensor, call: Call, tiled: Call | None
     When the device's memory runs out: what is not in use leaves it; then half as many rows are computed at a time, down
     to one; then by `tiled`, where there is one, which gives the same with less memory; then with the network's weights
     brought block by block. What was enough is remembered for the network and batches of this shape. Raises
-    torch.OutOfMemoryError with what lies on the device when nothing was.
+    torch.OutOfMemoryError with what lay on the device in the end when nothing was.
     """
     residency = ledger_of(network)
     measures = list(_measures(len(batch), tiled is not None, residency is not None))
     remembered = {} if residency is None else residency.remembered(network)
+    failure = ""
     for number in range(remembered.get(batch.shape, 0), len(measures)):
         measure = measures[number]
         try:
@@ -46,10 +47,11 @@ def within_memory(network: object, batch: Tensor, call: Call, tiled: Call | None
             if number > 1:
                 remembered[batch.shape] = number
             return result
+        failure = _failure(residency, len(batch), measures)
         if residency is not None:
             gc.collect()
             residency.relieve()
-    raise torch.OutOfMemoryError(_failure(residency, len(batch), measures))
+    raise torch.OutOfMemoryError(failure)
 
 
 def _in_parts(batch: int, rows: int, call: Call) -> Tensor:

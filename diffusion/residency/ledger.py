@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from diffusion.networks.shapes import Shapes
 from diffusion.residency.blocks import Streaming, blocks_of
 from diffusion.residency.place import Place, clock
 from diffusion.residency.weight import Holding, Origin, Weight
@@ -67,14 +68,16 @@ class Residency:
     def device(self) -> torch.device:
         return self._place.device
 
-    def hold(self, origin: Origin, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> Mapping[str, Tensor]:
+    def hold(
+        self, origin: Origin, tensors: Mapping[str, Tensor], shapes: Shapes, dtype: torch.dtype
+    ) -> Mapping[str, Tensor]:
         """Weights for a network, none of them on the device yet; the same ones for everybody who asks for the same."""
         with self._lock:
             holding = self._known.get((origin, dtype))
             if holding is None:
                 holding = self._known[origin, dtype] = Holding(origin.title, self._place, self)
                 self._holdings.add(holding)
-            return {name: _weight_in(holding, name, tensors, dtype) for name in tensors}
+            return {name: _weight_in(holding, name, tensors, shapes[name], dtype) for name in tensors}
 
     @contextmanager
     def lend(self, network: nn.Module, *, in_blocks: bool) -> Iterator[None]:
@@ -242,11 +245,13 @@ def ledger_of(network: object) -> Residency | None:
     return ledger if isinstance(ledger, Residency) else None
 
 
-def _weight_in(holding: Holding, name: str, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> Weight:
+def _weight_in(
+    holding: Holding, name: str, tensors: Mapping[str, Tensor], shape: tuple[int, ...], dtype: torch.dtype
+) -> Weight:
     """The holding's weight of that name, made where there is none."""
     found = holding.get(name)
     if found is None:
-        found = Weight.away(lambda: tensors[name], tensors[name].shape, dtype, holding)
+        found = Weight.away(lambda: tensors[name], shape, dtype, holding)
         holding.add(name, found)
     return found
 

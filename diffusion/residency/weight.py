@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from diffusion.networks.shapes import Shapes
 from diffusion.residency.place import Place
 
 
@@ -30,7 +31,9 @@ class Home(Protocol):
         """Where they are computed with."""
         ...
 
-    def hold(self, origin: Origin, tensors: Mapping[str, Tensor], dtype: torch.dtype, /) -> Mapping[str, Tensor]:
+    def hold(
+        self, origin: Origin, tensors: Mapping[str, Tensor], shapes: Shapes, dtype: torch.dtype, /
+    ) -> Mapping[str, Tensor]:
         """What a network is to hold for these, by the same names; `tensors` are read once or whenever needed."""
         ...
 
@@ -41,7 +44,9 @@ class Fixed:
 
     device: torch.device
 
-    def hold(self, _origin: Origin, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> Mapping[str, Tensor]:
+    def hold(
+        self, _origin: Origin, tensors: Mapping[str, Tensor], _shapes: Shapes, dtype: torch.dtype
+    ) -> Mapping[str, Tensor]:
         return {name: tensor.to(self.device, dtype) for name, tensor in tensors.items()}
 
 
@@ -87,23 +92,27 @@ class Weight(nn.Parameter):
     source: Callable[[], Tensor] | None
     """Reads it from its file; None for one that was computed, until it had to leave the device."""
     holding: Holding
-    here: bool
+    value: Tensor | None
+    """What lies on the device; None while it is away."""
     computed: bool
     """It is in no file, so its memory on the host counts as that of whoever keeps it."""
 
     @staticmethod
-    def away(source: Callable[[], Tensor], shape: torch.Size, dtype: torch.dtype, holding: Holding) -> Weight:
+    def away(source: Callable[[], Tensor], shape: tuple[int, ...], dtype: torch.dtype, holding: Holding) -> Weight:
         """A weight that can be brought from its file."""
-        return _weight(_absent(shape, dtype), source, holding, here=False)
+        return _weight(None, shape, dtype, source, holding, computed=False)
 
     @staticmethod
     def made(value: Tensor, holding: Holding) -> Weight:
         """A weight that was computed: on the device where it has room there, else on the host."""
-        here = value.device == holding.place.device and holding.ledger.has_room(value.nbytes)
-        if here:
-            return _weight(value, None, holding, here=True, computed=True)
+        if value.device == holding.place.device and holding.ledger.has_room(value.nbytes):
+            return _weight(value, value.shape, value.dtype, None, holding, computed=True)
         kept = holding.place.sent_home(value)
-        return _weight(_absent(value.shape, value.dtype), lambda: kept, holding, here=False, computed=True)
+        return _weight(None, value.shape, value.dtype, lambda: kept, holding, computed=True)
+
+    @property
+    def here(self) -> bool:
+        return self.value is not None
 
     def __deepcopy__(self, memo: dict[int, object]) -> Weight:
         return self
@@ -115,31 +124,30 @@ class Weight(nn.Parameter):
         return self.source()
 
     def arrive(self) -> None:
-        if not self.here:
+        if self.value is None:
             self.show(self.holding.place.brought(self.read(), self.dtype))
 
     def show(self, value: Tensor) -> None:
         """Take a value that lies on the device."""
-        self.data = value
-        self.here = True
+        self.data = self.value = value
 
     def leave(self) -> None:
         """Give the memory on the device back; a computed value is kept on the host."""
-        if self.here:
-            if self.source is None:
-                kept = self.holding.place.sent_home(self.data)
-                self.source = lambda: kept
-            self.data = _absent(self.shape, self.dtype)
-            self.here = False
+        if self.value is None:
+            return
+        if self.source is None:
+            kept = self.holding.place.sent_home(self.value)
+            self.source = lambda: kept
+        self.value = None
+        self.data = _absent(self.shape, self.dtype)
 
 
 def value_of(tensor: Tensor) -> Tensor:
     """The value of a network's tensor, on its device in its dtype, wherever it lies. Not to be written to."""
     if not isinstance(tensor, Weight):
         return tensor.detach()
-    value = tensor.data
-    # Looked at after the value was taken: a weight that leaves meanwhile leaves this value alone.
-    return value if tensor.here else tensor.holding.place.brought(tensor.read(), tensor.dtype)
+    value = tensor.value
+    return tensor.holding.place.brought(tensor.read(), tensor.dtype) if value is None else value
 
 
 class Derivation:
@@ -161,13 +169,20 @@ class Derivation:
 
 
 def _weight(
-    data: Tensor, source: Callable[[], Tensor] | None, holding: Holding, *, here: bool, computed: bool = False
+    value: Tensor | None,
+    shape: tuple[int, ...],
+    dtype: torch.dtype,
+    source: Callable[[], Tensor] | None,
+    holding: Holding,
+    *,
+    computed: bool,
 ) -> Weight:
+    data = _absent(shape, dtype) if value is None else value
     weight = torch.Tensor._make_subclass(Weight, data, False)
     assert isinstance(weight, Weight)
-    weight.source, weight.holding, weight.here, weight.computed = source, holding, here, computed
+    weight.source, weight.holding, weight.value, weight.computed = source, holding, value, computed
     return weight
 
 
-def _absent(shape: torch.Size, dtype: torch.dtype) -> Tensor:
+def _absent(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     return torch.full((), nan if dtype.is_floating_point else 0, dtype=dtype).expand(shape)

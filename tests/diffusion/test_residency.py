@@ -20,6 +20,7 @@ from diffusion.residency.blocks import blocks_of
 from diffusion.residency.ledger import ledger_of
 from diffusion.residency.place import Conveyor, Units
 from tests.diffusion import tiny
+from tests.diffusion.networks.comparison import shapes_of
 
 FAMILIES = ("sd15", "sdxl", "sd3")
 PREFIX = "model.diffusion_model."
@@ -262,8 +263,10 @@ def scarce(
     residency: Residency, enough: Callable[[int, Sequence[Tensor]], bool] = lambda _rows, _here: True, title: str = "x"
 ) -> Scarce:
     network = Scarce(enough).requires_grad_(False)
-    tensors = {name: torch.eye(4) * 2 for name in network.state_dict()}
-    network.load_state_dict(residency.hold(Origin(f"blocks of {title}", "1"), tensors, torch.float32), assign=True)
+    tensors, shapes = {name: torch.eye(4) * 2 for name in network.state_dict()}, shapes_of(network)
+    network.load_state_dict(
+        residency.hold(Origin(f"blocks of {title}", "1"), tensors, shapes, torch.float32), assign=True
+    )
     return network
 
 
