@@ -20,6 +20,7 @@ from jobs import placement, rows
 from jobs.catalogue import Catalogue
 from jobs.database import Database
 from jobs.feed import Feeds
+from jobs.job import TERMINAL
 from jobs.placement import Needs
 from jobs.protocol import Message
 from jobs.recovery import lost, recover, retry_or_fail
@@ -107,13 +108,12 @@ class Dispatcher:
     # What the slots tell
 
     async def worker_ready(self, slot: Slot, message: Message) -> None:
+        devices = 1
         try:
+            slot.device, devices = str(message.head.get("device", "")), int(message.head.get("devices", 1))
             self._catalogue.update(message.body)
-            slot.device = str(message.head.get("device", ""))
-            devices = int(message.head.get("devices", 1))
         except OSError:
             log.exception("the node definitions could not be kept for the next start")
-            devices = 1
         except (KeyError, TypeError, ValueError) as error:
             slot.supervisor.kill(f"the worker sent definitions that make no sense: {error!r}")
             return
@@ -287,6 +287,10 @@ class Dispatcher:
                 run.last = last
                 return _Step(_nothing, lambda _: self._feeds.tell(preview))
             case "done":
+                if head["state"] not in TERMINAL:
+                    raise ValueError(f"state {head['state']!r}")
+                if run.needs:
+                    placement.learn(slot, run.needs, message.body.decode())
                 outputs = {node: [OutputFile(**file) for file in files] for node, files in head["outputs"].items()}
                 ending = Ending(head["state"], head["state"], message.body.decode(), outputs, head["error"])
                 return self._end_step(slot, run, ending)
@@ -323,8 +327,6 @@ class Dispatcher:
 
         def then(result: tuple[Batch | None, list[_Placed]]) -> None:
             event, following = result
-            if run.needs:
-                placement.learn(slot, run.needs, ending.nodes)
             self._ended(slot, [] if event is None else [event], following)
 
         return _Step(work, then)

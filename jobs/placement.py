@@ -31,7 +31,7 @@ H = TypeVar("H", bound=Holder)
 
 def needs(workflow: str) -> Needs:
     """What stands for each node of a workflow, given as JSON text; total, whatever the nodes nobody runs look like."""
-    nodes: Mapping[str, object] = json.loads(workflow)["nodes"]
+    nodes = _object(_object(json.loads(workflow)).get("nodes"))
     found: dict[str, int] = {}
     entered: set[str] = set()
     waiting = list(nodes)

@@ -8,6 +8,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from graph.node import collect
 from graph.registry import Registry
 from jobs.catalogue import Catalogue
@@ -31,6 +33,7 @@ class PlayedWorker:
 
     def __init__(self) -> None:
         self.runs: asyncio.Queue[Message] = asyncio.Queue()
+        self.killed: list[str] = []
 
     def start(self, listener: Listener) -> asyncio.Task[None]:
         self._listener = listener
@@ -58,7 +61,7 @@ class PlayedWorker:
             self.runs.put_nowait(message)
 
     def kill(self, cause: str) -> None:
-        raise AssertionError(cause)
+        self.killed.append(cause)
 
     def last_node(self, job: str) -> str | None:
         return None
@@ -86,6 +89,39 @@ def test_a_late_result_of_an_earlier_attempt_changes_nothing(tmp_path: Path) -> 
         assert (job.state, job.attempt, [file.name for file in job.outputs["3"]]) == ("done", 2, ["right.txt"])
         events = [event for text in [text async for text in jobs.recorded(id)] for event in json.loads(text)]
         assert [event["state"] for event in events] == ["queued", "running", "queued", "running", "done"]
+        await jobs.stop()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"op": "done", "state": "running", "error": None, "outputs": {}, "last": 9},
+        {"op": "done", "state": "done", "error": None, "outputs": {"3": [{"name": 1}]}, "last": 9},
+        {"op": "events", "first": 1, "last": 9},
+        {"op": "events", "first": 9, "last": 5},
+        {"op": "preview", "node": "1", "last": 2},
+        {"op": "dance", "last": 9},
+        {"op": "done"},
+    ],
+)
+def test_a_message_that_makes_no_sense_costs_its_worker_and_stalls_nobody(tmp_path: Path, forged: dict) -> None:
+    async def scenario() -> None:
+        worker, files = PlayedWorker(), FileStore([], tmp_path, Hashes(tmp_path / "hashes.db"))
+        database, catalogue = Database(tmp_path / "jobs.db", MIGRATIONS), Catalogue(tmp_path / "nodes", [], files)
+        jobs = Jobs(database, catalogue, Workers(lambda _: worker))  # pyright: ignore
+        await jobs.start()
+        id = await jobs.submit(document(SUM))
+        run = await worker.runs.get()
+        await worker._listener.worker_said(Message({**forged, "job": id, "attempt": run.head["attempt"]}, b"[]"))
+        await worker.die()
+        (cause,) = worker.killed
+        assert "makes no sense" in cause
+        await worker.live()
+        await worker.done(await worker.runs.get(), "right.txt")
+        assert [text async for text in await jobs.subscribe(id)]
+        assert (await jobs.get(id)).state == "done"
         await jobs.stop()
 
     asyncio.run(scenario())
