@@ -13,9 +13,11 @@ from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepSchedu
 from torch import Tensor
 
 from diffusion import samplers
-from diffusion.samplers import Guided, Step, ddpm, er_sde, sa_solver, seeds_2, seeds_3
+from diffusion.dpm_solver import DPMSolver
+from diffusion.prediction import Prediction
+from diffusion.samplers import Guided, Step, ddpm, dpm_fast, er_sde, sa_solver, seeds_2, seeds_3
 from diffusion.steps import diffusion, integral
-from tests.diffusion.test_samplers import EPS, guided, mixture, quick_noise, run, start
+from tests.diffusion.test_samplers import EPS, FLOW, even, guided, mixture, quick_noise, reference, run, start, top_of
 
 LEVELS = (9.0, 5.0, 2.0, 1.1, 0.4)
 D = mixture(EPS.alpha)
@@ -305,3 +307,63 @@ def test_noises_of_seeds_3_are_those_of_one_path() -> None:
         nothing, torch.zeros(3, dtype=torch.float64), (sigma, target), EPS.alpha, lambda n: made[n - 1], lambda s: None
     )
     assert float(found.norm()) == pytest.approx(diffusion(EPS.alpha, sigma, target).noise)
+
+
+def test_single_steps_of_dpm_solver() -> None:
+    """Algorithms 1, 4 and 5 of arXiv 2206.00927 in the time t = -log(sigma), where they read as exponentials."""
+    sigma, target = LEVELS[:2]
+    h = math.log(sigma / target)
+
+    def eps(x: Tensor, sigma: float) -> Tensor:
+        return (x - D(x, sigma)) / sigma
+
+    e = eps(X, sigma)
+    solver = DPMSolver(D, EPS.alpha)
+    at = solver.begin(X, sigma)
+    assert torch.allclose(solver.first(at, target), X - target * math.expm1(h) * e)
+    s1 = sigma * math.exp(-h / 2)
+    u = X - s1 * math.expm1(h / 2) * e
+    assert torch.allclose(
+        solver.second(at, target)[0], X - target * math.expm1(h) * e - target * math.expm1(h) * (eps(u, s1) - e)
+    )
+    r1, r2 = 1 / 3, 2 / 3
+    s1, s2 = sigma * math.exp(-r1 * h), sigma * math.exp(-r2 * h)
+    e1 = eps(X - s1 * math.expm1(r1 * h) * e, s1)
+    u2 = X - s2 * math.expm1(r2 * h) * e - s2 * (r2 / r1) * (math.expm1(r2 * h) / (r2 * h) - 1) * (e1 - e)
+    x = X - target * math.expm1(h) * e - target / r2 * (math.expm1(h) / h - 1) * (eps(u2, s2) - e)
+    assert torch.allclose(solver.third(solver.second(at, target, r1)[1], target), x)
+
+
+def test_dpm_fast_converges_as_its_last_step_of_first_order_allows() -> None:
+    x, exact = top_of(EPS), reference(EPS)
+    errors = [float((run("dpm_fast", EPS, even(EPS, n), x) - exact).norm()) for n in (31, 61)]
+    assert math.log2(errors[0] / errors[1]) > 1.9
+
+
+def test_calls_of_dpm_fast() -> None:
+    assert [dpm_fast.spent(n) for n in range(8)] == [
+        [],
+        [1],
+        [2],
+        [2, 1],
+        [3, 1],
+        [3, 2],
+        [3, 2, 1],
+        [3, 3, 1],
+    ]
+
+
+@pytest.mark.parametrize("prediction", [EPS, FLOW], ids=["eps", "flow"])
+def test_dpm_adaptive_comes_as_near_as_its_tolerance(prediction: Prediction) -> None:
+    levels = even(prediction, 20)[1:] if prediction is FLOW else even(prediction, 20)
+    x = top_of(prediction)
+    if prediction is FLOW:
+        x = run("euler", prediction, even(prediction, 20)[:2], x)
+    exact = run("dpm_2", prediction, tuple(torch.linspace(levels[0], levels[-1], 2001).tolist()), x)
+    told: list[Step] = []
+    found = samplers.get("dpm_adaptive").run(
+        guided(mixture(prediction.alpha)), x, levels, prediction.alpha, NOISE, told.append
+    )
+    assert float((found - exact).abs().max()) < 0.05
+    assert [step.number for step in told] == sorted(step.number for step in told)
+    assert told[-1].number <= told[-1].total
