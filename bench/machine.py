@@ -16,6 +16,7 @@ def live(machine: Machine, chance: random.Random, steps: int) -> None:
     def any_pick() -> int:
         return chance.randrange(10_001)
 
+    machine.begin(disk=chance.random() < 0.5, tight=chance.random() < 0.2)
     for _ in range(steps):
         number, what = chance.randrange(6), chance.random()
         if what < 0.30:
@@ -24,10 +25,14 @@ def live(machine: Machine, chance: random.Random, steps: int) -> None:
             machine.show(any_pick(), number)
         elif what < 0.65:
             machine.edit(any_pick(), any_pick(), number)
-        elif what < 0.93:
+        elif what < 0.91:
             machine.run()
-        elif what < 0.96:
-            machine.evict()
+        elif what < 0.93:
+            machine.tick()
+        elif what < 0.94:
+            machine.clear_memory()
+        elif what < 0.97:
+            machine.evict(any_pick())
         elif what < 0.99:
             machine.rename()
         else:
