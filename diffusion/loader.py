@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -13,11 +14,12 @@ from diffusion.family import MARKS, Family
 from diffusion.family import Checkpoint as Learned
 from diffusion.fill import Part, build, compute_dtype
 from diffusion.latents import with_rgb
-from diffusion.layouts import single_file, vae
+from diffusion.layouts import single_file, taesd, vae
 from diffusion.layouts.arranged import Tensors
 from diffusion.model import CLIP, VAE, Model
 from diffusion.networks.autoencoder import Autoencoder, AutoencoderParams
 from diffusion.networks.shapes import Shapes
+from diffusion.networks.taesd import Taesd, TaesdParams
 from diffusion.residency import Home, home_of
 from diffusion.text.encode import TextTower
 from diffusion.text.slots import TextSlot
@@ -183,19 +185,24 @@ def _tower_in(weights: Weights) -> tuple[str, Weights]:
 
 
 def _vae(weights: Weights, home: Home) -> VAE:
-    tensors = _or_bad(weights.header.path, lambda: vae.single_file(weights))
+    path, identity = weights.header.path, weights.header.identity
     # Trained in float32; the activations of some leave the range of float16.
     dtype = torch.float32 if home.device.type == "cpu" else torch.bfloat16
-    part = Part(weights.header.path, "VAE", tensors, tensors.shapes, home, dtype, weights.header.identity)
+    layout = taesd if taesd.recognises(weights) else vae
+    tensors = _or_bad(path, lambda: layout.single_file(weights))
+    part = Part(path, "VAE", tensors, tensors.shapes, home, dtype, identity)
+    if layout is taesd:
+        tiny = build(part, lambda shapes: _taesd(shapes, weights))
+        return VAE(tiny, tiny.params.latent_channels, tiny.downscale, home.device, dtype, f"vae:{identity}")
     network = build(part, lambda shapes: Autoencoder(AutoencoderParams.from_shapes(shapes)))
-    return VAE(
-        network=network,
-        channels=network.params.latent_channels,
-        downscale=network.params.scale,
-        device=home.device,
-        dtype=dtype,
-        origin=f"vae:{weights.header.identity}",
-    )
+    channels, downscale = network.params.latent_channels, network.params.scale
+    return VAE(network, channels, downscale, home.device, dtype, f"vae:{identity}")
+
+
+def _taesd(shapes: Shapes, weights: Weights) -> Taesd:
+    params = TaesdParams.from_shapes(shapes, 1.0, 0.0)
+    scale, shift = taesd.scale_and_shift(weights, params.latent_channels)
+    return Taesd(replace(params, scale=scale, shift=shift))
 
 
 def _or_bad(path: Path, make: Callable[[], ResultT]) -> ResultT:

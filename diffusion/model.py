@@ -138,10 +138,15 @@ class CLIP:
 
 
 class Autoencoder(Protocol):
-    """Raw latents B C H/8 W/8 from pictures B 3 H W in -1..1, and back."""
+    """Raw latents B C H/8 W/8 from pictures B 3 H W in -1..1, and back.
+
+    In bands the result is the same, with less memory on the device and the whole kept where the input is.
+    """
 
     def encode(self, x_BCHW: Tensor) -> Tensor: ...
     def decode(self, z_BCHW: Tensor) -> Tensor: ...
+    def encode_in_bands(self, x_BCHW: Tensor, device: torch.device) -> Tensor: ...
+    def decode_in_bands(self, z_BCHW: Tensor, device: torch.device) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,10 @@ class VAE:
         def call(rows: slice) -> Tensor:
             return self.network.encode(x_B3HW[rows].to(self.device, self.dtype)).float().cpu()
 
-        return within_memory(self.network, x_B3HW, call)
+        def in_bands(rows: slice) -> Tensor:
+            return self.network.encode_in_bands(x_B3HW[rows].cpu().to(self.dtype), self.device).float()
+
+        return within_memory(self.network, x_B3HW, call, in_bands)
 
     def decode(self, latent_BCHW: Tensor) -> Tensor:
         """A picture in 0..1 of raw latents, float32 on the CPU."""
@@ -181,4 +189,8 @@ class VAE:
             x_B3HW = self.network.decode(latent_BCHW[rows].to(self.device, self.dtype))
             return ((x_B3HW.float() + 1) / 2).clamp(0, 1).cpu()
 
-        return within_memory(self.network, latent_BCHW, call)
+        def in_bands(rows: slice) -> Tensor:
+            x_B3HW = self.network.decode_in_bands(latent_BCHW[rows].cpu().to(self.dtype), self.device)
+            return ((x_B3HW.float() + 1) / 2).clamp(0, 1)
+
+        return within_memory(self.network, latent_BCHW, call, in_bands)

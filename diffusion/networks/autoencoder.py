@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor, nn
 
-from diffusion.networks.layers import attention
+from diffusion.networks.bands import BAND, MapT, Whole, added, attended, convolved, doubled, halved
 from diffusion.networks.shapes import Shapes, count, shape_of
 
 GROUPS = 32
@@ -84,17 +84,32 @@ class Autoencoder(nn.Module):
 
     def moments(self, x_BCHW: Tensor) -> Moments:
         """Image in -1..1 to mean and log variance of its latents."""
-        h = self.encoder(x_BCHW)
-        if self.quant_conv is not None:
-            h = self.quant_conv(h)
-        mean, logvar = h.chunk(2, dim=1)
-        return Moments(mean, logvar.clamp(-30, 20))
+        return _moments(self._encoded(x_BCHW))
 
     def decode(self, z_BCHW: Tensor) -> Tensor:
         """Unscaled latents to an image, nominally in -1..1."""
-        if self.post_quant_conv is not None:
-            z_BCHW = self.post_quant_conv(z_BCHW)
-        return self.decoder(z_BCHW)
+        return self._decoded(z_BCHW)
+
+    def encode_in_bands(self, x_BCHW: Tensor, device: torch.device, band: int = BAND) -> Tensor:
+        """As `encode`, with bands of about `band` values on the device at a time; the picture and the result stay
+        where the picture is."""
+        return _moments(self._encoded(Whole.of(x_BCHW, device, band)).values_BCHW).mean
+
+    def decode_in_bands(self, z_BCHW: Tensor, device: torch.device, band: int = BAND) -> Tensor:
+        """As `decode`, see `encode_in_bands`."""
+        return self._decoded(Whole.of(z_BCHW, device, band)).values_BCHW
+
+    def _encoded(self, x: MapT) -> MapT:
+        h = self.encoder(x)
+        return h if self.quant_conv is None else convolved(self.quant_conv, h)
+
+    def _decoded(self, z: MapT) -> MapT:
+        return self.decoder(z if self.post_quant_conv is None else convolved(self.post_quant_conv, z))
+
+
+def _moments(h_BCHW: Tensor) -> Moments:
+    mean, logvar = h_BCHW.chunk(2, dim=1)
+    return Moments(mean, logvar.clamp(-30, 20))
 
 
 class Encoder(nn.Module):
@@ -110,11 +125,11 @@ class Encoder(nn.Module):
         self.norm_out = norm(p.widths[-1])
         self.conv_out = conv3(p.widths[-1], 2 * p.latent_channels)
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        h = self.conv_in(x_BCHW)
+    def forward(self, x: MapT) -> MapT:
+        h = convolved(self.conv_in, x)
         for level in self.down:
             h = level(h)
-        return self.conv_out(F.silu(self.norm_out(self.mid(h))))
+        return convolved(self.conv_out, self.mid(h), self.norm_out)
 
 
 class Decoder(nn.Module):
@@ -129,11 +144,11 @@ class Decoder(nn.Module):
         self.norm_out = norm(p.widths[0])
         self.conv_out = conv3(p.widths[0], p.image_channels)
 
-    def forward(self, z_BCHW: Tensor) -> Tensor:
-        h = self.mid(self.conv_in(z_BCHW))
+    def forward(self, z: MapT) -> MapT:
+        h = self.mid(convolved(self.conv_in, z))
         for level in reversed(self.up):
             h = level(h)
-        return self.conv_out(F.silu(self.norm_out(h)))
+        return convolved(self.conv_out, h, self.norm_out)
 
 
 class EncoderLevel(nn.Module):
@@ -142,8 +157,8 @@ class EncoderLevel(nn.Module):
         self.block = res_blocks(in_channels, channels, blocks)
         self.downsample = Downsample(channels) if downsample else nn.Identity()
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        return self.downsample(self.block(x_BCHW))
+    def forward(self, x: MapT) -> MapT:
+        return self.downsample(self.block(x))
 
 
 class DecoderLevel(nn.Module):
@@ -152,8 +167,8 @@ class DecoderLevel(nn.Module):
         self.block = res_blocks(in_channels, channels, blocks)
         self.upsample = Upsample(channels) if upsample else nn.Identity()
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        return self.upsample(self.block(x_BCHW))
+    def forward(self, x: MapT) -> MapT:
+        return self.upsample(self.block(x))
 
 
 class MidBlock(nn.Module):
@@ -163,8 +178,8 @@ class MidBlock(nn.Module):
         self.attn_1 = SpatialAttention(channels)
         self.block_2 = ResBlock(channels, channels)
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        return self.block_2(self.attn_1(self.block_1(x_BCHW)))
+    def forward(self, x: MapT) -> MapT:
+        return self.block_2(self.attn_1(self.block_1(x)))
 
 
 class ResBlock(nn.Module):
@@ -176,10 +191,10 @@ class ResBlock(nn.Module):
         self.conv2 = conv3(channels, channels)
         self.nin_shortcut = nn.Identity() if in_channels == channels else nn.Conv2d(in_channels, channels, 1)
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x_BCHW)))
-        h = self.conv2(F.silu(self.norm2(h)))
-        return self.nin_shortcut(x_BCHW) + h
+    def forward(self, x: MapT) -> MapT:
+        h = convolved(self.conv1, x, self.norm1)
+        h = convolved(self.conv2, h, self.norm2)
+        return added(x, h, self.nin_shortcut)
 
 
 class SpatialAttention(nn.Module):
@@ -193,11 +208,8 @@ class SpatialAttention(nn.Module):
         self.v = nn.Conv2d(channels, channels, 1)
         self.proj_out = nn.Conv2d(channels, channels, 1)
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        h = self.norm(x_BCHW)
-        q, k, v = (layer(h).flatten(2).transpose(1, 2)[:, :, None] for layer in (self.q, self.k, self.v))
-        attended_BCHW = attention(q, k, v).transpose(1, 2).unflatten(2, x_BCHW.shape[-2:])
-        return x_BCHW + self.proj_out(attended_BCHW)
+    def forward(self, x: MapT) -> MapT:
+        return attended(self.norm, (self.q, self.k, self.v, self.proj_out), x)
 
 
 class Downsample(nn.Module):
@@ -207,8 +219,8 @@ class Downsample(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 3, stride=2)
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        return self.conv(F.pad(x_BCHW, (0, 1, 0, 1)))
+    def forward(self, x: MapT) -> MapT:
+        return halved(self.conv, x)
 
 
 class Upsample(nn.Module):
@@ -216,8 +228,8 @@ class Upsample(nn.Module):
         super().__init__()
         self.conv = conv3(channels, channels)
 
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        return self.conv(F.interpolate(x_BCHW, scale_factor=2.0, mode="nearest"))
+    def forward(self, x: MapT) -> MapT:
+        return doubled(self.conv, x)
 
 
 def res_blocks(in_channels: int, channels: int, blocks: int) -> nn.Sequential:

@@ -315,7 +315,7 @@ def test_sd3_needs_pooled_text_of_its_width() -> None:
         fit(torch.zeros(1, 77, 4096), torch.zeros(1, 768), Sizes.of(512, 512))
 
 
-@pytest.mark.parametrize("latent_format", [latents.SD15, latents.SDXL, latents.SD3])
+@pytest.mark.parametrize("latent_format", [latents.SD15, latents.SDXL, latents.SD3, latents.FLUX])
 def test_latent_formats(latent_format: latents.LatentFormat) -> None:
     raw = torch.randn(2, latent_format.channels, 3, 5)
     inside = latent_format.process_in(raw)

@@ -62,3 +62,33 @@ def test_a_latent_position_covers_scale_pixels() -> None:
 def test_channels_that_cannot_be_grouped_are_refused() -> None:
     with pytest.raises(ValueError, match=r"multiples of 32 .*, got 48 channels times \(1, 2\)"):
         AutoencoderParams(channels=48, multipliers=(1, 2))
+
+
+@pytest.mark.parametrize("params", [SD1, SD3], ids=["4 channels", "16 channels"])
+@pytest.mark.parametrize("band", [1, 3000, 2**20], ids=["a row at a time", "some rows", "all rows"])
+def test_in_bands_it_computes_the_same(params: AutoencoderParams, band: int) -> None:
+    torch.manual_seed(0)
+    network = Autoencoder(params)
+    randomise(network, seed=2)
+    image = torch.rand(2, 3, 24, 40) * 2 - 1 + torch.linspace(-3, 3, 40)  # a mean far from 0 where statistics differ
+    latents = torch.randn(2, params.latent_channels, 5, 10) + torch.arange(5)[:, None]
+    cpu = torch.device("cpu")
+    with torch.no_grad():
+        assert relative_error(network.encode_in_bands(image, cpu, band), network.encode(image)) <= TOLERANCE
+        assert relative_error(network.decode_in_bands(latents, cpu, band), network.decode(latents)) <= TOLERANCE
+
+
+def test_bands_hold_what_they_are_told_to() -> None:
+    torch.manual_seed(0)
+    network = Autoencoder(SD1)
+    seen: list[int] = []
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda _module, _given, made: seen.append(made.numel()))
+    with torch.no_grad():
+        network.decode_in_bands(torch.randn(1, 4, 24, 24), torch.device("cpu"), 20_000)
+        largest = max(seen)
+        seen.clear()
+        network.decode(torch.randn(1, 4, 24, 24))
+    row = 96 * 64  # values in a row of the largest map
+    assert largest <= 20_000 + 8 * row < max(seen) / 2
