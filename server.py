@@ -46,9 +46,9 @@ def main(arguments: Sequence[str]) -> int:
     if not chosen or (chosen[0].startswith("-") and chosen[0] not in ("-h", "--help", "--version")):
         chosen.insert(0, "serve")
     options = parser(VERSION).parse_args(chosen)
-    commands = {command.__name__: command for command in (serve, run, validate, explain, nodes, models, fsck, worker)}
+    every = (serve, run, validate, explain, nodes, models, cache, fsck, worker)
     try:
-        code = commands[options.command](options)
+        code = {command.__name__: command for command in every}[options.command](options)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -358,24 +358,23 @@ def models(options: argparse.Namespace) -> int:
     return Exit.DONE
 
 
+def cache(options: argparse.Namespace) -> int:
+    """Say how much is kept, after letting go of the tier named by --clear: of the server, else of the folder alone."""
+    from jobs import report
+    from jobs.kept import cache_of
+
+    tiers = cache_of(open_home(options.data), options.clear, options.token_file)
+    print(json.dumps({"tiers": tiers}, indent=1) if options.json else report.cache_text(tiers))
+    return Exit.DONE
+
+
 def fsck(options: argparse.Namespace) -> int:
     """Say in what the recorded results and the files differ; with --repair, make good what can be."""
     from jobs import fsck, report
-    from jobs.database import connect
-    from jobs.home import HomeLock
-    from jobs.schema import MIGRATIONS
 
-    data = open_home(options.data)
-    lock = HomeLock(data)
-    (data / "output").mkdir(exist_ok=True)
-    with contextlib.closing(connect(data / "jobs.db", MIGRATIONS)) as database:
-        found = fsck.examine(database, data / "output")
-        if options.repair:
-            fsck.repair(database, data / "output", found)
-    lock.release()
+    found, is_left = fsck.compare(open_home(options.data), repair_too=options.repair)
     print(report.differences_json(found) if options.json else report.differences_text(found))
-    left = [difference for difference in found if not (options.repair and difference.repairable)]
-    return Exit.BAD_DATA if left else Exit.DONE
+    return Exit.BAD_DATA if is_left else Exit.DONE
 
 
 def read_document(options: argparse.Namespace) -> Workflow:

@@ -6,11 +6,12 @@ never changed; only what a dead process left half written is deleted. Temporary 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import secrets
 import sqlite3
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from typing import Any
 from graph.context import OutputFile
 from graph.workflow import Workflow
 from jobs import rows
+from jobs.database import connect
 from jobs.documents import PNG, BadDocument, read_workflow
 from jobs.files import PART
+from jobs.home import HomeLock
 from jobs.rows import Ending, NewJob, compact
+from jobs.schema import MIGRATIONS
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,19 @@ class Difference:
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind, "name": self.name, "detail": self.detail, "repairable": self.repairable}
+
+
+def compare(data: Path, *, repair_too: bool) -> tuple[Sequence[Difference], bool]:
+    """The differences in a data folder that no server uses, and whether any is left, once what can be is repaired.
+    Raises HomeTaken."""
+    lock = HomeLock(data)
+    (data / "output").mkdir(exist_ok=True)
+    with contextlib.closing(connect(data / "jobs.db", MIGRATIONS)) as database:
+        found = examine(database, data / "output")
+        if repair_too:
+            repair(database, data / "output", found)
+    lock.release()
+    return found, any(not (repair_too and difference.repairable) for difference in found)
 
 
 def examine(db: sqlite3.Connection, output: Path) -> list[Difference]:

@@ -61,6 +61,8 @@ def parser(version: str) -> argparse.ArgumentParser:
     )
     commands.add_parser("nodes", parents=[places, report], help="list the nodes")
     commands.add_parser("models", parents=[places, report], help="list the models")
+    command = commands.add_parser("cache", parents=[places, report, token], help="say how much is kept, or let it go")
+    command.add_argument("--clear", choices=(*TIERS, "all"), metavar="TIER", help="device, host, disk or all")
     command = commands.add_parser("fsck", parents=[places, report], help="compare recorded results with the files")
     command.add_argument("--repair", action="store_true", help="make good what differs")
     command = commands.add_parser("worker", parents=[places])

@@ -16,9 +16,25 @@ LIMIT_S = 90.0
 
 def explain_there(url: str, workflow: Workflow, token: str | None) -> Mapping[str, Any]:
     """What the server at `url`, which has the cache, would do, see Engine.explain. Raises Failure."""
-    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     body = json.dumps({"workflow": workflow.document}).encode()
-    request = urllib.request.Request(f"{url}/api/v1/jobs/explain", body, headers)  # noqa: S310 - the url is our own
+    return _ask(url, "POST", "jobs/explain", token, body)
+
+
+def cache_there(url: str, cleared: str | None, token: str | None) -> Mapping[str, Any]:
+    """What the caches of the server at `url` hold, by tier, once `cleared` is empty ("all": every one).
+
+    Raises Failure."""
+    if cleared is None:
+        return _ask(url, "GET", "cache", token)["tiers"]
+    return _ask(url, "DELETE", "cache" if cleared == "all" else f"cache?tier={cleared}", token)["tiers"]
+
+
+def _ask(url: str, method: str, path: str, token: str | None, body: bytes | None = None) -> Mapping[str, Any]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    place = f"{url}/api/v1/{path}"
+    request = urllib.request.Request(place, body, headers, method=method)  # noqa: S310 - the url is our own
     try:
         with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:  # noqa: S310
             return json.load(answer)

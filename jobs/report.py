@@ -68,6 +68,12 @@ def differences_text(found: Sequence[Difference]) -> str:
     return _table([(each.kind, each.name, each.detail, marks[each.repairable]) for each in found])
 
 
+def cache_text(tiers: Mapping[str, Mapping[str, int]]) -> str:
+    """One tier a line."""
+    rows = [(name, f"{tier['results']} results", f"{tier['used'] / (1 << 20):.1f} MiB") for name, tier in tiers.items()]
+    return _table(rows)
+
+
 def plan_text(plan: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     """One node a line, with the time it is expected to take, then those that grew of it; the whole last."""
     rows: list[tuple[str, ...]] = []

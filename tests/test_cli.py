@@ -85,7 +85,7 @@ def test_help_and_version_import_next_to_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.endswith("set() 0\n")
-    for name in ("serve", "run", "validate", "explain", "nodes", "models", "Exit codes"):
+    for name in ("serve", "run", "validate", "explain", "nodes", "models", "cache", "fsck", "Exit codes"):
         assert name in done.stdout
     assert "worker" not in done.stdout
 
@@ -225,3 +225,24 @@ def test_explain_without_a_server_says_what_the_disk_keeps(home: Path, tmp_path:
     assert states() == {"cached"}
     assert states("--set", "a.value=4711") == {"run"}
     assert states("--cache-disk", "0") == {"run"}
+
+
+def test_cache_without_a_server_shows_and_clears_what_lies_on_disk(home: Path, tmp_path: Path) -> None:
+    def kept(*more: str) -> dict[str, int]:
+        done = weft(home, "cache", "--json", *more)
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout)["tiers"]["disk"]
+
+    path = workflow(tmp_path / "w.json")
+    weft(home, "cache", "--clear", "disk")
+    assert kept() == {"used": 0, "results": 0}
+    weft(home, "run", path)
+    before = kept()
+    assert before["results"] > 0 < before["used"]
+    assert weft(home, "cache").stdout.decode().startswith(f"disk  {before['results']} results  ")
+    refused = weft(home, "cache", "--clear", "host")
+    assert (refused.returncode, b"no server runs" in refused.stderr) == (8, True)
+    assert kept() == before
+    assert kept("--clear", "all") == {"used": 0, "results": 0}
+    explained = json.loads(weft(home, "explain", path, "--json").stdout)
+    assert {node["state"] for node in explained["nodes"].values()} == {"run"}

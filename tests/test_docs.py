@@ -94,7 +94,7 @@ def test_every_exit_code_is_documented() -> None:
 def test_every_option_is_documented() -> None:
     printed = "".join(
         in_a_new_process([sys.executable, "server.py", command, "--help"], ROOT)
-        for command in ("serve", "run", "explain")
+        for command in ("serve", "run", "explain", "cache", "fsck")
     )
     text = USAGE.read_text("utf-8") + (ROOT / "README.md").read_text("utf-8")
     assert {o for o in re.findall(r"--[a-z-]+", printed) if o not in text} - {"--help"} == set()

@@ -165,6 +165,12 @@ def test_explain_asks_the_server_that_has_the_cache(home: Path) -> None:
             command, input=json.dumps(workflow()["workflow"]).encode(), capture_output=True, check=True
         )
         assert {node["state"] for node in json.loads(done.stdout)["nodes"].values()} == {"cached"}
+        command = [sys.executable, str(ROOT / "server.py"), "cache", "--json", "--data", str(home / "data")]
+        before, after = (
+            json.loads(subprocess.run([*command, *more], capture_output=True, check=True).stdout)["tiers"]
+            for more in ((), ("--clear", "host"))
+        )
+        assert before["host"]["results"] > 0 == after["host"]["results"]
 
 
 def test_another_address_needs_the_token(home: Path) -> None:

@@ -45,6 +45,27 @@ def test_targets_choose_what_is_wanted(world: World) -> None:
     assert (refused.status, refused.json["problems"][0]["code"]) == (422, "unknown_target")
 
 
+def test_parameters_fill_the_interface_of_the_workflow(world: World) -> None:
+    document = workflow("apple") | {"interface": [{"name": "fruit", "node": "1", "input": "text"}]}
+    answer = world.send_json("POST", f"{API}/jobs", {"workflow": document, "parameters": {"fruit": "plum"}})
+    assert answer.status == 202
+    recorded = world.ask("GET", f"{API}/jobs/{answer.json['id']}/workflow").json
+    assert recorded["nodes"]["1"]["inputs"]["text"] == "plum"
+    assert recorded["interface"] == document["interface"]
+    before = world.state()
+    for parameters, status, code in (
+        ({"friut": "plum"}, 422, "unknown_input"),
+        ({"fruit": 7}, 422, "wrong_type"),
+        (["fruit"], 400, None),
+    ):
+        refused = world.send_json("POST", f"{API}/jobs", {"workflow": document, "parameters": parameters})
+        assert refused.status == status
+        assert [problem["code"] for problem in refused.json.get("problems", [])] == ([code] if code else [])
+    assert world.state() == before
+    explained = world.send_json("POST", f"{API}/jobs/explain", {"workflow": document, "parameters": {"fruit": "fig"}})
+    assert explained.status == 200
+
+
 def test_an_idempotency_key_gives_one_job(world: World) -> None:
     key = {"Idempotency-Key": "0f8c4a"}
     first = world.send_json("POST", f"{API}/jobs", {"workflow": workflow("pear")}, key)
