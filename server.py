@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 VERSION = "0.1.0"
 HERE = Path(__file__).resolve().parent
+LEAST_AT_ONCE = 4
+"""Nodes of class cpu that run at a time on a machine of few cores: one that waits for something needs none."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 T = TypeVar("T")
@@ -137,7 +139,7 @@ def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine
         cache=cache,
         files=files,
         context=Context(save=writer.save, device=where, residency=residency),
-        limits={"cpu": cores, "io": 8},
+        limits={"cpu": max(LEAST_AT_ONCE, cores), "io": 8},
         weights_on_host=residency.host_bytes,
     )
 

@@ -1,17 +1,19 @@
 """What the engine itself costs: a chain of trivial nodes checked, keyed, run, found in the cache. Milliseconds, best of
-several; `python bench/engine.py [NODES]`."""
+several; then nodes that do not depend on each other, through HTTP. `python -m bench.engine [NODES]`."""
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
+from bench.http import Figure, by_get, serve, timed, until
 from graph import node
 from graph.cache import Cache, Memory
 from graph.events import Event
@@ -101,6 +103,30 @@ def go(graph: Graph, results: Cache) -> None:
     assert len(events) >= len(graph.nodes)
 
 
+def side_by_side(count: int, value: int) -> bytes:
+    """A request of `count` nodes that each take 0.5 s, their sum and a sink."""
+    nodes: dict[str, Any] = {
+        f"wait{i}": {"type": "trivial.Wait", "inputs": {"value": value + i, "seconds": 0.5}} for i in range(count)
+    }
+    last = {"node": "wait0", "output": "int"}
+    for i in range(1, count):
+        inputs = {"left": last, "right": {"node": f"wait{i}", "output": "int"}}
+        nodes[f"sum{i}"] = {"type": "trivial.Add", "inputs": inputs}
+        last = {"node": f"sum{i}", "output": "int"}
+    nodes["end"] = {"type": "trivial.Show", "inputs": {"value": last}}
+    return json.dumps({"workflow": {"version": 1, "nodes": nodes}}).encode()
+
+
+async def at_once(count: int, repeat: int = 3) -> Figure:
+    """From the POST of nodes that do not depend on each other until the job is seen done, the best of some."""
+    with tempfile.TemporaryDirectory(prefix="weft-bench-") as folder:
+        async with serve(Path(folder)) as server:
+            await until(server, ("ready",), 120)
+            fresh = itertools.count(time.time_ns() // 1000, 1000)
+            took = [await timed(server, by_get, side_by_side(count, next(fresh))) for _ in range(repeat)]
+    return Figure(f"{count} independent nodes of 0.5 s, by GET", min(took) / 1000, "s", 0.6)
+
+
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     registry = Registry(collect(sys.modules[__name__]))
@@ -108,6 +134,7 @@ def main() -> None:
     print(f"{'milliseconds for a chain of':38}{count:>10}{10 * count:>10}     ratio")
     for name, figure in small.items():
         print(f"{name:38}{figure:10.2f}{large[name]:10.2f}{large[name] / figure:10.1f}")
+    print(asyncio.run(at_once(4)).line())
 
 
 if __name__ == "__main__":

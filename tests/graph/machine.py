@@ -1,5 +1,5 @@
-"""A random life of an engine: graphs that grow and change, loops, clocks, results that leave, restarts on the disk; held
-against the reference."""
+"""A random life of an engine: graphs that grow and change, loops, clocks, results that leave, restarts; held to the
+reference."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Three nodes that do next to nothing, so that a benchmark measures everything else."""
+"""Nodes that do next to nothing, so that a benchmark measures everything else."""
 
 from __future__ import annotations
+
+import time
 
 from graph import node
 
@@ -15,6 +17,13 @@ def number(value: int = 0) -> int:
 def add(left: int, right: int = 1) -> int:
     """The sum."""
     return left + right
+
+
+@node("trivial.Wait", category="bench")
+def wait(value: int, seconds: float = 0.5) -> int:
+    """The given number, after a while in which other threads can work."""
+    time.sleep(seconds)
+    return value
 
 
 @node("trivial.Show", category="bench", sink=True)
