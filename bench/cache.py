@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from bench.http import Server, by_get, by_websocket, chain, serve, until
+from graph.keys import Record
 from graph.ledger import Account
 from graph.storage import PlainStorage
 from graph.tiers.disk import Disk
@@ -66,7 +67,7 @@ def flips(count: int, seed: int = 0) -> tuple[int, int]:
     with tempfile.TemporaryDirectory(prefix="weft-bench-") as folder:
         disk = Disk(Path(folder), Account(1 << 30), PlainStorage(), "bench")
         for key, outputs in values.items():
-            disk.put(key, Result(outputs, 100, 1.0))
+            disk.remember(None, Record(key, {}, 1.0), Result(outputs, 100, 1.0))
         for _ in range(count):
             disk.flush()
             key = rng.choice(list(values))
@@ -74,7 +75,7 @@ def flips(count: int, seed: int = 0) -> tuple[int, int]:
             damaged, found = disk.damaged, disk.get(key)
             noticed += disk.damaged > damaged and found is None
             wrong += found is not None and found.outputs != values[key]
-            disk.put(key, Result(values[key], 100, 1.0))
+            disk.remember(None, Record(key, {}, 1.0), Result(values[key], 100, 1.0))
         disk.flush()
         wrong += sum((kept := disk.get(key)) is None or kept.outputs != outputs for key, outputs in values.items())
         disk.close()
