@@ -39,9 +39,10 @@ class PlayedWorker:
         self._listener = listener
         return asyncio.create_task(self.live())
 
-    async def live(self) -> None:
+    async def live(self, devices: int = 1) -> None:
         catalogue = {"nodes": Registry(collect(nodes)).to_json(), "packs": {}}
-        await self._listener.worker_ready(Message({"op": "ready"}, json.dumps(catalogue).encode()))
+        head = {"op": "ready", "device": "played", "devices": devices}
+        await self._listener.worker_ready(Message(head, json.dumps(catalogue).encode()))
 
     async def die(self) -> None:
         await self._listener.worker_lost(Loss("it fell over", ()))
@@ -176,6 +177,31 @@ def test_a_job_is_cancelled_whose_worker_died_while_it_was_leased(tmp_path: Path
         await worker.live()
         await asyncio.sleep(0.05)
         assert worker.runs.empty()
+        await jobs.stop()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(None, 3), (2, 2), (1, 1)])
+def test_there_is_a_worker_for_each_device_unless_a_number_is_asked_for(
+    tmp_path: Path, asked: int | None, expected: int
+) -> None:
+    async def scenario() -> None:
+        made: list[PlayedWorker] = []
+
+        def supply(number: int) -> PlayedWorker:
+            assert number == len(made)
+            made.append(PlayedWorker())
+            return made[-1]
+
+        files = FileStore([], tmp_path, Hashes(tmp_path / "hashes.db"))
+        database, catalogue = Database(tmp_path / "jobs.db", MIGRATIONS), Catalogue(tmp_path / "nodes", [], files)
+        jobs = Jobs(database, catalogue, Workers(supply, asked))  # pyright: ignore
+        await jobs.start()
+        await asyncio.sleep(0.05)
+        await made[0].live(devices=3)
+        await asyncio.sleep(0.05)
+        assert [each["state"] for each in jobs.workers()] == ["ready"] * expected
         await jobs.stop()
 
     asyncio.run(scenario())
