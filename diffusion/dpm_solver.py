@@ -4,12 +4,12 @@ predicted noise in lambda, of first, second and third order; they need no memory
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
 
 from diffusion.prediction import Alpha
-from diffusion.samplers import Denoiser
 from diffusion.steps import level, log_snr
 
 
@@ -25,7 +25,7 @@ class Stages(NamedTuple):
 class DPMSolver:
     """Single steps with one denoiser; levels are above 0, and not pure noise."""
 
-    def __init__(self, denoise: Denoiser, alpha: Alpha) -> None:
+    def __init__(self, denoise: Callable[[Tensor, float], Tensor], alpha: Alpha) -> None:
         self._denoise, self._alpha = denoise, alpha
 
     def begin(self, x: Tensor, sigma: float) -> Stages:

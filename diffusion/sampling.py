@@ -12,7 +12,7 @@ from torch import Tensor
 from diffusion import noise, samplers, schedules
 from diffusion.alarm import explain
 from diffusion.conditioning import Conditioning
-from diffusion.guidance.guides import Guide, classifier_free
+from diffusion.guides import Guide, classifier_free
 from diffusion.inpainting import keeping, mask_for, put_back
 from diffusion.model import Model
 from diffusion.noise import Noise, NoiseRule

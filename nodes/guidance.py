@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from diffusion.guidance import guides
+from diffusion import guides
 from diffusion.guidance.rules import Guidance, Span, Term, projected, rescaled, zero_star
 from diffusion.guidance.terms import PerturbedAttention, SelfAttention, SkippedLayers, blocks_of
 from graph import Choice, Slider, Text, node

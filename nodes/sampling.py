@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 from diffusion import samplers, schedules
-from diffusion.guidance.guides import classifier_free
+from diffusion.guides import classifier_free
 from diffusion.noise import RULES, after_start
 from diffusion.noise import Noise as Drawn
 from diffusion.samplers import OnStep, Step

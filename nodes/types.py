@@ -8,7 +8,7 @@ from typing import NewType, TypeVar
 from torch import Tensor
 
 from diffusion.conditioning import Conditioning
-from diffusion.guidance.guides import Guide
+from diffusion.guides import Guide
 from diffusion.latents import LatentFormat
 from diffusion.model import CLIP, VAE, Model
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from diffusion.conditioning import Conditioning
 from diffusion.denoiser import denoise
-from diffusion.guidance.guides import Guide, classifier_free
+from diffusion.guides import Guide, classifier_free
 from diffusion.latents import SD15, LatentFormat
 from diffusion.model import Model
 from diffusion.prediction import Eps, Flow, Prediction

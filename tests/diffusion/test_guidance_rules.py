@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from diffusion.guidance.guides import Guide, classifier_free, dual, nested, perpendicular, unguided
 from diffusion.guidance.rules import (
     WHOLE,
     Ask,
@@ -31,6 +30,7 @@ from diffusion.guidance.rules import (
     zero_star,
 )
 from diffusion.guidance.terms import PerturbedAttention, SelfAttention, SkippedLayers, blocks_of, blurred
+from diffusion.guides import Guide, classifier_free, dual, nested, perpendicular, unguided
 from diffusion.hooks import Hooks, Site, probabilities
 from diffusion.latents import SD3, SD15
 from diffusion.networks.layers import attention
