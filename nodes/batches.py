@@ -136,6 +136,8 @@ def latent_composite(latent: Latent, patch: Latent, x: _Place = 0, y: _Place = 0
     lie, in pixels of the picture, rounded down to 8. mask: 1 where the patch shows, stretched over it.
     """
     below, above = latent.samples_BCHW, patch.samples_BCHW
+    if not below.any():  # an empty latent is one of any kind
+        below = below.new_zeros(len(below), above.shape[1], *below.shape[2:])
     if below.shape[1] != above.shape[1]:
         raise ValueError(f"latents: expected the same kind, got {below.shape[1]} and {above.shape[1]} channels")
     where = torch.ones(1, *above.shape[2:]) if mask is None else sized(mask, *above.shape[2:])

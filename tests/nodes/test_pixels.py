@@ -150,8 +150,10 @@ def test_cropping_and_pasting() -> None:
     back = batches.latent_composite(empty, part, x=16, y=8).samples_BCHW
     assert torch.equal(back[:, :, 1:3, 2:4], part.samples_BCHW)
     assert float(back.abs().sum()) == pytest.approx(float(part.samples_BCHW.abs().sum()))
+    sixteen = Latent(torch.ones(1, 16, 4, 6))
+    assert torch.equal(batches.latent_composite(empty, sixteen).samples_BCHW, sixteen.samples_BCHW)
     with pytest.raises(ValueError, match="got 4 and 16 channels"):
-        batches.latent_composite(empty, Latent(torch.zeros(1, 16, 4, 6)))
+        batches.latent_composite(latent, sixteen)
 
 
 def test_sizes() -> None:
