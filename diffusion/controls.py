@@ -36,7 +36,7 @@ class ControlNet:
     """A ControlNet with what is known of it; `origin` stands for its content, as in a Model."""
 
     network: ControlNetwork
-    family: str
+    architecture: str
     device: torch.device
     dtype: torch.dtype
     origin: str
@@ -61,7 +61,7 @@ class Control:
     def fitted(self, height: int, width: int) -> Control:
         """For latents of that size, once for all steps. Raises ValueError for pictures the ControlNet cannot take."""
         hint_BCHW = self.prepare(self.image_B3HW, height, width).to(self.net.device, self.net.dtype)
-        with using(self.net.network):
+        with torch.no_grad(), using(self.net.network):
             return replace(self, embedded_BCHW=self.net.network.embed(hint_BCHW))
 
     def window(self, top: int, left: int, height: int, width: int) -> Control:

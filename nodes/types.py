@@ -8,6 +8,7 @@ from typing import NewType, TypeVar
 from torch import Tensor
 
 from diffusion.conditioning import Conditioning
+from diffusion.controls import ControlNet
 from diffusion.guides import Guide
 from diffusion.latents import LatentFormat
 from diffusion.model import CLIP, VAE, Model
@@ -16,6 +17,7 @@ __all__ = (
     "CLIP",
     "VAE",
     "Conditioning",
+    "ControlNet",
     "Film",
     "Guide",
     "Image",

@@ -49,6 +49,11 @@ def recognises(tensors: Weights) -> bool:
 
 def single_file(tensors: Weights) -> Arranged:
     last = f"transformer_blocks.{count(tensors.shapes, 'transformer_blocks.') - 1}.norm1_context.linear."
+    return Arranged(tensors, recipes(tensors, swapped=("norm_out.linear.", last)))
+
+
+def recipes(tensors: Weights, swapped: tuple[str, ...]) -> dict[str, Made]:
+    """How each tensor is made; `swapped`: beginnings of the names of those that have scale before shift."""
     result: dict[str, Made] = {}
     for name in tensors:
         names = (name,)
@@ -62,8 +67,8 @@ def single_file(tensors: Weights) -> Arranged:
         absent = [other for other in names if other not in tensors.shapes]
         if absent:
             raise ValueError(f"expected a tensor {absent[0]!r} beside {name!r}; the checkpoint has none of that name")
-        result[ours] = Made(names, swapped=name.startswith(("norm_out.linear.", last)))
-    return Arranged(tensors, result)
+        result[ours] = Made(names, swapped=name.startswith(swapped))
+    return result
 
 
 def _of(name: str, letter: str) -> str:

@@ -122,16 +122,7 @@ class MMDiT(nn.Module):
 
     def cropped_positions(self, rows: int, columns: int) -> Tensor:
         """The centre rows x columns window of the position table, 1 x (rows columns) x W."""
-        side = self.params.positions
-        if max(rows, columns) > side:
-            limit = side * self.params.patch
-            raise ValueError(
-                f"MMDiT: expected a latent of at most {limit} x {limit}, "
-                f"got {rows * self.params.patch} x {columns * self.params.patch}"
-            )
-        top, left = (side - rows) // 2, (side - columns) // 2
-        table = self.pos_embed.unflatten(1, (side, side))
-        return table[:, top : top + rows, left : left + columns].flatten(1, 2)
+        return centre_of(self.pos_embed, self.params, rows, columns)
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:
@@ -331,6 +322,18 @@ def residual_of(residuals: Residuals, block: int, depth: int) -> Tensor:
             "use a ControlNet made for this kind of model"
         )
     return residuals.blocks[int(block / (depth / len(residuals.blocks)))]
+
+
+def centre_of(positions: Tensor, params: MMDiTParams, rows: int, columns: int) -> Tensor:
+    """The centre rows x columns window of a position table, 1 x (rows columns) x W; ValueError if it is too small."""
+    side, patch = params.positions, params.patch
+    if max(rows, columns) > side:
+        raise ValueError(
+            f"MMDiT: expected a latent of at most {side * patch} x {side * patch}, "
+            f"got {rows * patch} x {columns * patch}"
+        )
+    top, left = (side - rows) // 2, (side - columns) // 2
+    return positions.unflatten(1, (side, side))[:, top : top + rows, left : left + columns].flatten(1, 2)
 
 
 def modulated(x_BLW: Tensor, shift_B1W: Tensor, scale_B1W: Tensor) -> Tensor:

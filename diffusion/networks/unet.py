@@ -123,18 +123,8 @@ class UNet(nn.Module):
         self.time_embed = EmbeddingMLP(p.channels, p.time_dim)
         self.label_emb = None if p.y_dim is None else nn.Sequential(EmbeddingMLP(p.y_dim, p.time_dim))
 
-        down: list[nn.Module] = [nn.Sequential(conv3(p.in_channels, p.channels))]
-        skips, width, depths = [p.channels], p.channels, iter(p.depths_down)
-        for level, (level_width, blocks) in enumerate(zip(p.widths, p.res_blocks, strict=True)):
-            if level:
-                down.append(nn.Sequential(Downsample(width)))
-                skips.append(width)
-            for _ in range(blocks):
-                down.append(DownBlock(p, width, level_width, next(depths)))
-                width = level_width
-                skips.append(width)
-        self.input_blocks = nn.ModuleList(down)
-
+        self.input_blocks, skips = way_down(p)
+        width = skips[-1]
         self.middle_block = MidBlock(p, width, p.depth_mid)
 
         up: list[UpBlock] = []
@@ -174,6 +164,21 @@ class UNet(nn.Module):
             size = skips[-1].shape[-2:] if skips else skip.shape[-2:]
             h = block(torch.cat((h, skip), dim=1), emb_BD, context_BLD, size, hooks)
         return self.out(h)
+
+
+def way_down(p: UNetParams) -> tuple[nn.ModuleList, list[int]]:
+    """The input blocks, and the channels each of them puts out."""
+    down: list[nn.Module] = [nn.Sequential(conv3(p.in_channels, p.channels))]
+    skips, width, depths = [p.channels], p.channels, iter(p.depths_down)
+    for level, (level_width, blocks) in enumerate(zip(p.widths, p.res_blocks, strict=True)):
+        if level:
+            down.append(nn.Sequential(Downsample(width)))
+            skips.append(width)
+        for _ in range(blocks):
+            down.append(DownBlock(p, width, level_width, next(depths)))
+            width = level_width
+            skips.append(width)
+    return nn.ModuleList(down), skips
 
 
 class EmbeddingMLP(nn.Sequential):
