@@ -22,11 +22,19 @@ check:
 	$(BIN)/python -m tests.browser
 	$(BIN)/python -m pytest
 
-# Kills server and worker at random under load and checks what clients saw: make chaos SECONDS=1200 SEED=3
-SECONDS ?= 60
+# Kills, flipped bits, failing system calls and random lives of the engine, each checked; the long form:
+# make chaos SECONDS=1200 EVERY=1 STEPS=100000 SEED=3
+SECONDS ?= 30
+EVERY ?= 13
+STEPS ?= 5000
 SEED ?= 0
 chaos: $(VENV)/dev.stamp
 	$(BIN)/python -m bench.chaos --seconds $(SECONDS) --seed $(SEED)
+	$(BIN)/python -m bench.chaos --seconds $(SECONDS) --seed $(SEED) --workers 2
+	$(BIN)/python -m bench.chaos.cache --seed $(SEED) --seconds 10
+	$(BIN)/python -m bench.chaos.cache --seed $(SEED) --seconds 10 --raw
+	$(BIN)/python -m bench.faults --every $(EVERY)
+	$(BIN)/python -m bench.machine --steps $(STEPS) --seed $(SEED)
 
 format:
 	$(BIN)/ruff format

@@ -1,5 +1,5 @@
 # ruff: noqa: ARG001, ARG005 - planted bugs ignore what they should not
-"""Twenty bugs planted into the engine one at a time, each to be caught by the state machine or by the engine's tests:
+"""Bugs planted into the engine one at a time, each to be caught by the state machine or by the engine's tests:
 `python -m bench.planted`. Prints who caught each; exits 1 when one got away."""
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from torch import Tensor
 
 from graph import bind, cache, demand, growth, keys, plan, standing, values
+from graph.tiers import index
+from nodes import values as tensor_values
 
 Plant = Callable[[], contextlib.AbstractContextManager[Any]]
 TESTS = (
@@ -30,6 +33,8 @@ TESTS = (
     "tests/graph/test_flatten.py",
     "tests/nodes/test_control.py",
     "tests/graph/test_machine.py",
+    "tests/nodes/test_values.py",
+    "tests/graph/tiers/test_disk.py",
 )
 
 
@@ -77,12 +82,11 @@ def key_of_identity(identity: bytes, arrived: Any) -> bytes:
 
 
 def one_fingerprint_for_all(original: Any) -> Any:
-    def describe(self: Any, key: bytes, outputs: Any, seconds: float, forwarded: Any = None) -> Any:
-        record = original(self, key, outputs, seconds, forwarded)
-        first = next(iter(record.fingerprints.values()), b"")
-        return replace(record, fingerprints=dict.fromkeys(record.fingerprints, first))
+    def fingerprints(self: Any, key: bytes, outputs: Any, known: Any) -> Any:
+        prints = original(self, key, outputs, known)
+        return dict.fromkeys(prints, next(iter(prints.values()), b""))
 
-    return describe
+    return fingerprints
 
 
 def by_how_it_was_made(original: Any) -> Any:
@@ -156,6 +160,14 @@ def grown_keyed_alone(original: Any) -> Any:
     )
 
 
+def tensors_as_doubles(original: Any) -> Any:
+    return lambda parts: original(part.double() if isinstance(part, Tensor) else part for part in parts)
+
+
+def unchecked(original: Any) -> Any:
+    return lambda key, row: row[index.CHECK :]
+
+
 BUGS: tuple[tuple[str, Plant], ...] = (
     ("constants keyed without their type", swap(values, "_encode_scalar", scalar_without_type)),
     ("-0.0 keyed as 0.0", swap(values, "_encode_scalar", scalar_unsigned_zero)),
@@ -174,7 +186,7 @@ BUGS: tuple[tuple[str, Plant], ...] = (
     ),
     ("value key without what arrived", lambda: everywhere("value_key", key_of_identity, plan, demand)),
     ("file keyed by its name", lambda: everywhere("identities", file_by_name(keys.identities), plan, growth)),
-    ("one fingerprint for all outputs", swap(cache.Cache, "describe", one_fingerprint_for_all)),
+    ("one fingerprint for all outputs", swap(cache.Cache, "_fingerprints", one_fingerprint_for_all)),
     ("early cutoff by how a value was made", swap(cache, "fingerprint", by_how_it_was_made)),
     ("an evicted result forgets what it was", swap(cache.Cache, "known", forgets_records)),
     ("outputs of a node exchanged", swap(demand.Demand, "finished", outputs_swapped)),
@@ -194,6 +206,8 @@ BUGS: tuple[tuple[str, Plant], ...] = (
     ("links of one input in any order", swap(bind, "_links", links_in_any_order)),
     ("a volatile node kept like others", swap(bind.Node, "volatile", volatile_like_others)),
     ("what grows keyed by where it grew", swap(growth.Growth, "add_node", grown_keyed_alone)),
+    ("tensors keyed without their dtype", swap(tensor_values, "_digest", tensors_as_doubles)),
+    ("rows of the disk cache believed unchecked", swap(index, "opened", unchecked)),
     ("intermediates never let go", swap(standing.Standing, "_release", always_held)),
 )
 
