@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from diffusion import guides
-from diffusion.guidance.rules import Guidance, Span, Term, projected, rescaled, zero_star
+from diffusion.guidance.rules import Guidance, Span, Term, on_first_channels, projected, rescaled, zero_star
 from diffusion.guidance.terms import PerturbedAttention, SelfAttention, SkippedLayers, blocks_of
 from graph import Choice, Slider, Text, node
 from nodes.types import Conditioning, Guide, Model
@@ -90,6 +90,13 @@ def apg(
     """
     changed = replace(model.guidance, join=projected(parallel, most, momentum))
     return _joined_by(model, changed, f"apg {parallel} {most} {momentum}")
+
+
+@node("CFGFirstChannels", category="model/guidance", title="Guide some channels")
+def cfg_first_channels(model: Model, channels: Annotated[int, Slider(1, 64)] = 3) -> Model:
+    """Guidance of the first channels of the latent only. channels: how many; the pictures published with DiT were made
+    with 3 of 4."""
+    return _joined_by(model, replace(model.guidance, join=on_first_channels(channels)), f"channels {channels}")
 
 
 @node("GuidanceInterval", category="model/guidance", title="Guide part of the way")

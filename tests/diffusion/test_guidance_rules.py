@@ -23,6 +23,7 @@ from diffusion.guidance.rules import (
     Moment,
     Span,
     Term,
+    on_first_channels,
     plain,
     progress,
     projected,
@@ -94,6 +95,13 @@ def test_projected_as_in_diffusers_step_after_step(momentum: float, most: float)
 def test_projected_with_all_of_both_parts_is_plain_guidance() -> None:
     expected = joined(plain, Flow())
     assert torch.allclose(joined(projected(1.0, 0.0, 0.0), Flow()), expected, atol=1e-9)
+
+
+@KINDS
+def test_guidance_of_the_first_channels_leaves_the_others_to_the_positive(prediction: Prediction) -> None:
+    found = joined(on_first_channels(3), prediction)
+    assert torch.allclose(found[:, :3], (U + 5 * (C - U))[:, :3], atol=1e-12)
+    assert torch.allclose(found[:, 3:], C[:, 3:], atol=1e-12)
 
 
 @KINDS

@@ -127,6 +127,7 @@ GUIDED = [
     ("RescaleCFG", {"amount": 0.7}),
     ("CFGZeroStar", {}),
     ("APG", {}),
+    ("CFGFirstChannels", {}),
     ("GuidanceInterval", {"start": 0.3, "end": 0.8}),
     ("GuidanceCurve", {"points": "0: 4, 1: 1.5"}),
     ("PerturbedAttentionGuidance", {}),
