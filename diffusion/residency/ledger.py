@@ -53,7 +53,8 @@ class Residency:
 
     `budget`: bytes that weights may take on the device, None for what it can spare. When a network needs room, others
     make it: first those whose weights are quickest to bring back and were not used for longest. One that is larger than
-    the room there is runs block by block. `spill` is called when memory has run out, to move other things away.
+    the room there is runs block by block, in no less than two of its blocks and what is in none take. `spill` is called
+    when memory has run out, to move other things away.
     """
 
     def __init__(self, place: Place, budget: int | None = None, spill: Callable[[], None] = _nothing) -> None:

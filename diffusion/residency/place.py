@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from math import inf
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -22,6 +24,9 @@ class Stored(Protocol):
 
     @property
     def dtype(self) -> torch.dtype: ...
+
+    @property
+    def nbytes(self) -> int: ...
 
     def read(self) -> Tensor: ...
 
@@ -120,6 +125,7 @@ class CudaPlace:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self._staging: list[tuple[Tensor, torch.cuda.Event]] = []
+        self._one_at_a_time = threading.Lock()
 
     def room(self) -> float:
         free, total = torch.cuda.mem_get_info(self.device)
@@ -134,8 +140,9 @@ class CudaPlace:
             return target.copy_(source.to(dtype))
         many = STAGED // dtype.itemsize
         flat = source.flatten()
-        for turn, (piece, there) in enumerate(zip(flat.split(many), target.flatten().split(many), strict=True)):
-            self._stage(turn, piece, there)
+        with self._one_at_a_time:
+            for turn, (piece, there) in enumerate(zip(flat.split(many), target.flatten().split(many), strict=True)):
+                self._stage(turn, piece, there)
         return target
 
     def _stage(self, turn: int, piece: Tensor, there: Tensor) -> None:
@@ -161,6 +168,10 @@ class CudaPlace:
         return torch.cuda.memory_allocated(self.device)
 
     def conveyor(self, units: Units) -> Conveyor:
+        """From page-locked memory where the host can spare it, else straight from the files."""
+        locked = sum(stored.nbytes for unit in units for stored in unit)
+        if locked > available() / 2:
+            return OneByOne(self, units)
         return CudaConveyor(self.device, units)
 
 
@@ -209,6 +220,15 @@ def place_of(device: str) -> Place:
     """The memory of "cpu" or of "cuda:N"."""
     where = torch.device(device)
     return HostPlace() if where.type == "cpu" else CudaPlace(where)
+
+
+def available(meminfo: Path = Path("/proc/meminfo")) -> float:
+    """Bytes of the host's memory that are free or could be; infinite where the system does not tell."""
+    try:
+        lines = meminfo.read_text().splitlines()
+    except OSError:
+        return inf
+    return next((int(line.split()[1]) * 1024.0 for line in lines if line.startswith("MemAvailable:")), inf)
 
 
 def clock() -> float:

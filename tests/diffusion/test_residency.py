@@ -18,7 +18,7 @@ from diffusion.patches.file import read_adapters
 from diffusion.residency import CudaPlace, HostPlace, Origin, Residency, Weight, using, value_of, within_memory
 from diffusion.residency.blocks import blocks_of
 from diffusion.residency.ledger import ledger_of
-from diffusion.residency.place import Conveyor, Units
+from diffusion.residency.place import Conveyor, Units, available
 from tests.diffusion import tiny
 from tests.diffusion.networks.comparison import shapes_of
 
@@ -236,6 +236,13 @@ def test_networks_without_a_ledger_are_left_alone() -> None:
     with using(network):
         assert ledger_of(network) is None
     assert value_of(network.weight).data_ptr() == network.weight.data_ptr()
+
+
+def test_what_the_host_can_spare(tmp_path: Path) -> None:
+    file = tmp_path / "meminfo"
+    assert available(file) == float("inf")
+    file.write_text("MemTotal:  300 kB\nMemFree:  100 kB\nMemAvailable:  200 kB\n")
+    assert available(file) == 200 * 1024
 
 
 # When memory runs out

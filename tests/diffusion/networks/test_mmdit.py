@@ -107,6 +107,19 @@ def test_an_odd_latent_is_repeated_at_its_edge_and_cut_back() -> None:
         assert torch.equal(network(x, t, context, y), network(padded, t, context, y)[..., :7, :9])
 
 
+def test_tokens_lie_one_after_the_other_in_memory() -> None:
+    """Otherwise every sum and norm on the way reads across rows, which costs a GPU time."""
+    network = MMDiT(MMDiTParams(depth=2, width=64, context_dim=24, y_dim=16, positions=8))
+    seen: list[bool] = []
+    for block in network.joint_blocks:
+        block.register_forward_pre_hook(
+            lambda _, given: seen.append(given[0].is_contiguous() and given[1].is_contiguous())
+        )
+    with torch.no_grad():
+        network(torch.randn(2, 16, 8, 8), torch.rand(2), torch.randn(2, 5, 24), torch.randn(2, 16))
+    assert seen == [True, True]
+
+
 def test_it_starts_at_zero_and_learns() -> None:
     torch.manual_seed(0)
     params = replace(SMALL, qk_norm=True, dual_blocks=(0,))
