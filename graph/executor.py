@@ -224,11 +224,14 @@ class _Run:
             self.demand.adopt(first, self.growth.made)
         if not under.ending:
             self.demand.hold(i, range(first, len(self.plan.ids)))
+            self.demand.let_go(i, self.growth.forgotten(i))
         else:
             self.demand.hold(i, list(self.growth.made))
         self.underway[i] = under
         self.asked[i] = places
         self.demand.suspend(i, [*(position for position, _ in places), *grown.sinks], grown.reads)
+        if under.ending:
+            self.demand.settle_unread(first)
         self.demand.announce_grown(first)
 
     def _arrived(self, i: int) -> list[tuple[Any, Fingerprint]]:

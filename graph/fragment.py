@@ -16,7 +16,8 @@ T = TypeVar("T")
 
 
 class Origin(Protocol):
-    """Where a lazy value comes from; compared by identity."""
+    """Where a lazy value comes from; compared by identity. Nothing but a function that holds it, or a Lazy of it, can
+    ask for what it makes, so it dies when that is over: the engine keeps no reference, and lets go of `inputs`."""
 
     def reads(self) -> Iterable[Lazy[Any]]:
         """The lazy values it is made of."""
@@ -69,7 +70,7 @@ class Item:
         return (self.of,)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Call:
     """A node to be: its function, or what else makes nodes, with inputs by name, lazy ones and plain values."""
 
@@ -118,7 +119,7 @@ class Body:
         return Round(self, {**self.given, **known})
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Round:
     """One call of a body."""
 

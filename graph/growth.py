@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
+from weakref import WeakKeyDictionary, ref
 
 from graph.bind import Binder, Link, Node, as_link
 from graph.cache import Cache, Outputs
@@ -31,7 +32,9 @@ _VALUE: Final = Node(
 class Grown:
     """What one node grew: places of the lazy values it made so far, and of each lazy input it handed on."""
 
-    places: dict[Origin, Any] = field(default_factory=dict["Origin", Any])
+    places: WeakKeyDictionary[Origin, Any] = field(default_factory=WeakKeyDictionary["Origin", Any])
+    parts: dict[ref[Origin], range] = field(default_factory=dict["ref[Origin]", range])
+    dead: list[ref[Origin]] = field(default_factory=list["ref[Origin]"])
     reads: dict[str, Place] = field(default_factory=dict[str, Place])
     sinks: list[int] = field(default_factory=list[int])
     rounds: int = 0
@@ -58,8 +61,19 @@ class Growth:
         for origin in _in_order(asks, grown.places):
             if len(self._plan.ids) > MOST_NODES:
                 raise RecursionError(f"expected a graph of at most {MOST_NODES} nodes, those it expands into included")
+            first = len(self._plan.ids)
             grown.places[origin] = self._add(owner, grown, origin)
+            grown.parts[ref(origin, grown.dead.append)] = range(first, len(self._plan.ids))
+            if isinstance(origin, Call | Round):
+                origin.inputs = {}
         return [_place(grown, lazy) for lazy in asks], grown
+
+    def forgotten(self, owner: int) -> list[int]:
+        """What grew of it that its function cannot ask for any more, since the last call."""
+        grown, found = self._grown[owner], list[int]()
+        while grown.dead:
+            found += grown.parts.pop(grown.dead.pop())
+        return found
 
     def sinks(self, owner: int) -> Sequence[int]:
         """What it grew that runs for its effect."""

@@ -136,6 +136,23 @@ class Standing:
         for p in positions:
             self._readers[p] += 1
 
+    def let_go(self, i: int, positions: Sequence[int]) -> None:
+        """Node i will not ask again for these of what has grown of it."""
+        if not positions:
+            return
+        asked, gone = self._asked[i], set(positions)
+        for p in (p for p in asked.held if p in gone):
+            self._readers[p] -= 1
+            if not self._readers[p]:
+                self._steps.append((self._release, p))
+        asked.held = [p for p in asked.held if p not in gone]
+
+    def settle_unread(self, first: int) -> None:
+        """Of what was added from position `first` on, nobody will ask any more for what nobody reads: it holds nothing
+        that it would have read."""
+        self._steps += [(self._release, p) for p in range(first, len(self._readers)) if not self._readers[p]]
+        self._take_steps()
+
     def _hold(self, i: int, positions: Sequence[int]) -> None:
         self.hold(i, positions)
         for p in positions:

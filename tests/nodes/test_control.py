@@ -8,6 +8,7 @@ import pytest
 
 from graph import Context, OutputFile, node
 from graph.events import Cached, Finished, Started
+from graph.live import Live
 from graph.node import NodeSpec, collect, spec_of
 from graph.problems import InvalidGraph
 from jobs.report import plan_text
@@ -268,3 +269,42 @@ def test_what_a_loop_grows_into_is_unknown_before_its_first_run_and_that_of_the_
     assert "loop/3/b" in text
     assert "grew in the last run" in text
     assert "loop/..." in plan_text(loops().explanation(three).to_json(), {})
+
+
+@node("Wide", category="lab")
+def wide(text: str) -> str:
+    return chr(ord(text[0]) + 1) * 100_000
+
+
+@node("Done", category="lab")
+def done(text: str) -> bool:
+    return text[0] < "y"
+
+
+WIDE = {
+    "inputs": [port("value", "a", "text")],
+    "outputs": [{"name": "value", "node": "a", "output": "str"}, {"name": "again", "node": "b", "output": "bool"}],
+    "nodes": {"a": entry("Wide"), "b": entry("Done", text=("a", "str"))},
+}
+
+
+@pytest.mark.parametrize("type", ["While", "For"])
+@pytest.mark.parametrize("budget", [1 << 30, 0])
+def test_a_loop_holds_the_values_of_a_round_or_two_however_long_it_is(
+    monkeypatch: pytest.MonkeyPatch, type: str, budget: int
+) -> None:
+    lives: list[Live] = []
+
+    class Watched(Live):
+        def __init__(self, records: Any) -> None:
+            super().__init__(records)
+            lives.append(self)
+
+    monkeypatch.setattr("graph.standing.Live", Watched)
+    bench = Lab(*collect(control), spec_of(wide), spec_of(done), budget=budget)
+    nodes = loop(type, WIDE, value="a", **({"count": 24} if type == "For" else {}))
+    nodes["nodes"]["end"] = entry("Length", text=("loop", "value"))
+    del nodes["nodes"]["out"]
+    assert bench.run(nodes, ["end"]).outputs["end"] == {"int": 100_000}
+    assert len([event for event in bench.events if isinstance(event, Started) and event.node.endswith("/a")]) == 24
+    assert 200_000 <= lives[0].most <= 400_000
