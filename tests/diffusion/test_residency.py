@@ -389,6 +389,22 @@ def test_parts_of_models_run_in_less_memory(
         assert torch.allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
+def test_a_vae_in_bands_and_in_blocks(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last rung of all."""
+    reference = load_vae(files["sd15"], "cpu")
+    place = CountingPlace()
+    vae = load_vae(files["sd15"], Residency(place, 1))
+    latent = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(1))
+    expected = reference.decode(latent)
+
+    def starved(_: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("injected")
+
+    monkeypatch.setattr(vae.network, "decode", starved)
+    assert torch.allclose(vae.decode(latent), expected, rtol=1e-5, atol=1e-5)
+    assert len(place.units) > 4
+
+
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 
