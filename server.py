@@ -10,13 +10,11 @@ import contextlib
 import json
 import math
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from jobs.exits import Exit, Failure
 from jobs.home import open_home
@@ -37,9 +35,6 @@ VERSION = "0.1.0"
 HERE = Path(__file__).resolve().parent
 LEAST_AT_ONCE = 4
 """Nodes of class cpu that run at a time on a machine of few cores: one that waits for something needs none."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-T = TypeVar("T")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -183,6 +178,7 @@ async def serve_until_told(
     from jobs.files import remove_leftovers
     from jobs.garbage import settle
     from jobs.listen import shown_host
+    from jobs.process import echo, in_background, on_signals
     from jobs.schema import MIGRATIONS
     from jobs.service import Jobs
     from jobs.staff import Workers
@@ -215,32 +211,6 @@ async def serve_until_told(
     await runner.cleanup()
     lock.release()
     return 128 + number
-
-
-def echo(data: bytes) -> None:
-    """Pass on what the worker writes."""
-    sys.stderr.buffer.write(data)
-    sys.stderr.buffer.flush()
-
-
-def on_signals(told: asyncio.Future[int]) -> None:
-    """Complete `told` with the number of the first signal that asks to stop; a second one ends the process."""
-    loop = told.get_loop()
-
-    def handle(number: int) -> None:
-        if told.done():
-            os._exit(128 + number)
-        told.set_result(number)
-
-    for number in SIGNALS:
-        if os.name == "posix":
-            loop.add_signal_handler(number, handle, number)
-        else:
-            signal.signal(number, lambda number, _: loop.call_soon_threadsafe(handle, number))
-
-
-def in_background(work: Callable[[T], object], argument: T) -> None:
-    threading.Thread(target=work, args=(argument,), name=work.__name__, daemon=True).start()
 
 
 def worker(options: argparse.Namespace) -> int:
