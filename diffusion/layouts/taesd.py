@@ -39,7 +39,7 @@ def scale_and_shift(tensors: Weights, channels: int) -> tuple[float, float]:
     name = tensors.header.path.stem.lower()
     like: LatentFormat = SDXL if "xl" in name else SD15
     if channels == SD3.channels:
-        like = FLUX if "f1" in name or "flux" in name else SD3
+        like = FLUX if "f1" in name else SD3
     scale, shift = (
         float(tensors[number].float().reshape(-1)[0]) if tensors.shapes.get(number) in ((), (1,)) else usual
         for number, usual in zip(_NUMBERS, (like.scale, like.shift), strict=True)

@@ -20,7 +20,7 @@ from diffusion.family import Checkpoint, Family
 from diffusion.networks.dit import label_of
 from diffusion.networks.layers import timestep_embedding
 from diffusion.networks.shapes import Shapes
-from diffusion.prediction import Betas, EdmV, Eps, Flow, LearnedEps, Prediction, V
+from diffusion.prediction import Betas, EdmV, Eps, Flow, FluxFlow, LearnedEps, Prediction, V
 from diffusion.text.encode import Encoding
 from diffusion.weights import Weights
 from tests.diffusion import tiny
@@ -39,6 +39,8 @@ SIZES = {
     "sdxl inpaint": replace(tiny.SDXL, in_channels=9),
     "sdxl edit": replace(tiny.SDXL, in_channels=8),
     "sd3 tiny": tiny.SD3,
+    "flux tiny": tiny.FLUX,
+    "flux schnell": replace(tiny.FLUX, guided=False),
     "dit tiny": tiny.DIT,
     "dit 4": replace(tiny.DIT, patch=4),
     "dit 8": replace(tiny.DIT, patch=8, out_channels=4),
@@ -53,6 +55,7 @@ SIZES = {
     "sd3 5-medium": published.SD3_5_MEDIUM,
     "sd3 5-large": published.SD3_5_LARGE,
     "dit xl": published.DIT_XL_2,
+    "flux": published.FLUX_DEV,
     "pixart_sigma": published.PIXART_SIGMA,
 }
 
@@ -106,6 +109,7 @@ def test_anything_else_is_no_family(shapes: Shapes) -> None:
         (["clip_l", "clip_g"], "sdxl"),
         (["clip_g"], "sdxl_refiner"),
         (["clip_l", "clip_g", "t5xxl"], "sd3"),
+        (["clip_l", "t5xxl"], "flux"),
         (["t5xxl"], "pixart_alpha"),
     ],
 )
@@ -130,7 +134,11 @@ def checkpoint(
 def test_predictions(family: Family, tmp_path: Path) -> None:
     bias = {"output_blocks.11.1.transformer_blocks.0.norm1.bias": torch.linspace(-0.1, 0.1, 64)}
     found = family.prediction(checkpoint(family.name, tmp_path, bias if family.name == "sd2" else None))
-    expected = {"sd3": Flow(shift=3.0), **dict.fromkeys(("dit", "pixart_alpha", "pixart_sigma"), LearnedEps())}
+    expected = {
+        "sd3": Flow(shift=3.0),
+        "flux": FluxFlow(),
+        **dict.fromkeys(("dit", "pixart_alpha", "pixart_sigma"), LearnedEps()),
+    }
     assert found == expected.get(family.name, Eps())
 
 

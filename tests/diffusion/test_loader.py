@@ -29,11 +29,13 @@ WIDTHS = {
     "sdxl": 2048,
     "sdxl_refiner": 1280,
     "sd3": 64,
+    "flux": 64,
     "pixart_alpha": 64,
     "pixart_sigma": 64,
 }
 LOADERS = dict.fromkeys(("sd15", "sd2", "sdxl", "sdxl_refiner"), load_unet) | {
     "sd3": load_mmdit,
+    "flux": load_mmdit,
     "dit": load_dit,
     "pixart_alpha": load_dit,
     "pixart_sigma": load_dit,
@@ -46,6 +48,7 @@ TOWERS = {
     "sdxl": {"clip_l", "clip_g"},
     "sdxl_refiner": {"clip_g"},
     "sd3": {"clip_l"},
+    "flux": {"clip_l"},
 }
 
 
@@ -64,7 +67,7 @@ def output_of(model: Model) -> Tensor:
     torch.manual_seed(5)
     width = WIDTHS.get(model.family, 0)
     x_BCHW = torch.randn(2, model.latent_format.channels, 8, 8)
-    pooled_BD = torch.randn(2, 64 if model.family == "sd3" else width)
+    pooled_BD = torch.randn(2, width)
     context_BLD = torch.randn(2, 77, width) if width else torch.cat((digits(3), digits(10)))
     text = model.fit(context_BLD, pooled_BD, Sizes.of(64, 64))
     return model.output(x_BCHW, torch.tensor([3.0, 700.0]), *text)
@@ -98,7 +101,7 @@ def test_the_other_loader_refuses(family: str, path: Path) -> None:
     others = {"U-Net": load_unet, "MMDiT": load_mmdit, "DiT": load_dit}
     for wanted, load in others.items():
         if load is not LOADERS[family]:
-            with pytest.raises(BadWeights, match=f"expected a {wanted}, this is (Stable|DiT|PixArt)"):
+            with pytest.raises(BadWeights, match=f"expected a {wanted}, this is (Stable|DiT|PixArt|Flux)"):
                 load(path, CPU)
 
 
@@ -114,6 +117,7 @@ def test_a_prompt_has_the_shape_its_family_gives_it(family: str, path: Path) -> 
         "sdxl": (77, 2048, 2048),
         "sdxl_refiner": (77, 64, 64),
         "sd3": (154, 64, 64),
+        "flux": (256, 64, 64),
         "pixart_alpha": (4, 64, None),
         "pixart_sigma": (4, 64, None),
     }

@@ -13,6 +13,7 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection, T5Config, 
 
 from diffusion.networks.autoencoder import Autoencoder, AutoencoderParams
 from diffusion.networks.dit import DiT, DiTParams
+from diffusion.networks.flux import Flux, FluxParams
 from diffusion.networks.mmdit import MMDiT, MMDiTParams
 from diffusion.networks.pixart import PixArt, PixArtParams
 from diffusion.networks.unet import UNet, UNetParams
@@ -47,14 +48,16 @@ SDXL_REFINER = replace(SDXL, depths_down=(1, 0), depths_up=(0, 0, 1, 1), context
 DIT = DiTParams(depth=2, width=128, rows=11, positions=4)
 PIXART_ALPHA = PixArtParams(depth=2, width=144, context_dim=64, tokens=120, heads=2)
 PIXART_SIGMA = replace(PIXART_ALPHA, tokens=300)
+FLUX = FluxParams(double_blocks=1, single_blocks=1, width=128, context_dim=64, y_dim=64, guided=True)
 SD3 = MMDiTParams(depth=2, width=128, context_dim=64, y_dim=64, positions=16)
-Params = UNetParams | MMDiTParams | DiTParams | PixArtParams
+Params = UNetParams | MMDiTParams | DiTParams | PixArtParams | FluxParams
 NETWORKS: Mapping[str, Params] = {
     "sd15": SD15,
     "sd2": SD2,
     "sdxl": SDXL,
     "sdxl_refiner": SDXL_REFINER,
     "sd3": SD3,
+    "flux": FLUX,
     "dit": DIT,
     "pixart_alpha": PIXART_ALPHA,
     "pixart_sigma": PIXART_SIGMA,
@@ -75,6 +78,8 @@ def module_of(params: Params) -> nn.Module:
             return DiT(params)
         case PixArtParams():
             return PixArt(params)
+        case FluxParams():
+            return Flux(params)
 
 
 def network_of(params: Params) -> nn.Module:
@@ -161,7 +166,7 @@ def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def checkpoint_of(family: str) -> dict[str, Tensor]:
     """A single file of a family with all its parts (SD3 with CLIP-L alone)."""
     tensors = prefixed("model.diffusion_model.", network_of(NETWORKS[family]).state_dict())
-    tensors |= prefixed("first_stage_model.", autoencoder_of(VAE16 if family == "sd3" else VAE4).state_dict())
+    tensors |= prefixed("first_stage_model.", autoencoder_of(VAE16 if family in ("sd3", "flux") else VAE4).state_dict())
     gelu = clip_of("gelu")
     match family:
         case "sd15":
@@ -178,7 +183,7 @@ def checkpoint_of(family: str) -> dict[str, Tensor]:
         case "pixart_alpha" | "pixart_sigma":
             t5 = {name: tensor for name, tensor in t5_of().state_dict().items() if "embed_tokens" not in name}
             tensors |= prefixed("text_encoders.t5xxl.transformer.", t5)
-        case "sd3":
+        case "flux" | "sd3":
             tensors |= prefixed("text_encoders.clip_l.transformer.", clip_of().state_dict())
     return tensors
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from diffusion.networks.autoencoder import AutoencoderParams
 from diffusion.networks.dit import DiTParams
+from diffusion.networks.flux import FluxParams
 from diffusion.networks.mmdit import MMDiTParams
 from diffusion.networks.pixart import PixArtParams
 from diffusion.networks.unet import UNetParams
@@ -51,5 +52,6 @@ SD3_5_MEDIUM = replace(SD3_MEDIUM, positions=384, qk_norm=True, dual_blocks=tupl
 SD3_5_LARGE = replace(SD3_MEDIUM, depth=38, width=2432, qk_norm=True)
 DIT_XL_2 = DiTParams(depth=28, width=1152, rows=1001)
 PIXART_SIGMA = PixArtParams(depth=28, width=1152, context_dim=4096, tokens=300, heads=16)
+FLUX_DEV = FluxParams(double_blocks=19, single_blocks=38, width=3072, context_dim=4096, y_dim=768, guided=True)
 SD1_AUTOENCODER = AutoencoderParams(channels=128, multipliers=(1, 2, 4, 4))
 SD3_AUTOENCODER = replace(SD1_AUTOENCODER, latent_channels=16, quant_conv=False)
