@@ -7,6 +7,7 @@ without following links, so nothing outside the root is ever reached.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -31,6 +32,7 @@ WRITTEN_FOLDERS = ("input", "output", "temp", "workflows", "revisions", "drafts"
 WEIGHTS = (".safetensors", ".sft")
 PART = ".part"
 MAX_NAME_BYTES = 255
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR})
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\u200e\u200f\u202a-\u202e\u2066-\u2069]')
 
@@ -133,12 +135,14 @@ class FileStore:
         raise NoSuchFile(f"there is no file {name!r} in {folder!r}")
 
     def open(self, folder: str, name: str) -> BinaryIO:
-        """The file, open for reading. Raises BadName or NoSuchFile."""
+        """The file, open for reading. Raises BadName or NoSuchFile, and OSError for one that is there and cannot be."""
         path = self.path(folder, name)
         root = next(root for root in map(Path.resolve, self._roots_of(folder)) if path.is_relative_to(root))
         try:
             return _open_beneath(root, path.relative_to(root).parts)
         except OSError as error:
+            if error.errno not in _NOT_THERE:
+                raise
             raise NoSuchFile(f"{name!r} in {folder!r} cannot be opened: {error.strerror}") from error
 
     def read(self, folder: str, name: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from api.documents import FOLDER, Documents
+from api.documents import FOLDER, Conflict, Documents
 from bench.faults.loop import Run, Seen, WritePath
 from graph.registry import Registry
 from jobs import recorder
@@ -136,7 +137,14 @@ def save_workflow(folder: Path, name: str, content: bytes) -> str:
 
 def workflows_act(run: Run) -> None:
     documents = Documents(store(run.folder))
+
+    def save_over_what_is_there() -> None:
+        """As something new: a file that cannot be read is there nonetheless."""
+        with contextlib.suppress(Conflict):
+            asyncio.run(documents.save("here", OTHER, None))
+
     run.arm()
+    run.attempt("taken", save_over_what_is_there)
     run.attempt("new", lambda: asyncio.run(documents.save("here", NEW, "*")))
     run.attempt("other", lambda: asyncio.run(documents.save("there", OTHER, None)))
 
@@ -152,6 +160,41 @@ def workflows_check(folder: Path, seen: Seen) -> None:
     for name in ("here", "there"):
         save_workflow(folder, name, OLD)
         assert asyncio.run(documents.read(name))[0] == OLD
+
+
+def moves_act(run: Run) -> None:
+    documents = Documents(store(run.folder))
+
+    def ask(work: Any, *arguments: Any) -> Any:
+        return asyncio.run(work(*arguments))
+
+    run.arm()
+    run.attempt("draft", ask, documents.write_draft, "here", NEW, None)
+    if run.attempt("move", ask, documents.move, "here", "moved/there"):
+        id = run.attempt("delete", ask, documents.delete, "moved/there", "*")
+        if id:
+            run.attempt("undelete", lambda: ask(documents.undelete, id, None).name)
+
+
+def moves_check(folder: Path, seen: Seen) -> None:
+    """The one workflow is somewhere, whole, under a name it was given."""
+    documents = Documents(store(folder))
+    saved, drafts = asyncio.run(documents.list())
+    deleted = asyncio.run(documents.deleted())
+    names = {each.name for each in saved}
+    assert names <= {"here", "moved/there"}
+    assert names or deleted, "a workflow is lost"
+    for name in names:
+        assert asyncio.run(documents.read(name))[0] == OLD
+    if "move" in seen.done:
+        assert "here" not in names
+    if "undelete" in seen.done:
+        assert "moved/there" in names
+    if "draft" in seen.done and "delete" not in seen.begun:
+        assert any(asyncio.run(documents.read_draft(draft.name))[0] == NEW for draft in drafts)
+    for each in deleted:
+        assert asyncio.run(documents.read(asyncio.run(documents.undelete(each.id, f"back-{each.id}")).name))[0] == OLD
+    check_swept(folder, seen)
 
 
 # Definitions of nodes
@@ -274,6 +317,7 @@ PATHS = (
     WritePath("results of nodes", nothing, results_act, results_check),
     WritePath("uploads", _with_folders(nothing), uploads_act, uploads_check),
     WritePath("workflows", lambda folder: save_workflow(folder, "here", OLD), workflows_act, workflows_check),
+    WritePath("workflows moved", lambda folder: save_workflow(folder, "here", OLD), moves_act, moves_check),
     WritePath("definitions of nodes", lambda folder: catalogue(folder).update(FIRST), catalogue_act, catalogue_check),
     WritePath("hashes of files", hashes_prepare, hashes_act, hashes_check),
     WritePath("lock of the data folder", nothing, lock_act, lock_check),
