@@ -7,6 +7,7 @@ from graph.context import OutputFile as OutputFile
 from graph.fragment import Body as Body
 from graph.fragment import Lazy as Lazy
 from graph.fragment import call as call
+from graph.node import AtMost as AtMost
 from graph.node import node as node
 from graph.widgets import Choice as Choice
 from graph.widgets import Gives as Gives

@@ -32,6 +32,23 @@ REQUIRED: Final = Required()
 
 
 @dataclass(frozen=True)
+class AtMost:
+    """How much one node makes at most: the product of its `inputs`, in `units` ("pixels"). Checked before anything
+    runs, as far as the inputs are constants."""
+
+    count: int
+    units: str
+    inputs: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"count": self.count, "units": self.units, "inputs": list(self.inputs)}
+
+    @staticmethod
+    def from_json(json: Mapping[str, Any]) -> AtMost:
+        return AtMost(json["count"], json["units"], tuple(json["inputs"]))
+
+
+@dataclass(frozen=True)
 class Options:
     id: str
     category: str
@@ -41,6 +58,7 @@ class Options:
     resource: Resource
     volatile: str
     migrate: Mapping[str, Migration]
+    at_most: AtMost | None
 
 
 def node(
@@ -53,6 +71,7 @@ def node(
     resource: Resource = "cpu",
     volatile: str = "",
     migrate: Mapping[str, Migration] | None = None,
+    at_most: AtMost | None = None,
 ) -> Callable[[F], F]:
     """Mark a function as a node; the function itself stays as it is and stays callable.
 
@@ -60,10 +79,12 @@ def node(
     `resource` is the class that limits how many such nodes run at a time. `volatile` says what beside its inputs the
     node reads ("the clock"): it runs in every job, and what follows it only when it made something else than before.
     `migrate` turns the inputs that a document holds for an older version into those of this one, by that version.
+    `at_most` bounds what a document may ask of it.
     """
 
     def mark(fn: F) -> F:
-        setattr(fn, MARK, Options(id, category, title or id, version, sink, resource, volatile, migrate or {}))
+        options = Options(id, category, title or id, version, sink, resource, volatile, migrate or {}, at_most)
+        setattr(fn, MARK, options)
         return fn
 
     return mark
@@ -143,6 +164,7 @@ class NodeSpec:
     """its function returns a NamedTuple, if of one field only"""
     migrate: Mapping[str, Migration | None] = field(default_factory=dict[str, "Migration | None"])
     """by the version a document was written for; None where the function is known to the worker only"""
+    at_most: AtMost | None = None
     collects: bool = False
     """its last output is the files written by what it grows"""
 
@@ -206,6 +228,7 @@ class NodeSpec:
             "resource": self.resource,
             **({"volatile": self.volatile} if self.volatile else {}),
             **({"migrates": sorted(self.migrate)} if self.migrate else {}),
+            **({"at_most": self.at_most.to_json()} if self.at_most else {}),
             "inputs": [port.to_json(files) for port in self.inputs],
             "outputs": [
                 {"name": port.name, "type": port.type, **({"variable": port.variable} if port.variable else {})}
@@ -224,6 +247,7 @@ class NodeSpec:
             outputs=tuple(Port.from_json(port) for port in json["outputs"]),
             volatile=json.get("volatile", ""),
             migrate=dict.fromkeys(json.get("migrates", ())),
+            at_most=AtMost.from_json(json["at_most"]) if "at_most" in json else None,
         )
 
 
@@ -251,6 +275,8 @@ def spec_of(fn: Callable[..., Any]) -> NodeSpec:
             inputs.append(_input(where, name, hints[name], parameter.default))
     if any(port.lazy for port in inputs) and not inspect.iscoroutinefunction(fn):
         raise TypeError(f"node {options.id}: lazy inputs are read by await: its function must be async")
+    if options.at_most and (strange := set(options.at_most.inputs) - {port.name for port in inputs}):
+        raise TypeError(f"node {options.id}: at_most names {strange}, which are no inputs")
     outputs = _outputs(hints.get("return", NoneType))
     return NodeSpec(
         id=options.id,
@@ -267,6 +293,7 @@ def spec_of(fn: Callable[..., Any]) -> NodeSpec:
         context=context,
         volatile=options.volatile,
         migrate=options.migrate,
+        at_most=options.at_most,
         tupled=len(outputs) == 1 and _is_named_tuple(hints.get("return")),
     )
 

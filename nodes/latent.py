@@ -6,13 +6,16 @@ from typing import Annotated
 
 import torch
 
-from graph import Slider, node
+from graph import AtMost, Slider, node
 from nodes.types import VAE, Image, Latent, needed
 
 _NO_VAE = "VAE; add a VAELoader and connect its vae"
 
 
-@node("EmptyLatent", category="latent", title="Empty latent")
+MOST_PIXELS = AtMost(16384 * 16384, "pixels", ("width", "height", "batch"))
+
+
+@node("EmptyLatent", category="latent", title="Empty latent", at_most=MOST_PIXELS)
 def empty_latent(
     width: Annotated[int, Slider(16, 16384, 8)] = 512,
     height: Annotated[int, Slider(16, 16384, 8)] = 512,
@@ -20,7 +23,8 @@ def empty_latent(
 ) -> Latent:
     """Start from nothing: a blank canvas of a given size for the sampler to paint on.
 
-    width, height: size of the picture in pixels, rounded down to a multiple of 8. batch: how many pictures at once.
+    width, height: size of the picture in pixels, rounded down to a multiple of 8. batch: how many pictures at once;
+    together they may have 16384 x 16384 pixels.
     """
     return Latent(torch.zeros(batch, 4, height // 8, width // 8))
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from graph import Choice, InputFile, OutputName, Seed, Slider, Text, Toggle
+from graph import AtMost, Choice, InputFile, OutputName, Seed, Slider, Text, Toggle, node
+from graph.files import NoFiles
 from graph.graph import Builder, build
-from graph.node import REQUIRED, Port
+from graph.node import REQUIRED, NodeSpec, Port, spec_of
 from graph.problems import InvalidGraph, Problem
 from graph.registry import Registry
 from graph.workflow import Limits, Workflow, load
@@ -344,3 +345,31 @@ def test_a_remembered_document_is_checked_for_its_targets() -> None:
     builder.build(workflow)
     with pytest.raises(InvalidGraph, match="is not a node"):
         builder.build(workflow, ["t"])
+
+
+def number(value: int = 0) -> int:
+    return value
+
+
+@node("Blank", category="lab", at_most=AtMost(1000, "dots", ("width", "height")))
+def blank(width: int = 1, height: int = 1) -> int:
+    return width * height
+
+
+def test_what_is_more_than_a_node_makes_is_refused_before_it_runs() -> None:
+    lab = Lab(spec_of(blank))
+    for registry in (lab.registry, Registry(NodeSpec.from_json(each.to_json()) for each in lab.registry.values())):
+        assert build(load(document(b=entry("Blank", width=10, height=100))), registry, NoFiles(), ["b"])
+        with pytest.raises(InvalidGraph) as refused:
+            build(load(document(b=entry("Blank", width=11, height=100))), registry, NoFiles(), ["b"])
+        (problem,) = refused.value.problems
+        assert (problem.code, problem.node, problem.port) == ("too_large", "b", "height")
+        assert problem.message == "node b Blank: width x height is 1,100 dots; expected at most 1,000 dots in all"
+    linked = document(n=entry("Number", value=9), b=entry("Blank", width=("n", "int"), height=1000))
+    assert lab.graph(linked, ["b"]), "what a link brings is not known yet"
+
+
+def test_a_bound_names_inputs() -> None:
+    odd = node("Odd", category="lab", at_most=AtMost(1, "dots", ("depth",)))(number)
+    with pytest.raises(TypeError, match="which are no inputs"):
+        spec_of(odd)

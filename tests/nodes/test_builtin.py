@@ -7,7 +7,14 @@ import re
 import subprocess
 import sys
 
+import pytest
+
+from graph.files import NoFiles
+from graph.graph import build
 from graph.node import NodeSpec
+from graph.problems import InvalidGraph
+from graph.registry import Registry
+from graph.workflow import load
 from nodes import builtin
 
 SPECS = {spec.id: spec for spec in builtin()}
@@ -60,3 +67,17 @@ def test_importing_the_nodes_is_light() -> None:
     program = f"import sys, nodes; nodes.builtin(); print(*{heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+def test_d02_an_empty_latent_that_no_machine_holds_is_refused_by_its_definition_alone() -> None:
+    registry = Registry(NodeSpec.from_json(SPECS[id].to_json()) for id in ("EmptyLatent",))
+
+    def ask(width: int, height: int, batch: int) -> None:
+        inputs = {"width": width, "height": height, "batch": batch}
+        nodes = {"5": {"type": "EmptyLatent", "inputs": inputs}}
+        build(load({"version": 1, "nodes": nodes}), registry, NoFiles(), ["5"])
+
+    ask(16384, 16384, 1)
+    ask(512, 512, 1024)
+    with pytest.raises(InvalidGraph, match=r"width x height x batch is 1,099,511,627,776 pixels; expected at most"):
+        ask(16384, 16384, 4096)
