@@ -220,8 +220,10 @@ def test_explain_without_a_server_says_what_the_disk_keeps(home: Path, tmp_path:
         assert done.returncode == 0, done.stderr.decode()
         return {node["state"] for node in json.loads(done.stdout)["nodes"].values()}
 
-    path = workflow(tmp_path / "w.json")
-    weft(home, "run", path)
+    path = workflow(tmp_path / "w.json", value=4242)
+    for became in ("ran", "cached"):
+        again = json.loads(weft(home, "run", path, "--json").stdout)
+        assert {node["state"] for node in again["nodes"].values()} == {became}, "a process of its own each time"
     assert states() == {"cached"}
     assert states("--set", "a.value=4711") == {"run"}
     assert states("--cache-disk", "0") == {"run"}

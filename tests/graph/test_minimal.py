@@ -1,7 +1,9 @@
-"""Random graphs under random edits, against a small reference: the same values, and no execution too many."""
+"""Random graphs under random edits, against a small reference: the same values, and no execution too many; and cases
+by name, of which the log says that nothing ran twice."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,3 +172,75 @@ def test_with_little_room_values_stay_right(vertices: list[Vertex], edits: list[
         values, _ = reference.values(saved["nodes"], wanted)
         check_values(bench.run(saved), values)
         check_events(bench, wanted)
+
+
+def picture(**changed: Any) -> dict[str, Any]:
+    nodes = {
+        "n": entry("Number", value=7),
+        "p": entry("Parity", value=("n", "int")),
+        "s": entry("Add", a=("p", "int")),
+        "v": entry("Show", value=("s", "int")),
+    }
+    return document(**nodes | changed)
+
+
+def test_another_workflow_in_between_costs_nothing() -> None:
+    lab = Lab()
+    assert lab.ran(picture()) == ["n", "p", "s", "v"]
+    other = document(n=entry("Split", value=9), p=entry("Number", value=1), v=entry("Show", value=("n", "half")))
+    assert lab.ran(other) == ["n", "v"]
+    assert lab.ran(picture()) == []
+    shared = document(first=entry("Number", value=7), last=entry("Parity", value=("first", "int")))
+    assert lab.ran(shared, ["last"]) == [], "what it has in common is there, whatever it is called"
+
+
+def test_moving_renaming_and_writing_out_what_is_left_out_cost_nothing() -> None:
+    lab = Lab()
+    lab.run(picture(m=entry("Maybe"), w=entry("Show", value=("m", "int"))))
+    moved = {
+        "view": {"nodes": {"n": {"x": 10, "y": -3.5}}, "zoom": 2},
+        "groups": [{"title": "All", "nodes": ["n", "p"]}],
+        "nodes": {
+            "w": entry("Show", value=("m", "int")),
+            "m": entry("Maybe", value=None) | {"title": "Perhaps", "collapsed": True},
+            "end": entry("Show", value=("sum", "int")),
+            "sum": entry("Add", b=0, a=("odd", "int")),
+            "odd": entry("Parity", value=("seven", "int")),
+            "seven": entry("Number", value=7),
+        },
+    }
+    assert lab.ran({"version": 1, **moved}) == []
+
+
+VALUES: tuple[Any, ...] = (1, True, 1.0, "1", 0, False, 0.0, -0.0, "", "true", "nan", [1], [1.0], [True], None)
+
+
+def test_distinct_values_are_never_taken_for_each_other_as_constants() -> None:
+    lab = Lab(spec("Seen", seen, sink=True))
+    for value in VALUES:
+        assert lab.run(document(v=entry("Seen", value=value))).outputs["v"] == {"str": repr(value)}
+        assert lab.of(Finished) == ["v"]
+    for value in VALUES:
+        assert lab.ran(document(v=entry("Seen", value=value))) == []
+
+
+def test_distinct_values_are_never_taken_for_each_other_when_nodes_make_them() -> None:
+    made: tuple[Any, ...] = (*VALUES, math.nan, math.inf, -math.inf, b"1", (1,))
+
+    def make(which: int) -> Any:
+        return made[which % len(made)]
+
+    lab = Lab(spec("Make", make), spec("Seen", seen, sink=True))
+
+    def told(which: int) -> dict[str, Any]:
+        return document(m=entry("Make", which=which), v=entry("Seen", value=("m", "any")))
+
+    for which, value in enumerate(made):
+        assert lab.run(told(which)).outputs["v"] == {"str": repr(value)}
+        assert lab.of(Finished) == ["m", "v"]
+    for which in range(len(made)):
+        assert lab.ran(told(which + len(made))) == ["m"], "equal values, NaN among them, stop there"
+
+
+def seen(value: Any) -> str:
+    return repr(value)
