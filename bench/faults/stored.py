@@ -16,10 +16,9 @@ import pytest
 
 from api.documents import FOLDER, Conflict, Documents
 from bench.faults.loop import Run, Seen, WritePath
-from graph.registry import Registry
 from jobs import recorder
 from jobs.catalogue import Catalogue
-from jobs.files import PART, WRITTEN_FOLDERS, FileStore, remove_leftovers
+from jobs.files import PART, FileStore, remove_leftovers
 from jobs.hashes import Hashes
 from jobs.home import HomeLock, HomeTaken, server_of
 from jobs.outputs import OutputWriter
@@ -221,7 +220,6 @@ def catalogue_check(folder: Path, seen: Seen) -> None:
     check_swept(folder, seen)
     catalogue(folder).update(SECOND)
     assert set(catalogue(folder).to_json()["packs"]) == {"b"}
-    assert len(Registry()) == 0
 
 
 # Hashes of files
@@ -304,18 +302,9 @@ def recorder_prepare(folder: Path) -> None:
     recorder.Recorder(record).note("job", "before")
 
 
-def _with_folders(prepare: Any) -> Any:
-    def both(folder: Path) -> None:
-        for name in WRITTEN_FOLDERS:
-            (folder / name).mkdir()
-        prepare(folder)
-
-    return both
-
-
 PATHS = (
     WritePath("results of nodes", nothing, results_act, results_check),
-    WritePath("uploads", _with_folders(nothing), uploads_act, uploads_check),
+    WritePath("uploads", nothing, uploads_act, uploads_check),
     WritePath("workflows", lambda folder: save_workflow(folder, "here", OLD), workflows_act, workflows_check),
     WritePath("workflows moved", lambda folder: save_workflow(folder, "here", OLD), moves_act, moves_check),
     WritePath("definitions of nodes", lambda folder: catalogue(folder).update(FIRST), catalogue_act, catalogue_check),

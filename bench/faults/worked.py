@@ -141,7 +141,7 @@ def server_act(run: Run) -> None:
         run.arm()
         requests(run, client)
         run.calm()
-        client.ask("POST", "/queue/resume", {})
+        client.ask("POST", "/queue/resume", {})  # the one before may have been refused
         last = client.ask("POST", "/jobs", {"workflow": workflow("last")})
         for id in [last["id"], *client.accepted]:
             assert world.ask("GET", f"{API}/jobs/{id}", headers={"Prefer": "wait=20"}).json["state"] == "done"
