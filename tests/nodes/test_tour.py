@@ -13,8 +13,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from diffusion.networks.controlnet import ControlUNet
 from graph.context import OutputFile
 from nodes import builtin
+from tests.diffusion.networks.comparison import randomise
 from tests.diffusion.tiny import DIT, SD15, checkpoint_of, clip_of, network_of, plain, prefixed, save
 from tests.nodes.conftest import NETWORK, TEXT
 from tests.nodes.studio import Document, Studio
@@ -33,7 +35,7 @@ TOLERANCE = 4
 def models(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tiny files under the names the tour asks for."""
     root = tmp_path_factory.mktemp("tour")
-    for folder in ("checkpoints", "diffusion_models", "embeddings", "loras", "vae"):
+    for folder in ("checkpoints", "controlnet", "diffusion_models", "embeddings", "loras", "vae"):
         (root / folder).mkdir()
     checkpoints = root / "checkpoints"
     for name in ("checkpoints/weft-emoji", "checkpoints/sd15", "vae/sd15"):
@@ -47,6 +49,10 @@ def models(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(checkpoints / "sdxl.safetensors", checkpoint_of("sdxl"))
     dit = network_of(replace(DIT, rows=1001, positions=16))
     save(root / "diffusion_models" / "dit-xl-2-256.safetensors", dit.state_dict())
+    torch.manual_seed(0)
+    control = ControlUNet(SD15, 3)
+    randomise(control, seed=0)
+    save(root / "controlnet" / "edges.safetensors", prefixed("control_model.", control.state_dict()))
     generator = torch.Generator().manual_seed(4)
     save(root / "embeddings" / "toy.safetensors", {"emb_params": torch.randn(2, 768, generator=generator)})
     save(root / "loras" / "style.safetensors", lora(generator))
