@@ -92,7 +92,7 @@ def test_a_late_result_of_an_earlier_attempt_changes_nothing(tmp_path: Path) -> 
         assert [event["state"] for event in events] == ["queued", "running", "queued", "running", "done"]
         await jobs.stop()
 
-    asyncio.run(scenario())
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_message_that_makes_no_sense_costs_its_worker_and_stalls_nobody(tmp_pa
         assert (await jobs.get(id)).state == "done"
         await jobs.stop()
 
-    asyncio.run(scenario())
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_a_job_that_was_cancelled_does_not_come_back_when_its_worker_dies(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_job_that_was_cancelled_does_not_come_back_when_its_worker_dies(tmp_pa
         assert worker.runs.empty()
         await jobs.stop()
 
-    asyncio.run(scenario())
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_a_job_is_cancelled_whose_worker_died_while_it_was_leased(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_job_is_cancelled_whose_worker_died_while_it_was_leased(tmp_path: Path
         assert worker.runs.empty()
         await jobs.stop()
 
-    asyncio.run(scenario())
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 @pytest.mark.parametrize(("asked", "expected"), [(None, 3), (2, 2), (1, 1)])
@@ -204,4 +204,4 @@ def test_there_is_a_worker_for_each_device_unless_a_number_is_asked_for(
         assert [each["state"] for each in jobs.workers()] == ["ready"] * expected
         await jobs.stop()
 
-    asyncio.run(scenario())
+    asyncio.run(asyncio.wait_for(scenario(), 30))
