@@ -1,21 +1,26 @@
-"""Stable Diffusion 1.x."""
+"""Stable Diffusion 1.x; its U-Nets alone have convolutions around their transformers, so text may be of any width."""
 
 from __future__ import annotations
 
 import torch
 
-from diffusion.family import Checkpoint, ContextOnly, Family, OneTower, UNetExtra, unet_of, unet_signature
+from diffusion.family import Checkpoint, ContextOnly, Family, Metadata, OneTower, UNetExtra, unet_of, unet_signature
 from diffusion.latents import SD15, SD15_GREY
 from diffusion.networks.shapes import Shapes
 from diffusion.prediction import Eps
 from diffusion.text.slots import ClipRules, TextSlot
 
 TITLE = "Stable Diffusion 1"
-WIDTH = 768
 
 
 def _recognise(shapes: Shapes) -> bool:
-    return unet_signature(shapes) == (WIDTH, False, None)
+    signature = unet_signature(shapes)
+    return signature is not None and not signature.linear_projection and signature.y_dim is None
+
+
+def _fit(shapes: Shapes, _: Metadata) -> ContextOnly:
+    signature = unet_signature(shapes)
+    return ContextOnly(0 if signature is None else signature.context_dim, TITLE)
 
 
 def _prediction(_: Checkpoint) -> Eps:
@@ -38,7 +43,7 @@ FAMILY = Family(
         ),
     ),
     assemble=lambda _shapes, _metadata: OneTower("clip_l"),
-    fit=lambda _shapes, _metadata: ContextOnly(WIDTH, TITLE),
+    fit=_fit,
     half=torch.float16,
     beside=UNetExtra(SD15, SD15_GREY),
 )

@@ -210,6 +210,15 @@ def test_text_of_another_family_is_refused(family: str, width: int, pooled: int)
         fit(torch.zeros(1, 77, width + 1), pooled_BD, Sizes.of(512, 512))
 
 
+def test_a_unet_with_convolutions_around_its_transformers_may_read_text_of_any_width() -> None:
+    shapes = shapes_for(replace(tiny.SD15, context_dim=128))
+    assert [family.name for family in FAMILIES if family.recognise(shapes)] == ["sd15"]
+    fit = BY_NAME["sd15"].fit(shapes, {})
+    assert fit(torch.zeros(1, 77, 128), None, Sizes.of(128, 128))[0].shape == (1, 77, 128)
+    with pytest.raises(ValueError, match="takes text 128 wide, got 768"):
+        fit(torch.zeros(1, 77, 768), None, Sizes.of(128, 128))
+
+
 def test_sdxl_vector_is_pooled_g_then_sizes_height_first() -> None:
     fit = BY_NAME["sdxl"].fit(shapes_for(tiny.SDXL), {})
     pooled_BD = torch.randn(2, 2048)
