@@ -142,8 +142,8 @@ def _request(number: int) -> dict[str, Any]:
     return {"workflow": {"version": 1, "nodes": nodes}}
 
 
-async def run(studio: Studio, times: int, seed: int, restart_s: float) -> Tally:
-    """Jobs and readers on a server that runs, until lines broke so often."""
+async def run(studio: Studio, times: int, seed: int, restart_s: float, restarts: int = 1_000_000) -> Tally:
+    """Jobs and readers on a server that runs, until lines broke so often. It is restarted at most `restarts` times."""
     tally = Tally()
     async with aiohttp.ClientSession() as session:
         client = Client(session, studio, tally, seed)
@@ -153,15 +153,15 @@ async def run(studio: Studio, times: int, seed: int, restart_s: float) -> Tally:
             while tally.reconnections < times and len(tally.wrong) < 20:
                 await client.job(next(numbers))
 
-        restarter = asyncio.create_task(_restart(studio, tally, restart_s))
+        restarter = asyncio.create_task(_restart(studio, tally, restart_s, restarts))
         await asyncio.gather(*(jobs() for _ in range(JOBS_AT_ONCE)))
         restarter.cancel()
         await asyncio.wait([restarter])
     return tally
 
 
-async def _restart(studio: Studio, tally: Tally, every_s: float) -> None:
-    while True:
+async def _restart(studio: Studio, tally: Tally, every_s: float, times: int) -> None:
+    for _ in range(times):
         await asyncio.sleep(every_s)
         studio.end(signal.SIGKILL)
         await asyncio.shield(asyncio.to_thread(studio.start))

@@ -12,7 +12,7 @@ from bench.reconnect.__main__ import Reader, Tally, light, run
 def test_readers_whose_lines_break_miss_nothing(tmp_path: Path) -> None:
     studio = light(tmp_path)
     studio.start()
-    tally = asyncio.run(run(studio, 300, 1, 2.0))
+    tally = asyncio.run(run(studio, 300, 1, 1.0, restarts=2))
     studio.end()
     assert tally.wrong == []
     assert tally.restarts >= 1
