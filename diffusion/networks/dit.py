@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from diffusion.hooks import NO_HOOKS, Hooks, Site
+from diffusion.networks.layers import attended
 from diffusion.networks.mmdit import (
     MLP,
     FinalLayer,
     PatchEmbed,
     TimestepEmbedder,
-    attended,
     modulated,
     position_table,
     unpatchify,

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffusion.hooks import NO_HOOKS, Hooks, Site
-from diffusion.networks.layers import timestep_embedding
-from diffusion.networks.mmdit import FinalLayer, attended, modulated
+from diffusion.networks.layers import attended, timestep_embedding
+from diffusion.networks.mmdit import FinalLayer, modulated
 from diffusion.networks.shapes import Shapes, count, shape_of
 
 AXES = (16, 56, 56)

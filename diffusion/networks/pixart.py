@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from diffusion.hooks import NO_HOOKS, Hooks, Site
 from diffusion.networks.dit import SelfAttention
-from diffusion.networks.layers import timestep_embedding
-from diffusion.networks.mmdit import MLP, PatchEmbed, TimestepEmbedder, attended, modulated, unpatchify
+from diffusion.networks.layers import attended, timestep_embedding
+from diffusion.networks.mmdit import MLP, PatchEmbed, TimestepEmbedder, modulated, unpatchify
 from diffusion.networks.shapes import Shapes, count, shape_of
 
 HEAD_WIDTH = 72
