@@ -1,4 +1,4 @@
-"""How well the demo model paints: `python -m bench.demo_quality [--device cuda] [--singles 500] [--pairs 500]`.
+"""How well a demo model paints: `python -m bench.demo_quality [--checkpoint NAME] [--singles 500] [--pairs 500]`.
 
 Held-out prompts and seeds go through the product's own loading and sampling; each picture is judged by the nearest of
 all subjects in the feature space of `bench/train_demo/judge.py` and by the colour of its corners. Figures are shares of
@@ -25,7 +25,7 @@ from diffusion.conditioning import Conditioning
 from diffusion.loader import Checkpoint, load_checkpoint
 from diffusion.sampling import sample
 
-CHECKPOINT = Path(__file__).parents[1] / "models" / "demo" / "checkpoints" / "weft-emoji.safetensors"
+CHECKPOINTS = Path(__file__).parents[1] / "models" / "demo" / "checkpoints"
 SEED, SHEET_SEED = 2024, 64
 RELATIONS = {ALONE: ("",), BESIDE: ("left of", "right of"), ABOVE: ("above", "below")}
 
@@ -78,7 +78,8 @@ def paint(checkpoint: Checkpoint, trials: list[Trial], settings: Settings, batch
         part = trials[at : at + batch]
         encoded = [checkpoint.clip.encode(trial.prompt).entries[0] for trial in part]
         pooled = [one.pooled_BD for one in encoded if one.pooled_BD is not None]
-        positive = Conditioning.of(torch.cat([one.context_BLD for one in encoded]), torch.cat(pooled))
+        context_BLD = torch.cat([one.context_BLD for one in encoded])
+        positive = Conditioning.of(context_BLD, torch.cat(pooled) if pooled else None)
         side = scene.SIDE // checkpoint.vae.downscale
         latent = sample(
             checkpoint.model,
@@ -138,7 +139,7 @@ def measure(checkpoint: Checkpoint, options: argparse.Namespace, settings: Setti
 def ceilings(checkpoint: Checkpoint, device: str) -> dict[str, object]:
     """What does not depend on the painter: the autoencoder's PSNR, and the judge on true pictures."""
     assert checkpoint.vae is not None
-    sprites = Sprites.read(vocabulary.SPRITES, device)
+    sprites = Sprites.read(device, vocabulary.SPRITES)
     x = train_autoencoder.held_out_pictures(sprites, 256, torch.device(device))
     out = torch.cat([checkpoint.vae.decode(checkpoint.vae.encode((part + 1) / 2)) for part in x.split(32)])
     error = (out - (x.cpu() + 1) / 2).square().mean((1, 2, 3))
@@ -165,7 +166,7 @@ def save_sheet(checkpoint: Checkpoint, settings: Settings, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    parser.add_argument("--checkpoint", default="weft-emoji", help="name in models/demo/checkpoints")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--singles", type=int, default=500)
     parser.add_argument("--pairs", type=int, default=500)
@@ -177,7 +178,7 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, help="only write a PNG of 64 random pictures")
     parser.add_argument("--painter-only", action="store_true", help="leave out autoencoder and judge")
     options = parser.parse_args()
-    checkpoint = load_checkpoint(options.checkpoint, options.device)
+    checkpoint = load_checkpoint(CHECKPOINTS / f"{options.checkpoint}.safetensors", options.device)
     if not (options.painter_only or options.sheet) and vocabulary.SPRITES.exists():
         print(json.dumps(ceilings(checkpoint, options.device)), flush=True)
     if options.sheet:

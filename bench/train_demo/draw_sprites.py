@@ -123,8 +123,14 @@ def _with_wordings(texts: dict[str, str]) -> list[Subject]:
     for name, wordings in proposals.items():
         own = [w for w in wordings[1:] if uses[w] == 1 and w not in names and w not in everyday]
         own += [word for word, target in everyday.items() if target == name]
-        subjects.append(Subject(texts[name], name, (name, *dict.fromkeys(own))))
+        subjects.append(Subject(texts[name], name, (name, *dict.fromkeys(own)), _chinese(texts[name])))
     return subjects
+
+
+def _chinese(text: str) -> str:
+    """The CLDR name in simplified Chinese."""
+    emoji.config.load_language("zh")
+    return emoji.EMOJI_DATA[text]["zh"].strip(":").replace("_", " ")
 
 
 def _proposed(name: str, text: str) -> list[str]:

@@ -60,14 +60,11 @@ def load(device: torch.device | str = "cpu") -> tuple[Judge, Tensor]:
 
 
 def crops(pictures_B3HW: Tensor, layout: int) -> list[Tensor]:
-    """Where the subjects should be, each B x 3 x CROP x CROP: the whole picture, or the halves' centres."""
+    """Where the subjects should be, each B x 3 x CROP x CROP: the whole picture, or a window about each place."""
     if layout == scene.ALONE:
         return [F.avg_pool2d(pictures_B3HW, SIDE // CROP)]
-    middle = slice((SIDE - CROP) // 2, (SIDE + CROP) // 2)
-    first, second = slice(0, CROP), slice(SIDE - CROP, SIDE)
-    if layout == scene.BESIDE:
-        return [pictures_B3HW[:, :, middle, first], pictures_B3HW[:, :, middle, second]]
-    return [pictures_B3HW[:, :, first, middle], pictures_B3HW[:, :, second, middle]]
+    corners = [[round((1 + along) * SIDE / 2) - CROP // 2 for along in place] for place in scene.PLACES[layout]]
+    return [pictures_B3HW[:, :, top : top + CROP, left : left + CROP] for left, top in corners]
 
 
 def nearest(judge: Judge, prototypes: Tensor, crops_B3HW: Tensor) -> Tensor:
@@ -157,7 +154,7 @@ def main() -> None:
     parser.add_argument("--check", type=int, default=2000, help="true pictures per layout to judge at the end")
     options = parser.parse_args()
     device = torch.device(options.device)
-    sprites = Sprites.read(SPRITES, device)
+    sprites = Sprites.read(device, SPRITES)
     judge, prototypes = train(sprites, options.seconds, device, options.batch)
     print("true pictures judged right:", accuracy(judge, prototypes, sprites, _SEED + 1, options.check))
     weights = {**judge.state_dict(), "prototypes": prototypes}

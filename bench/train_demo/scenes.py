@@ -1,4 +1,4 @@
-"""Pictures of one or two emoji on a plain ground, composed in batches on any device.
+"""Pictures of one to four emoji on a plain ground, composed in batches on any device.
 
 A scene is a row of integers (first subject, second subject, layout, ground); which scenes are held out from training
 is a function of that row alone, so that training and measurement agree without a list.
@@ -16,6 +16,26 @@ from torch import Tensor
 
 SIDE = 128
 ALONE, BESIDE, ABOVE = 0, 1, 2  # layouts: one subject; first left of second; first above second
+SMALL, TWO, THREE, FOUR, TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT, LEFT, RIGHT, TOP, BOTTOM = range(3, 15)
+_AT = 0.5  # of half the picture's side, from its middle
+PLACES: tuple[tuple[tuple[float, float], ...], ...] = (
+    ((0, 0),),
+    ((-_AT, 0), (_AT, 0)),
+    ((0, -_AT), (0, _AT)),
+    ((0, 0),),
+    ((-_AT, 0), (_AT, 0)),
+    ((-_AT, -_AT), (_AT, -_AT), (0, _AT)),
+    ((-_AT, -_AT), (_AT, -_AT), (-_AT, _AT), (_AT, _AT)),
+    ((-_AT, -_AT),),
+    ((_AT, -_AT),),
+    ((-_AT, _AT),),
+    ((_AT, _AT),),
+    ((-_AT, 0),),
+    ((_AT, 0),),
+    ((0, -_AT),),
+    ((0, _AT),),
+)
+"""Centres of the subjects of each layout, x and y from -1 to 1; ALONE is drawn large, all others small."""
 GROUNDS = {
     "white": (255, 255, 255),
     "black": (18, 18, 18),
@@ -35,7 +55,7 @@ _HELD_OUT = 10  # one scene in ten
 
 @dataclass(frozen=True)
 class Scenes:
-    """A batch of scenes, each field int64 of length B; `second` repeats `first` where the layout is ALONE."""
+    """A batch of scenes, each field int64 of length B; `second` repeats `first` where all subjects are the same."""
 
     first: Tensor
     second: Tensor
@@ -61,24 +81,30 @@ def held_out(scenes: Scenes) -> Tensor:
     """Which scenes no training picture may show: pairs (in either order, on any ground) and (subject, ground)s."""
     pair = (scenes.first + scenes.second) * 7 + scenes.first * scenes.second
     alone = scenes.first * 31 + scenes.ground * 17
-    return torch.where(scenes.layout == ALONE, alone, pair) % _HELD_OUT == 0
+    return torch.where(paired(scenes.layout), pair, alone) % _HELD_OUT == 0
 
 
-def draw(count: int, subjects: int, pair_share: float, generator: torch.Generator) -> Scenes:
-    """Random scenes that may be trained on, the ones with one subject first."""
-    pairs = round(count * pair_share)
+def paired(layout: Tensor) -> Tensor:
+    """Which layouts have two different subjects."""
+    return (layout == BESIDE) | (layout == ABOVE)
+
+
+def draw(count: int, subjects: int, pair_share: float, generator: torch.Generator, other_share: float = 0) -> Scenes:
+    """Random scenes that may be trained on: large ones of one subject, pairs, and a share of the other layouts."""
+    pairs, others = round(count * pair_share), round(count * other_share)
 
     def whole(low: int, high: int, size: int) -> Tensor:
         return torch.randint(low, high, (size,), generator=generator, device=generator.device)
 
     first, second = whole(0, subjects, count), whole(0, subjects, count)
-    layout = torch.cat([whole(ALONE, ALONE + 1, count - pairs), whole(BESIDE, ABOVE + 1, pairs)])
-    second = torch.where(layout == ALONE, first, second)
+    parts = ((ALONE, ALONE, count - pairs - others), (BESIDE, ABOVE, pairs), (SMALL, BOTTOM, others))
+    layout = torch.cat([whole(low, high + 1, size) for low, high, size in parts])
+    second = torch.where(paired(layout), second, first)
     scenes = Scenes(first, second, layout, whole(0, len(GROUNDS), count))
     for _ in range(4):  # one redraw leaves a tenth of a tenth, four leave one in a hundred thousand, dropped below
         again = held_out(scenes)
         ground = torch.where(again, (scenes.ground + 1) % len(GROUNDS), scenes.ground)
-        second = torch.where(again & (layout != ALONE), (scenes.second + 1) % subjects, scenes.second)
+        second = torch.where(again & paired(layout), (scenes.second + 1) % subjects, scenes.second)
         scenes = Scenes(first, second, layout, ground)
     return scenes
 
@@ -96,10 +122,15 @@ class Sprites:
             half.append(F.avg_pool2d(premultiplied, 2).half())
         self.full, self.half = torch.cat(full), torch.cat(half)
         self.grounds = torch.tensor(list(GROUNDS.values()), device=device) / 255
+        longest = max(len(places) for places in PLACES)
+        self._counts = torch.tensor([len(places) for places in PLACES], device=device)
+        padded = [[*places, *[(0, 0)] * (longest - len(places))] for places in PLACES]
+        self._places = torch.tensor(padded, dtype=torch.float32, device=device)
 
     @classmethod
-    def read(cls, path: Path, device: torch.device | str) -> Sprites:
-        return cls(np.load(path)["sprites"], device)
+    def read(cls, device: torch.device | str, *paths: Path) -> Sprites:
+        """The sprites of all files, one after the other."""
+        return cls(np.concatenate([np.load(path)["sprites"] for path in paths]), device)
 
     def __len__(self) -> int:
         return len(self.full)
@@ -108,7 +139,7 @@ class Sprites:
         """Pictures B x 3 x SIDE x SIDE in -1..1; size and position vary a little, as a seed's choice."""
         out = torch.empty(len(scenes), 3, SIDE, SIDE, device=self.full.device)
         alone = scenes.layout == ALONE
-        for rows, compose in ((alone.nonzero()[:, 0], self._one), ((~alone).nonzero()[:, 0], self._two)):
+        for rows, compose in ((alone.nonzero()[:, 0], self._one), ((~alone).nonzero()[:, 0], self._small)):
             if len(rows):
                 chosen = scenes[rows]
                 ground = self.grounds[chosen.ground][:, :, None, None].expand(-1, 3, SIDE, SIDE)
@@ -121,17 +152,23 @@ class Sprites:
         )
         return place(ground_B3HW, self.full[scenes.first], size, x, y)
 
-    def _two(self, scenes: Scenes, ground_B3HW: Tensor, generator: torch.Generator) -> Tensor:
-        picture = ground_B3HW
-        beside = scenes.layout == BESIDE
-        for subject, side in ((scenes.first, -0.5), (scenes.second, 0.5)):
-            size, along, across = (
-                _uniform(len(scenes), low, high, generator)
-                for low, high in ((0.42, 0.47), (side - 0.03, side + 0.03), (-0.08, 0.08))
-            )
-            x, y = torch.where(beside, along, across), torch.where(beside, across, along)
-            picture = place(picture, self.half[subject], size, x, y)
+    def _small(self, scenes: Scenes, ground_B3HW: Tensor, generator: torch.Generator) -> Tensor:
+        picture = ground_B3HW.contiguous()
+        for number in range(self._places.shape[1]):
+            rows = (self._counts[scenes.layout] > number).nonzero()[:, 0]
+            if not len(rows):
+                break
+            subject = (scenes.first if number == 0 else scenes.second)[rows]
+            centres = self._places[scenes.layout[rows], number]
+            x, y = (self._jittered(along, generator) for along in centres.unbind(1))
+            size = _uniform(len(rows), 0.42, 0.47, generator)
+            picture[rows] = place(picture[rows], self.half[subject], size, x, y)
         return picture
+
+    def _jittered(self, along_B: Tensor, generator: torch.Generator) -> Tensor:
+        """A place moved a little; more where it is in the middle, for there is room."""
+        reach = torch.where(along_B == 0, 0.08, 0.03)
+        return along_B + reach * _uniform(len(along_B), -1, 1, generator)
 
     def render_freely(self, count: int, generator: torch.Generator) -> Tensor:
         """Pictures B x 3 x SIDE x SIDE in -1..1 of two emoji of any size anywhere on any colour."""

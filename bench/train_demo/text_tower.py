@@ -1,7 +1,8 @@
 """CLIP's text transformer as a trainable network, with the keys of the `transformers` layout.
 
-The same function as the product's encoder, reduced to what compiles well: ids in, the states after the last layer but
-one and the pooled state out, as Stable Diffusion 3 takes them. Radford et al. 2021, arXiv:2103.00020.
+The same function as the product's encoder, reduced to what compiles well: ids in, and out what Stable Diffusion 3 takes
+(the states after the last layer but one, and the pooled state) or Stable Diffusion 1 (the last states). Radford et al.
+2021, arXiv:2103.00020.
 """
 
 from __future__ import annotations
@@ -43,6 +44,14 @@ class TextTower(nn.Module):
         end = (ids_BL == END).int().argmax(1)
         last = layers[-1](x)[torch.arange(len(x), device=x.device), end]
         return x, self.text_model.final_layer_norm(last)
+
+    def last(self, ids_BL: Tensor) -> Tensor:
+        """Context B L D after the last layer, normalised."""
+        embeddings = self.text_model.embeddings
+        x = embeddings.token_embedding(ids_BL) + embeddings.position_embedding.weight[: ids_BL.shape[1]]
+        for layer in self.text_model.encoder.layers:
+            x = layer(x)
+        return self.text_model.final_layer_norm(x)
 
 
 class Layer(nn.Module):

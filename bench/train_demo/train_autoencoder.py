@@ -1,13 +1,14 @@
-"""Train the 16-channel autoencoder: `python -m bench.train_demo.train_autoencoder --seconds 300 --out DIR`.
+"""Train an autoencoder: `python -m bench.train_demo.train_autoencoder --kind sd3 --seconds 300 --out DIR`.
 
-The latent is normalised per channel inside the training graph and handed to the decoder in the raw scale of the SD3
-latent format, so that folding the statistics into the encoder's last convolution at the end is exact.
+The latent is normalised per channel inside the training graph and handed to the decoder in the raw scale of the
+family's latent format, so that folding the statistics into the encoder's last convolution at the end is exact.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,25 +18,40 @@ from torch import Tensor, nn
 
 from bench.train_demo import scenes as scene
 from bench.train_demo.optimiser import Average, Optimiser, rate_factor
+from bench.train_demo.parallel import Group
 from bench.train_demo.scenes import Sprites
-from bench.train_demo.vocabulary import SPRITES
-from diffusion.latents import SD3
+from bench.train_demo.vocabulary import FLUENT, SPRITES
+from diffusion.latents import SD3, SD15, LatentFormat
 from diffusion.networks.autoencoder import Autoencoder, AutoencoderParams
 
 PARAMS = AutoencoderParams(channels=64, multipliers=(1, 1, 2, 2), res_blocks=1, latent_channels=16, quant_conv=False)
+SD15_PARAMS = AutoencoderParams(channels=32, multipliers=(1, 2, 3, 4), res_blocks=1, latent_channels=4)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One autoencoder: its network, the latent format of its family, and the sprites it is to know."""
+
+    params: AutoencoderParams
+    latent_format: LatentFormat
+    sprites: tuple[Path, ...]
+    settled: float  # share of the training after which the latent statistics are kept fixed
+
+
+KINDS = {"sd3": Kind(PARAMS, SD3, (SPRITES,), 0.7), "sd15": Kind(SD15_PARAMS, SD15, (SPRITES, FLUENT), 1)}
 BATCH = 128
 RATE = 1.5e-3
 NOISE = 0.12  # most noise added to unit-variance latents, so that the decoder forgives a painter's small errors
-SETTLED = 0.7  # share of the training after which the latent statistics are kept fixed
 SEED = 11
+TELL = 8  # steps between looks at the clock, which all processes read alike
 
 
 class Normalised(nn.Module):
     """The autoencoder with its latents brought to zero mean and unit variance per channel."""
 
-    def __init__(self, network: Autoencoder) -> None:
+    def __init__(self, network: Autoencoder, latent_format: LatentFormat) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.latent_format = network, latent_format
         channels = network.params.latent_channels
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("variance", torch.ones(channels))
@@ -49,15 +65,15 @@ class Normalised(nn.Module):
         z = (z - used[0][:, None, None]) * (used[1] + 1e-6).rsqrt()[:, None, None]
         small = F.avg_pool2d(z[: len(z) // 4], 2)
         z = z + noise_B[:, None, None, None] * torch.randn_like(z)
-        decode = self.network.decode
-        return decode(SD3.process_out(z)), decode(SD3.process_out(small)), *statistics
+        decode, raw = self.network.decode, self.latent_format.process_out
+        return decode(raw(z)), decode(raw(small)), *statistics
 
     @torch.no_grad()
     def fold(self) -> None:
         """Move the normalisation and the latent format's scale into the encoder's last convolution."""
-        scale = (self.variance + 1e-6).rsqrt() / SD3.scale
-        shift = SD3.shift - self.mean * scale
-        conv, channels = self.network.encoder.conv_out, len(scale)
+        scale = (self.variance + 1e-6).rsqrt() / self.latent_format.scale
+        shift = self.latent_format.shift - self.mean * scale
+        conv, channels = self.network.quant_conv or self.network.encoder.conv_out, len(scale)
         conv.weight[:channels] *= scale[:, None, None, None]
         conv.bias[:channels] = conv.bias[:channels] * scale + shift
 
@@ -69,51 +85,66 @@ def loss_of(out: Tensor, x: Tensor) -> Tensor:
     return d.abs().mean() + 3 * d.square().mean() + 0.5 * edges
 
 
-def train(sprites: Sprites, seconds: float, out: Path, device: torch.device, batch: int) -> None:
+def train(kind: Kind, sprites: Sprites, seconds: float, group: Group, batch: int) -> Autoencoder:
+    """An autoencoder trained for so many seconds, the statistics of its latents folded in."""
+    device = group.device
     torch.manual_seed(SEED)
-    generator = torch.Generator(device).manual_seed(SEED)
-    network = Autoencoder(PARAMS).to(device, memory_format=torch.channels_last)
-    model = Normalised(network).to(device)
+    network = Autoencoder(kind.params).to(device, memory_format=torch.channels_last)
+    torch.manual_seed(SEED + 1000 * group.rank)  # the noise on the latents
+    generator = torch.Generator(device).manual_seed(SEED + 1000 * group.rank)
+    model = Normalised(network, kind.latent_format).to(device)
     inner = [p for n, p in network.named_parameters() if p.ndim == 4 and "conv_in" not in n and "conv_out" not in n]
     others = [p for p in network.parameters() if all(p is not q for q in inner)]
     optimiser = Optimiser([(p, 1) for p in inner], others, RATE)
     average = Average(network, 0.998)
     compiled = torch.compile(model, dynamic=False) if device.type == "cuda" else model
-    step, start, shown = 0, time.monotonic(), 0.0
-    while (elapsed := time.monotonic() - start) < seconds:
+    step, start, elapsed, shown = 0, time.monotonic(), 0.0, 0.0
+    while elapsed < seconds:
         done = elapsed / seconds
-        drawn = scene.draw(batch - batch // 4, len(sprites), 0.5, generator)
-        x = torch.cat([sprites.render(drawn, generator), sprites.render_freely(batch // 4, generator)])
-        x = x[torch.randperm(batch, generator=generator, device=device)].contiguous(memory_format=torch.channels_last)
+        x = pictures(sprites, batch, generator)
         noise = NOISE * torch.rand(batch, generator=generator, device=device)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            picture, small, mean, variance = compiled(x, noise, torch.tensor(done > SETTLED, device=device))
+            picture, small, mean, variance = compiled(x, noise, torch.tensor(done > kind.settled, device=device))
         loss = loss_of(picture, x) + 0.15 * loss_of(small, F.avg_pool2d(x[: len(small)], 2))
         loss.backward()
+        group.average_gradients(network.parameters())
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step(rate_factor(done, 0.02, 0.4))
         average.update()
-        if done <= SETTLED:
+        if done <= kind.settled:
             model.mean.lerp_(mean, 0.02)
             model.variance.lerp_(variance, 0.02)
         step += 1
         if step == 1:
             start = time.monotonic()  # compiling does not count
+        if step % TELL == 0:
+            elapsed = group.mean(time.monotonic() - start)
         if elapsed - shown > 20:
             shown = elapsed
-            print(f"autoencoder {elapsed:4.0f} s step {step} loss {loss.item():.4f}", flush=True)
+            group.align(model)
+            if group.rank == 0:
+                print(f"autoencoder {elapsed:4.0f} s step {step} loss {loss.item():.4f}", flush=True)
     average.swap()
+    group.align(model)
     model.fold()
-    print(f"autoencoder: {step} steps of {batch}")
-    report(network, sprites, device)
-    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, out / "autoencoder.safetensors")
+    if group.rank == 0:
+        print(f"autoencoder: {step} steps of {group.size} x {batch}")
+    return network
+
+
+def pictures(sprites: Sprites, count: int, generator: torch.Generator) -> Tensor:
+    """Pictures to learn from, in any order: three quarters of scenes, half of them pairs, the rest free."""
+    drawn = scene.draw(count - count // 4, len(sprites), 0.5, generator)
+    x = torch.cat([sprites.render(drawn, generator), sprites.render_freely(count // 4, generator)])
+    order = torch.randperm(count, generator=generator, device=generator.device)
+    return x[order].contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
-def report(network: Autoencoder, sprites: Sprites, device: torch.device, count: int = 512) -> None:
-    """Print PSNR on held-out scenes in full and half-precision weights, and the formatted latents' statistics."""
-    x = held_out_pictures(sprites, count, device)
-    z = torch.cat([SD3.process_in(network.encode(part)) for part in x.split(64)])
+def report(network: Autoencoder, latent_format: LatentFormat, sprites: Sprites, count: int = 512) -> None:
+    """Print PSNR on held-out scenes and the formatted latents' statistics."""
+    x = held_out_pictures(sprites, count, sprites.full.device)
+    z = torch.cat([latent_format.process_in(network.encode(part)) for part in x.split(64)])
     print(f"held-out PSNR {psnr(network, x):.2f} dB, latent mean {z.mean():+.3f} deviation {z.std():.3f}")
 
 
@@ -145,16 +176,23 @@ def psnr(network: Autoencoder, x_B3HW: Tensor) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kind", choices=KINDS, default="sd3")
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--batch", type=int, default=BATCH, help="of each process")
     options = parser.parse_args()
-    device = torch.device(options.device)
+    group, kind = Group.join(options.device), KINDS[options.kind]
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.benchmark = True
-    options.out.mkdir(parents=True, exist_ok=True)
-    train(Sprites.read(SPRITES, device), options.seconds, options.out, device, options.batch)
+    sprites = Sprites.read(group.device, *kind.sprites)
+    network = train(kind, sprites, options.seconds, group, options.batch)
+    if group.rank == 0:
+        report(network, kind.latent_format, sprites)
+        options.out.mkdir(parents=True, exist_ok=True)
+        weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+        save_file(weights, options.out / "autoencoder.safetensors")
+    group.leave()
 
 
 if __name__ == "__main__":

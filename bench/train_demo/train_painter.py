@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,11 +19,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from bench.train_demo import captions as caption
-from bench.train_demo import scenes as scene
 from bench.train_demo import vocabulary
 from bench.train_demo.captions import Phrases
 from bench.train_demo.optimiser import Average, Optimiser, rate_factor
-from bench.train_demo.scenes import Scenes, Sprites
+from bench.train_demo.pool import Pool
+from bench.train_demo.scenes import Sprites
 from bench.train_demo.text_tower import TextTower
 from bench.train_demo.train_autoencoder import PARAMS as AUTOENCODER
 from diffusion.latents import SD3
@@ -40,8 +39,7 @@ PARAMS = MMDiTParams(depth=5, width=320, context_dim=TEXT_WIDTH, y_dim=TEXT_WIDT
 BATCH = 1024
 RATE = 2e-3
 PAIR_SHARE = 0.4
-POOL = 1 << 18  # latents kept; each step replaces REFRESH of them with fresh scenes
-REFRESH = 128
+POOL = 1 << 18  # latents kept
 SHORT, SHORT_UNTIL = 32, 0.55  # captions are at most 32 tokens: their padding to 77 is left out for the first part
 WARM, DECAY_FROM = 0.01, 0.55
 SEED = 31
@@ -113,40 +111,6 @@ def split(painter: Painter) -> tuple[list[tuple[nn.Parameter, int]], list[nn.Par
         else:
             others.append(parameter)
     return matrices, others
-
-
-@dataclass
-class Pool:
-    """Latents of scenes on the training device, a few of which are replaced at every step."""
-
-    sprites: Sprites
-    autoencoder: Autoencoder
-    generator: torch.Generator
-    size: int
-    chunk: int
-
-    def batches(self, batch: int) -> Iterator[tuple[Tensor, Scenes]]:
-        parts = [self._fresh(self.chunk) for _ in range(self.size // self.chunk)]
-        latents = torch.cat([z for z, _ in parts])
-        scenes = scene.concatenate([drawn for _, drawn in parts])
-        at, device, refresh = 0, latents.device, min(REFRESH, self.chunk)
-        while True:
-            rows = torch.randint(0, len(latents), (batch,), generator=self.generator, device=device)
-            yield latents[rows].float(), scenes[rows]
-            z, drawn = self._fresh(refresh)
-            here = slice(at, at + refresh)
-            latents[here] = z
-            for field in ("first", "second", "layout", "ground"):
-                getattr(scenes, field)[here] = getattr(drawn, field)
-            at = (at + refresh) % (len(latents) - refresh + 1)
-
-    @torch.no_grad()
-    def _fresh(self, count: int) -> tuple[Tensor, Scenes]:
-        drawn = scene.draw(count, len(self.sprites), PAIR_SHARE, self.generator)
-        x = self.sprites.render(drawn, self.generator).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=x.is_cuda):
-            z = self.autoencoder.encode(x)
-        return SD3.process_in(z.float()).half(), drawn
 
 
 def noise_levels(count: int, generator: torch.Generator) -> Tensor:
@@ -317,7 +281,9 @@ def main() -> None:
     if options.state.exists():
         run.resume(options.state, device)
     generator = torch.Generator(device).manual_seed(SEED + 1 + run.step)
-    pool = Pool(Sprites.read(vocabulary.SPRITES, device), autoencoder, generator, options.pool, options.chunk)
+    pool = Pool(
+        Sprites.read(device, vocabulary.SPRITES), autoencoder, SD3, generator, options.pool, options.chunk, PAIR_SHARE
+    )
     phrases = caption.build(vocabulary.load(), clip_tokenizer()).to(device)
     train(run, pool, phrases, options, device)
     leave(run, autoencoder, options.out, device)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from bench import demo_quality
 from bench.demo_quality import Settings, held_out_trials
-from bench.train_demo import captions, export, judge, scenes, vocabulary
+from bench.train_demo import captions, export, judge, scenes, train_unet, vocabulary
 from bench.train_demo.optimiser import orthogonalised
 from bench.train_demo.text_tower import TextTower
 from diffusion.loader import Checkpoint, load_checkpoint
@@ -24,10 +25,15 @@ def checkpoint() -> Checkpoint:
     return load_checkpoint(export.CHECKPOINT, "cpu")
 
 
-def test_ids_of_a_caption_are_the_ids_of_its_text() -> None:
-    phrases = captions.build(SUBJECTS, clip_tokenizer())
+@pytest.fixture(scope="module")
+def phrases() -> captions.Phrases:
+    return captions.build(SUBJECTS, clip_tokenizer())
+
+
+def test_ids_of_a_caption_are_the_ids_of_its_text(phrases: captions.Phrases) -> None:
     generator = torch.Generator().manual_seed(0)
-    slots = captions.draw(scenes.draw(300, len(SUBJECTS), 0.5, generator), phrases, generator)
+    drawn = scenes.draw(300, len(SUBJECTS), 0.4, generator, 0.3)
+    slots = captions.draw(drawn, phrases, generator, 0.4)
     for row, ids in zip(slots, phrases.assemble(slots).tolist()):
         text = clip_tokenizer()(phrases.text(row))
         assert ids == [captions.BEGIN, *text, *[captions.END] * (captions.LENGTH - 1 - len(text))]
@@ -35,13 +41,78 @@ def test_ids_of_a_caption_are_the_ids_of_its_text() -> None:
 
 def test_training_never_draws_a_held_out_scene() -> None:
     generator = torch.Generator().manual_seed(1)
-    assert not scenes.held_out(scenes.draw(20_000, len(SUBJECTS), 0.5, generator)).any()
+    assert not scenes.held_out(scenes.draw(20_000, len(SUBJECTS), 0.4, generator, 0.3)).any()
+
+
+@pytest.mark.parametrize(
+    ("layout", "english", "chinese"),
+    [
+        (scenes.THREE, ("three fox", "3 fox"), ("三个狐狸", "三只狐狸")),
+        (scenes.SMALL, ("a small fox", "a tiny fox"), ("小狐狸", "一个小狐狸", "小小的狐狸")),
+        (scenes.TOP_LEFT, ("left corner", "at the top left"), ("，左上角",)),
+    ],
+)
+def test_captions_name_counts_sizes_and_places(
+    phrases: captions.Phrases, layout: int, english: tuple[str, ...], chinese: tuple[str, ...]
+) -> None:
+    fox = torch.full((40,), next(n for n, subject in enumerate(SUBJECTS) if subject.name == "fox"))
+    drawn = scenes.Scenes(fox, fox, torch.full_like(fox, layout), torch.zeros_like(fox))
+    for share, wanted in ((0.0, english), (1.0, chinese)):
+        texts = [phrases.text(row) for row in captions.draw(drawn, phrases, torch.Generator().manual_seed(5), share)]
+        assert all(any(phrase in text for phrase in wanted) for text in texts if text)
+        assert sum(map(bool, texts)) > 20
+
+
+@pytest.mark.parametrize(
+    ("name", "several"),
+    [
+        ("fox", "foxes"),
+        ("butterfly", "butterflies"),
+        ("piece of cake", "pieces of cake"),
+        ("glasses", "glasses"),
+        ("monkey", "monkeys"),
+        ("cat with wry smile", "cats with wry smile"),
+    ],
+)
+def test_plural(name: str, several: str) -> None:
+    assert captions.plural(name) == several
+
+
+@pytest.mark.parametrize("layout", range(len(scenes.PLACES)))
+def test_subjects_are_drawn_where_they_are_judged(layout: int) -> None:
+    square = np.full((2, scenes.SIDE, scenes.SIDE, 4), 255, np.uint8)
+    square[1, ..., 1:3] = 0
+    sprites = scenes.Sprites(square, "cpu")
+    first, second = torch.tensor([0]), torch.tensor([int(layout in (scenes.BESIDE, scenes.ABOVE))])
+    drawn = scenes.Scenes(first, second, torch.tensor([layout]), torch.tensor([list(scenes.GROUNDS).index("black")]))
+    picture = sprites.render(drawn, torch.Generator().manual_seed(6))
+    for number, crop in enumerate(judge.crops(picture, layout)):
+        middle = crop[0, :, judge.CROP // 2, judge.CROP // 2]
+        expected = torch.tensor([1.0, -1.0, -1.0] if number and second.item() else [1.0, 1.0, 1.0])
+        torch.testing.assert_close(middle, expected, rtol=0, atol=0.01)
+    covered = (picture[0, 0] > 0.5).float().mean()
+    assert covered < 0.9 if layout == scenes.ALONE else covered < 0.24 * len(scenes.PLACES[layout])
+
+
+def test_low_rank_changes_have_kohyas_names_and_add_up() -> None:
+    painter = train_unet.Painter()
+    train_unet.add_low_rank(painter, 2)
+    layer = painter.unet.input_blocks[3][1].transformer_blocks[0].attn1.to_q
+    layer.parametrizations["weight"][0].up.data.normal_(generator=torch.Generator().manual_seed(7))
+    tensors = train_unet.low_rank_tensors(painter.unet)
+    name = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
+    change = tensors[f"{name}.lora_up.weight"] @ tensors[f"{name}.lora_down.weight"]
+    torch.testing.assert_close(layer.parametrizations["weight"].original + change, layer.weight)
+    assert {name for name, parameter in painter.named_parameters() if parameter.requires_grad} == {
+        name for name, _ in painter.named_parameters() if name.endswith((".up", ".down"))
+    }
 
 
 def test_every_wording_means_one_subject() -> None:
     wordings = [wording.lower() for subject in SUBJECTS for wording in subject.wordings]
     assert len(SUBJECTS) >= 1500
     assert len(wordings) == len(set(wordings))
+    assert len({subject.chinese for subject in SUBJECTS}) == len(SUBJECTS)
 
 
 def test_prompts_name_what_is_judged() -> None:
