@@ -25,8 +25,8 @@ def basic_scheduler(
 ) -> Sigmas:
     """The levels a KSampler visits.
 
-    model: knows its highest and lowest level. denoise: how much of the way to go, from below the top. sampler: the one
-    the levels are for, as some want one step more.
+    model: knows its highest and lowest level. schedule: how they are spaced. steps: how many. denoise: how much of
+    the way to go, from below the top. sampler: the one the levels are for, as some want one step more.
     """
     return Sigmas(schedules.sigmas(schedule, model.prediction, steps, denoise, samplers.get(sampler).adapt))
 
@@ -35,7 +35,11 @@ def basic_scheduler(
 def polyexponential_scheduler(
     model: Model, steps: Annotated[int, Slider(1, 1000)] = 20, rho: Annotated[float, Slider(0.1, 10, 0.1)] = 1.0
 ) -> Sigmas:
-    """Levels even in a power of log sigma. rho: above 1 more steps at low noise; 1 is the schedule "exponential"."""
+    """Levels even in a power of log sigma.
+
+    model: knows its highest and lowest level. steps: how many. rho: above 1 more steps at low noise; 1 is the
+    schedule "exponential".
+    """
     return Sigmas(schedules.polyexponential(model.prediction, steps, rho))
 
 
@@ -46,7 +50,11 @@ def laplace_scheduler(
     middle: Annotated[float, Slider(-5, 5, 0.1)] = 0.0,
     width: Annotated[float, Slider(0.05, 5, 0.05)] = 0.5,
 ) -> Sigmas:
-    """Most levels around one noise level. middle: the logarithm of that level. width: how far they spread."""
+    """Most levels around one noise level.
+
+    model: knows its highest and lowest level. steps: how many. middle: the logarithm of that level. width: how far
+    they spread.
+    """
     return Sigmas(schedules.laplace(model.prediction, steps, middle, width))
 
 
@@ -57,8 +65,10 @@ def vp_scheduler(
     least: Annotated[float, Slider(0.01, 5, 0.01)] = 0.1,
     end: Annotated[float, Slider(0.0001, 0.5, 0.0001)] = 0.001,
 ) -> Sigmas:
-    """Levels of the continuous diffusion of score SDEs, for eps models. spread, least: how fast noise grows. end: how
-    near to no noise to come, in its time."""
+    """Levels of the continuous diffusion of score SDEs, for eps models.
+
+    steps: how many. spread, least: how fast noise grows. end: how near to no noise to come, in its time.
+    """
     return Sigmas(schedules.variance_preserving(steps, spread, least, end))
 
 
@@ -68,7 +78,10 @@ def align_your_steps_scheduler(
     steps: Annotated[int, Slider(1, 1000)] = 10,
     denoise: Annotated[float, Slider(0, 1, 0.01)] = 1.0,
 ) -> Sigmas:
-    """Levels that were optimised for few steps. kind: of the model. denoise: how much of the way to go."""
+    """Levels that were optimised for few steps.
+
+    kind: of the model. steps: how many. denoise: how much of the way to go.
+    """
     if denoise == 0:
         return Sigmas(())
     return Sigmas(schedules.align_your_steps(kind, int(steps / denoise))[-steps - 1 :])
@@ -76,12 +89,18 @@ def align_your_steps_scheduler(
 
 @node("SplitSigmas", category="sampling/levels", title="Split levels")
 def split_sigmas(sigmas: Sigmas, step: Annotated[int, Slider(0, 1000)] = 0) -> Split:
-    """Two parts of a way: those of the first steps, and those from there on. step: where to part."""
+    """Two parts of a way: that of the first steps, and what is left of it.
+
+    sigmas: the whole way. step: after which to part.
+    """
     return Split(Sigmas(sigmas[: step + 1]), Sigmas(sigmas[step:]))
 
 
 @node("FlipSigmas", category="sampling/levels", title="Levels upwards")
 def flip_sigmas(sigmas: Sigmas) -> Sigmas:
-    """The same levels the other way: a sampler that follows them finds the noise a picture would have come from."""
+    """The same levels upwards: a sampler that follows them finds the noise a picture would have come from.
+
+    sigmas: the way down.
+    """
     upwards = sigmas[::-1]
     return Sigmas((1e-4, *upwards[1:]) if upwards and upwards[0] == 0 else upwards)

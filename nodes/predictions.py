@@ -21,8 +21,8 @@ def model_sampling_discrete(
 ) -> Model:
     """How a Stable Diffusion 1, 2 or XL model was trained, for files that do not say it.
 
-    prediction: "eps" the noise, "v" as Stable Diffusion 2 at 768 pixels. zero_terminal_snr: its last level was all
-    noise.
+    model: from a loader. prediction: "eps" the noise, "v" as Stable Diffusion 2 at 768 pixels. zero_terminal_snr:
+    whether its last level was all noise.
     """
     return _trained(model, KINDS[prediction](replace(SCALED_LINEAR, ends_in_noise=zero_terminal_snr)))
 
@@ -33,7 +33,10 @@ def model_sampling_continuous_edm(
     sigma_max: Annotated[float, Slider(0.01, 1000, 0.01)] = 120.0,
     sigma_min: Annotated[float, Slider(0.0001, 10, 0.0001)] = 0.002,
 ) -> Model:
-    """For models trained on any level between two to predict v, such as CosXL and Playground 2.5."""
+    """For models trained on any level between two to predict v, such as CosXL and Playground 2.5.
+
+    model: from a loader. sigma_max, sigma_min: the two levels.
+    """
     if sigma_min >= sigma_max:
         raise ValueError(f"sigma_min: expected less than sigma_max ({sigma_max}), got {sigma_min}")
     return _trained(model, EdmV(sigma_min, sigma_max))
@@ -41,8 +44,11 @@ def model_sampling_continuous_edm(
 
 @node("ModelSamplingSD3", category="model/training", title="Shift of a flow")
 def model_sampling_sd3(model: Model, shift: Annotated[float, Slider(0.01, 100, 0.01)] = 3.0) -> Model:
-    """Where a flow model spends its steps. shift: above 1 more of them at high noise, as larger pictures need; 3 is
-    Stable Diffusion 3's for 1024 pixels."""
+    """Where a flow model spends its steps.
+
+    model: from a loader. shift: above 1 more steps at high noise, as larger pictures need; 3 is Stable Diffusion
+    3's for 1024 pixels.
+    """
     return _trained(model, Flow(shift))
 
 
@@ -53,7 +59,10 @@ def model_sampling_flux(
     most: Annotated[float, Slider(0, 10, 0.01)] = 1.15,
     least: Annotated[float, Slider(0, 10, 0.01)] = 0.5,
 ) -> Model:
-    """The shift of Flux for the size of a picture. latent: of that size. most: at 1024 pixels. least: at 256."""
+    """The shift of Flux for the size of a picture.
+
+    model: from a loader. latent: of that size. most: the shift at 1024 pixels. least: the shift at 256.
+    """
     height, width = latent.samples_BCHW.shape[2:]
     shift = shift_for((height + 1) // 2 * ((width + 1) // 2), least, most)
     return _trained(model, FluxFlow(shift))

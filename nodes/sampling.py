@@ -75,10 +75,12 @@ def ksampler_advanced(
 ) -> Latent:
     """As KSampler, for some of the steps: two in a row can share a generation, such as base and refiner.
 
-    add_noise: off where the latent has the noise already that the one before left in it. start_at_step, end_at_step:
-    which steps of the schedule to do. return_with_leftover_noise: on where another goes on; else the last step takes
-    all noise away. noise_rule: "weft" gives every picture of a batch noise of its own, "comfy" that of ComfyUI on a
-    CPU.
+    model: from a loader. positive: what to show. negative: what to avoid. latent: the canvas, or what the one
+    before left. add_noise: off where the latent has the noise already that the one before left in it. seed: which
+    noise. steps: of the whole schedule. cfg: how strictly to follow the prompt. sampler, schedule: how, and in
+    what sizes of step, noise is taken away. start_at_step, end_at_step: which steps to do.
+    return_with_leftover_noise: on where another goes on; else the last step takes all noise away. noise_rule:
+    "weft" gives every picture of a batch noise of its own, "comfy" that of ComfyUI on a CPU.
     """
     way = samplers.get(sampler)
     sigmas = schedules.sigmas(schedule, model.prediction, steps, adapt=way.adapt)[start_at_step : end_at_step + 1]
@@ -114,20 +116,29 @@ def random_noise(
     seed: Annotated[int, Seed()] = 0,
     rule: Annotated[str, Choice(tuple(RULES))] = "weft",
 ) -> Noise:
-    """The noise of a seed. rule: "weft" gives every picture of a batch noise of its own, on every device the same;
-    "comfy" is that of ComfyUI on a CPU."""
+    """The noise of a seed.
+
+    seed: which. rule: "weft" gives every picture of a batch noise of its own, on every device the same; "comfy" is
+    that of ComfyUI on a CPU.
+    """
     return Noise(seed, rule)
 
 
 @node("DisableNoise", category="sampling/parts", title="No noise to begin with")
 def disable_noise(seed: Annotated[int, Seed()] = 0) -> Noise:
-    """For a latent that has its noise already. seed: of what a sampler adds on the way, if it does."""
+    """No noise to begin with, for a latent that has its noise already.
+
+    seed: of what a sampler adds on the way, if it does.
+    """
     return Noise(seed, begin=False)
 
 
 @node("KSamplerSelect", category="sampling/parts", title="Sampler")
 def ksampler_select(sampler: Annotated[str, Choice(samplers.names())] = "euler") -> Sampler:
-    """How noise is taken away."""
+    """How noise is taken away.
+
+    sampler: the method.
+    """
     return Sampler(sampler)
 
 
@@ -135,7 +146,10 @@ def ksampler_select(sampler: Annotated[str, Choice(samplers.names())] = "euler")
 def sampler_eta(
     sampler: Annotated[str, Choice(samplers.WITH_ETA)] = "ddim", eta: Annotated[float, Slider(0, 1, 0.01)] = 1.0
 ) -> Sampler:
-    """A sampler that makes part of the noise anew at each step. eta: how much; 0 none, 1 as much as DDPM."""
+    """A sampler that makes part of the noise anew at each step.
+
+    sampler: the method. eta: how much; 0 none, 1 as much as DDPM.
+    """
     return Sampler(sampler, eta)
 
 
