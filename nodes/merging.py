@@ -29,7 +29,7 @@ def model_merge_blocks(
     blocks: Annotated[str, Text(multiline=True)] = "",
     ctx: Context = NO_CONTEXT,
 ) -> Model:
-    """Mix two models with a ratio of its own for every block: outer ones make style and detail, middle ones the subject.
+    """Mix two models with a ratio of its own for every block: outer ones make style and detail, inner ones subjects.
 
     model_a, model_b: from loaders. ratio: how much of B, times the curve. curve: how the ratio goes from the first
     block to the last. blocks: ratios that stand above it, such as `IN00-IN05:0.2, M00:1, OUT*:attn2:0.7`: a block, a
