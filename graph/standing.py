@@ -193,25 +193,40 @@ class Standing:
                     self._steps.append((then, child))
 
     def _settle(self, i: int) -> None:
-        """Node i will not read its parents again."""
-        if self._settled[i]:
-            return
-        self._settled[i] = True
-        asked = self._asked.pop(i, None)
-        for parent in (*(parent for parent, _ in self._plan.parents[i]), *(asked.held if asked else ())):
-            self._readers[parent] -= 1
-            if not self._readers[parent]:
-                self._steps.append((self._release, parent))
+        """Node i will not read its parents again: those are let go that nothing else reads, and so on upwards."""
+        done = [i]
+        while done:
+            i = done.pop()
+            if self._settled[i]:
+                continue
+            self._settled[i] = True
+            asked = self._asked.pop(i, None)
+            read = [parent for parent, _ in self._plan.parents[i]]
+            for parent in (*read, *asked.held) if asked else read:
+                self._readers[parent] -= 1
+                if not self._readers[parent] and self._lets_go(parent):
+                    done.append(parent)
 
     def _release(self, i: int) -> None:
         """Let node i go when nothing needs it any more."""
-        if self._readers[i] or self._followers.get(i):
-            return
-        self.values.let_go(i)
-        if State.IDLE < self._state[i] < State.RUNNING:
-            self._skip(i)
-        elif self._state[i] is not State.RUNNING:
+        if self._lets_go(i):
             self._settle(i)
+
+    def _lets_go(self, i: int) -> bool:
+        """Whether nothing needs node i any more, and it will not read its parents again."""
+        if self._readers[i] or self._followers.get(i):
+            return False
+        if i in self.values:
+            self.values.let_go(i)
+        if State.IDLE < self._state[i] < State.RUNNING:
+            self._steps.append((self._drop, i))
+            return False
+        return self._state[i] is not State.RUNNING
+
+    def _drop(self, i: int) -> None:
+        """Node i waits to run, and nothing needs it."""
+        if not self._readers[i] and not self._followers.get(i) and State.IDLE < self._state[i] < State.RUNNING:
+            self._skip(i)
 
     def _skip(self, i: int) -> None:
         if self.cancelled:
