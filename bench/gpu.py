@@ -24,6 +24,7 @@ from diffusers import (
 from torch import Tensor, nn
 
 from diffusion import families
+from diffusion.conditioning import Conditioning
 from diffusion.model import Model
 from diffusion.networks.mmdit import MMDiT
 from diffusion.prediction import Eps, Flow
@@ -122,14 +123,11 @@ def ours(case: Case, params: Any, device: torch.device) -> Callable[[int], list[
     return run
 
 
-def text(case: Case, params: Any) -> Any:
+def text(case: Case, params: Any) -> Conditioning:
     """An encoded prompt as the text encoders give it: float32, on the CPU."""
-    from diffusion.conditioning import Conditioning  # noqa: PLC0415
-
     pooled = POOLED[case.name]
-    of = getattr(Conditioning, "of", Conditioning)
     context_1LD = torch.randn(1, case.tokens, params.context_dim)
-    return of(context_1LD, None if pooled is None else torch.randn(1, pooled))
+    return Conditioning.of(context_1LD, None if pooled is None else torch.randn(1, pooled))
 
 
 def theirs(case: Case, config: Mapping[str, Any], device: torch.device) -> Callable[[int], list[float]]:
@@ -195,7 +193,7 @@ def small(case: Case) -> tuple[Case, Any, dict[str, Any]]:
 
 def profiled(name: str, run: Callable[[int], list[float]], device: torch.device) -> None:
     """Where the time of a few steps goes: kernels by time on the device, and how many there are."""
-    from torch.profiler import ProfilerActivity, profile  # noqa: PLC0415
+    from torch.profiler import ProfilerActivity, profile  # noqa: PLC0415 - slow to import, and seldom asked for
 
     on_device = [ProfilerActivity.CUDA] if device.type == "cuda" else []
     with profile(activities=[ProfilerActivity.CPU, *on_device]) as found:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from diffusion.conditioning import Conditioning
 from diffusion.denoiser import denoise
-from diffusion.guidance.rules import Ask, Moment
+from diffusion.guidance.rules import Ask, Moment, dot
 from diffusion.hooks import NO_HOOKS, Hooks
 from diffusion.model import Model
 from diffusion.regions import aligned, placed
@@ -111,11 +111,7 @@ def perpendicular(
     def way(ask: Ask, at: Moment, _both: bool) -> Guided:
         towards, against, away = ask(at, (0, 1, 2))
         wanted, unwanted = towards - away, against - away
-        share = _dot(unwanted, wanted) / _dot(wanted, wanted).clamp_min(1e-8)
+        share = dot(unwanted, wanted) / dot(wanted, wanted).clamp_min(1e-8)
         return Guided(away + scale * (wanted - weight * (unwanted - share * wanted)), away)
 
     return Guide(model, (positive, negative, empty), lambda _: way)
-
-
-def _dot(a_BCHW: Tensor, b_BCHW: Tensor) -> Tensor:
-    return (a_BCHW * b_BCHW).sum((1, 2, 3), keepdim=True)

@@ -163,8 +163,7 @@ def _clip_in(weights: Weights, network: Shapes, family: Family, home: Home) -> C
 
 
 def _tower(weights: Weights, slot: TextSlot, home: Home) -> TextTower:
-    # transformers takes seconds to import, and nothing before the first text encoder needs it.
-    from diffusion.text.towers import build_tower  # noqa: PLC0415
+    from diffusion.text.towers import build_tower  # noqa: PLC0415 - imports transformers, which takes seconds
 
     return build_tower(weights, slot, home)
 

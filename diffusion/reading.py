@@ -12,7 +12,7 @@ from diffusion.text.learned import read_learned
 
 def from_layer(clip: CLIP, layer: int) -> CLIP:
     """CLIP towers read at a layer counted from the end, 1 is the last. ValueError where there are fewer."""
-    from diffusion.text.clip import ClipTower  # noqa: PLC0415
+    from diffusion.text.clip import ClipTower  # noqa: PLC0415 - imports transformers, which takes seconds
 
     def earlier(slot: str, tower: TextTower) -> TextTower:
         if not isinstance(tower, ClipTower):
@@ -27,7 +27,7 @@ def from_layer(clip: CLIP, layer: int) -> CLIP:
 
 def with_t5(clip: CLIP, min_length: int, absent_rows: int | None) -> CLIP:
     """T5 padded to `min_length` tokens; where it is missing, `absent_rows` of zeros for it, None as the model says."""
-    from diffusion.text.t5 import T5Tower  # noqa: PLC0415
+    from diffusion.text.t5 import T5Tower  # noqa: PLC0415 - imports transformers, which takes seconds
 
     towers = {
         slot: replace(tower, rules=replace(tower.rules, min_length=min_length)) if isinstance(tower, T5Tower) else tower

@@ -14,7 +14,7 @@ from diffusion.samplers import Step
 from diffusion.sampling import sample
 from diffusion.schedules import SCHEDULES
 from graph import NO_CONTEXT, Choice, Context, Seed, Slider, node
-from nodes.preview import Previews
+from nodes.preview import shown
 from nodes.types import Conditioning, Film, Image, Latent, Model
 
 _SHOW = ("estimates", "noisy")
@@ -48,11 +48,10 @@ def ksampler_film(
 
     model, positive, negative, latent, seed, steps, cfg, sampler, schedule, denoise: as in KSampler.
     """
-    previews, seen = Previews(model.latent_format, ctx.preview), list[tuple[Tensor, Tensor]]()
+    show, seen = shown(model, ctx), list[tuple[Tensor, Tensor]]()
 
     def on_step(step: Step) -> None:
-        ctx.progress(step.number, step.total)
-        previews.show(step)
+        show(step)
         seen.append((step.x.half().cpu(), step.denoised.half().cpu()))
 
     samples_BCHW = sample(

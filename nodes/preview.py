@@ -7,8 +7,9 @@ import time
 from torch import Tensor
 
 from diffusion.latents import LatentFormat
-from diffusion.samplers import Step
-from graph.context import Preview
+from diffusion.model import Model
+from diffusion.samplers import OnStep, Step
+from graph.context import Context, Preview
 from nodes.pictures import encode_jpeg, grid
 
 WIDTH = 256
@@ -27,6 +28,17 @@ class Previews:
         if now >= self._next or step.number == step.total:
             self._show("image/jpeg", latent_jpeg(step.denoised, self._format))
             self._next = time.monotonic() + INTERVAL_S
+
+
+def shown(model: Model, ctx: Context) -> OnStep:
+    """What tells of each step of a generation: progress, and a picture of it now and then."""
+    previews = Previews(model.latent_format, ctx.preview)
+
+    def on_step(step: Step) -> None:
+        ctx.progress(step.number, step.total)
+        previews.show(step)
+
+    return on_step
 
 
 def latent_jpeg(latent_BCHW: Tensor, latent_format: LatentFormat) -> bytes:

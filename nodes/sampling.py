@@ -9,11 +9,10 @@ from diffusion import samplers, schedules
 from diffusion.guides import classifier_free
 from diffusion.noise import RULES, after_start
 from diffusion.noise import Noise as Drawn
-from diffusion.samplers import OnStep, Step
 from diffusion.sampling import follow, sample
 from diffusion.schedules import SCHEDULES
 from graph import NO_CONTEXT, Choice, Context, Seed, Slider, node
-from nodes.preview import Previews
+from nodes.preview import shown
 from nodes.types import Conditioning, Guide, Latent, Model, Noise, Sampler, Sigmas
 
 
@@ -50,7 +49,7 @@ def ksampler(
         schedule=schedule,
         denoise=denoise,
         mask_BHW=latent.mask_BHW,
-        on_step=_shown(model, ctx),
+        on_step=shown(model, ctx),
     )
     return Latent(samples_BCHW, latent.mask_BHW)
 
@@ -172,16 +171,6 @@ def _followed(
         latent.samples_BCHW,
         noise_of,
         mask_BHW=latent.mask_BHW,
-        on_step=_shown(guide.model, ctx),
+        on_step=shown(guide.model, ctx),
     )
     return Sampled(Latent(made.latent_BCHW, latent.mask_BHW), Latent(made.estimate_BCHW, latent.mask_BHW))
-
-
-def _shown(model: Model, ctx: Context) -> OnStep:
-    previews = Previews(model.latent_format, ctx.preview)
-
-    def on_step(step: Step) -> None:
-        ctx.progress(step.number, step.total)
-        previews.show(step)
-
-    return on_step

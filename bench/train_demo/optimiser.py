@@ -1,4 +1,4 @@
-"""Muon for the matrices of a network and AdamW for the rest, under one learning-rate factor.
+"""Muon for the matrices of a network and AdamW for the rest, under one learning-rate factor, and the state of a run.
 
 Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon) replaces a matrix's momentum by its nearest
 semi-orthogonal matrix; scaled by 0.2 sqrt(longer side) its steps have AdamW's size (Liu et al. 2025, arXiv:2502.16982).
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -103,3 +105,33 @@ def rate_factor(done: float, warm: float, decay_from: float) -> float:
     if done < warm:
         return max(done / warm, 1e-3)
     return min(1.0, max(0.0, (1 - done) / (1 - decay_from)))
+
+
+@dataclass
+class Run:
+    """One stretch of training, from a state to the next."""
+
+    painter: nn.Module
+    optimiser: Optimiser
+    average: Average
+    elapsed: float = 0.0
+    step: int = 0
+
+    def state(self) -> dict[str, object]:
+        return {
+            "painter": self.painter.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average.values,
+            "average_steps": self.average.steps,
+            "elapsed": self.elapsed,
+            "step": self.step,
+        }
+
+    def resume(self, path: Path, device: torch.device) -> None:
+        state = torch.load(path, map_location=device, weights_only=True)
+        self.painter.load_state_dict(state["painter"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        for value, saved in zip(self.average.values, state["average"], strict=True):
+            value.copy_(saved)
+        self.average.steps = state["average_steps"]
+        self.elapsed, self.step = state["elapsed"], state["step"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from torch.nn.utils import parametrize
 from bench.train_demo import captions as caption
 from bench.train_demo import vocabulary
 from bench.train_demo.captions import Phrases
-from bench.train_demo.optimiser import Average, Optimiser, rate_factor
+from bench.train_demo.optimiser import Average, Optimiser, Run, rate_factor
 from bench.train_demo.parallel import Group
 from bench.train_demo.pool import Pool
 from bench.train_demo.scenes import Sprites
@@ -165,36 +164,6 @@ def split(painter: Painter) -> tuple[list[tuple[nn.Parameter, int]], list[nn.Par
         else:
             others.append(parameter)
     return matrices, others
-
-
-@dataclass
-class Run:
-    """One stretch of training, from a state to the next."""
-
-    painter: Painter
-    optimiser: Optimiser
-    average: Average
-    elapsed: float = 0.0
-    step: int = 0
-
-    def state(self) -> dict[str, object]:
-        return {
-            "painter": self.painter.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "average": self.average.values,
-            "average_steps": self.average.steps,
-            "elapsed": self.elapsed,
-            "step": self.step,
-        }
-
-    def resume(self, path: Path, device: torch.device) -> None:
-        state = torch.load(path, map_location=device, weights_only=True)
-        self.painter.load_state_dict(state["painter"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        for value, saved in zip(self.average.values, state["average"], strict=True):
-            value.copy_(saved)
-        self.average.steps = state["average_steps"]
-        self.elapsed, self.step = state["elapsed"], state["step"]
 
 
 def train(run: Run, pool: Pool, phrases: Phrases, options: argparse.Namespace, group: Group) -> None:

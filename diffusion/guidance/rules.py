@@ -145,11 +145,12 @@ def zero_star(zero_start: bool) -> Callable[[Prediction], Join]:
         first: list[float] = []
 
         def join(at: Moment, towards: Tensor, away: Tensor, scale: float) -> Tensor:
-            first.append(at.sigma) if not first else None
+            if not first:
+                first.append(at.sigma)
             if zero_start and at.sigma == first[0]:
                 return prediction.denoised(at.x_BCHW, torch.zeros_like(towards), at.sigma)
             positive, negative = (_output(prediction, at, estimate) for estimate in (towards, away))
-            fit = _dot(positive, negative) / _dot(negative, negative).clamp_min(1e-8)
+            fit = dot(positive, negative) / dot(negative, negative).clamp_min(1e-8)
             guided = fit * negative + scale * (positive - fit * negative)
             return prediction.denoised(at.x_BCHW, guided, at.sigma)
 
@@ -172,8 +173,8 @@ def projected(parallel: float, most: float, momentum: float) -> Callable[[Predic
                 way = way + momentum * before.pop()
             before[:] = [way]
             if most > 0:
-                way = way * (most / _dot(way, way).sqrt().clamp_min(1e-8)).clamp_max(1.0)
-            along = _dot(way, towards) / _dot(towards, towards).clamp_min(1e-8) * towards
+                way = way * (most / dot(way, way).sqrt().clamp_min(1e-8)).clamp_max(1.0)
+            along = dot(way, towards) / dot(towards, towards).clamp_min(1e-8) * towards
             return towards + (scale - 1) * (way - along + parallel * along)
 
         return join
@@ -192,6 +193,6 @@ def _deviation(x_BCHW: Tensor) -> Tensor:
     return x_BCHW.std((1, 2, 3), keepdim=True)
 
 
-def _dot(a_BCHW: Tensor, b_BCHW: Tensor) -> Tensor:
+def dot(a_BCHW: Tensor, b_BCHW: Tensor) -> Tensor:
     """Inner products, picture by picture: B 1 1 1."""
     return (a_BCHW * b_BCHW).sum((1, 2, 3), keepdim=True)

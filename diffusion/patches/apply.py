@@ -186,9 +186,9 @@ def with_network(tower: TextTower, network: nn.Module) -> TextTower:
 
 
 def _known(tower: TextTower) -> ClipTower | T5Tower:
-    # transformers takes seconds to import; whoever has a tower has it already.
-    from diffusion.text.clip import ClipTower  # noqa: PLC0415
-    from diffusion.text.t5 import T5Tower  # noqa: PLC0415
+    # Whoever has a tower has imported it already.
+    from diffusion.text.clip import ClipTower  # noqa: PLC0415 - imports transformers, which takes seconds
+    from diffusion.text.t5 import T5Tower  # noqa: PLC0415 - imports transformers, which takes seconds
 
     if not isinstance(tower, ClipTower | T5Tower):
         raise TypeError(f"adapters: expected a CLIP or T5 text encoder, got {type(tower).__name__}")
