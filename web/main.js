@@ -17,6 +17,7 @@ import { resultPanel } from "./panels/result.js";
 import { NodeSearch } from "./panels/search.js";
 import { topBar } from "./panels/topbar.js";
 import { Runner } from "./runner.js";
+import { fieldsOf } from "./widgets/field.js";
 import { Workspace } from "./workspace.js";
 
 /** @import {Point, PortRef} from "./core/types.js" */
@@ -44,7 +45,7 @@ async function upload(id, input, file) {
 }
 
 const work = h("main", { class: "work" });
-const view = new View(work, editor, () => ({ run: runner.run.peek(), problems: runner.problems.peek() }), { upload, fileUrl: api.inputUrl });
+const view = new View(work, editor, () => ({ run: runner.run.peek(), problems: runner.problems.peek() }), { fields: fieldsOf(editor, { upload, fileUrl: api.inputUrl }) });
 
 /** Ask for a node and add it there. @param {{at: Point, from: PortRef | null}} request  a point of the view */
 function ask({ at, from }) {

@@ -13,7 +13,7 @@ import { titleOf } from "./painter.js";
 /** @import {NodeRun} from "../core/run.js" */
 /** @import {NodeSpec, PortRef, Problem} from "../core/types.js" */
 /** @import {Control} from "../widgets/index.js" */
-/** @typedef {{upload: (id: string, input: string, file: File) => void, fileUrl: (name: string) => string}} NodeServices */
+/** @typedef {{fields: import("../widgets/field.js").Fields}} NodeServices */
 
 /** The engine's reason that needs no saying under a node: its badge says that it ran. */
 const NEVER_RUN = "never run";
@@ -182,16 +182,7 @@ export class NodeView {
 
   /** @param {import("../core/types.js").InputSpec} input @param {string} label */
   #control(input, label) {
-    const control = createControl({
-      input,
-      label,
-      value: () => this.#editor.document.input(this.id, input.name),
-      set: (value, whole) => this.#editor.setInput(this.id, input.name, value, whole),
-      seal: () => this.#editor.seal(),
-      options: () => this.#editor.catalogue.options(input),
-      upload: (file) => this.#services.upload(this.id, input.name, file),
-      fileUrl: this.#services.fileUrl,
-    });
+    const control = createControl(this.#services.fields(this.id, input, label));
     this.#controls.set(input.name, control);
     return control.element;
   }
