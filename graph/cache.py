@@ -195,6 +195,13 @@ class Cache:
                 if memory.name == tier:
                     memory.clear()
 
+    def spill(self, tier: TierName) -> None:
+        """Have every result leave a tier of memory for the next one that has room."""
+        with self._lock:
+            for depth, memory in enumerate(self._tiers):
+                if memory.name == tier:
+                    self._fall(memory.spill(), self._tiers[depth + 1 :])
+
     def report(self) -> Mapping[str, Any]:
         """Bytes by tier: `{tier: {"budget", "used", "results"}}`; of the disk also what went wrong."""
         with self._lock:
@@ -223,8 +230,10 @@ class Cache:
         return replace(result, outputs=outputs, on_device=result.size, lowered=False)
 
     def _store(self, key: Key, result: Result) -> None:
-        falling: Sequence[tuple[Key, Result]] = ((key, result),)
-        for tier in self._tiers:
+        self._fall(((key, result),), self._tiers)
+
+    def _fall(self, falling: Sequence[tuple[Key, Result]], tiers: Sequence[Tier]) -> None:
+        for tier in tiers:
             falling = [lower for one in falling for lower in tier.put(*one)]
 
 

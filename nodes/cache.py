@@ -55,7 +55,7 @@ def open_cache(folder: Path, budgets: Budgets, files: Files, device: str, source
 def open_residency(budgets: Budgets, device: str, cache: Cache) -> Residency:
     """What holds the weights of a worker; when memory runs out on the device, results leave it too."""
     budget = None if budgets.weights is None else budgets.weights // budgets.on_device
-    return Residency(place_of(device), budget, spill=partial(cache.clear, "device"))
+    return Residency(place_of(device), budget, spill=partial(cache.spill, "device"))
 
 
 class CudaGauge:

@@ -71,6 +71,11 @@ class Memory:
             self._remove(key)
         self._queue.clear()
 
+    def spill(self) -> Sequence[tuple[Key, Result]]:
+        left = [(key, self._remove(key)) for key in list(self._results)]
+        self._queue.clear()
+        return left
+
     def _evict(self) -> tuple[Key, Result]:
         """Remove the least worthy. A place in the queue may be out of date: worth only rises, so it is moved back."""
         while True:
@@ -103,11 +108,17 @@ class DeviceMemory(Memory):
     def put(self, key: Key, result: Result) -> Sequence[tuple[Key, Result]]:
         if not result.on_device:
             return ((key, result),)
-        return [(left, lowered) for left, it in super().put(key, result) for lowered in self._lowered(it)]
+        return self._lowered(super().put(key, result))
 
-    def _lowered(self, result: Result) -> list[Result]:
-        try:
-            outputs = {name: self._place.lower(value) for name, value in result.outputs.items()}
-        except Unstorable:
-            return []
-        return [replace(result, outputs=outputs, on_device=0, lowered=True)]
+    def spill(self) -> Sequence[tuple[Key, Result]]:
+        return self._lowered(super().spill())
+
+    def _lowered(self, left: Sequence[tuple[Key, Result]]) -> list[tuple[Key, Result]]:
+        found: list[tuple[Key, Result]] = []
+        for key, result in left:
+            try:
+                outputs = {name: self._place.lower(value) for name, value in result.outputs.items()}
+            except Unstorable:
+                continue
+            found.append((key, replace(result, outputs=outputs, on_device=0, lowered=True)))
+        return found

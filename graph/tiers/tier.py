@@ -46,6 +46,10 @@ class Tier(Protocol):
 
     def clear(self) -> None: ...
 
+    def spill(self) -> Sequence[tuple[Key, Result]]:
+        """Have everything leave, as `put` has what must make room."""
+        ...
+
 
 class Place(Protocol):
     """Moves values between the memory of a device and of the host."""

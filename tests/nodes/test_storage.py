@@ -141,6 +141,21 @@ def test_values_leave_the_device_for_the_host_and_come_back() -> None:
     assert cache.report()["device"]["used"] <= 10_000
 
 
+def test_results_are_moved_off_the_device_and_not_lost_when_its_memory_is_out() -> None:
+    place = Pretended()
+    device, host = DeviceMemory(100_000, place), Memory(1 << 20)
+    cache = Cache([device, host], TRAITS, place=place)
+    values = [torch.full((800,), float(i), dtype=torch.float64) for i in range(3)]
+    records = [cache.put(b"s%d" % i, b"v%d" % i, {"x": value}, 1.0) for i, value in enumerate(values)]
+    cache.spill("device")
+    assert (device.account.results, device.used, host.account.results) == (0, 0, 3)
+    for record, value in zip(records, values):
+        outputs = cache.get(record)
+        assert outputs is not None
+        assert same(value, outputs["x"])
+    assert (device.account.results, host.account.results) == (3, 0)
+
+
 def test_a_live_value_that_leaves_the_device_is_gone() -> None:
     class Everything(TensorPlace):
         def on_device(self, value: object) -> int:
