@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,6 +15,13 @@ from diffusion.hooks import NO_HOOKS, Hooks
 from diffusion.model import Model
 from diffusion.prediction import Prediction
 from diffusion.regions import Part, part
+
+
+class Estimate(NamedTuple):
+    """Of a clean latent; `spread_BCHW` as in `Prediction.spread`, as large as the latent."""
+
+    clean_BCHW: Tensor
+    spread_BCHW: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,8 @@ def denoise(
     sigma: float,
     conditionings: Sequence[Conditioning],
     hooks: Hooks = NO_HOOKS,
-) -> list[Tensor]:
-    """The clean estimate of `x` under each conditioning, in float32.
+) -> list[Estimate]:
+    """What the model makes of `x` under each conditioning, in its dtype.
 
     Of the entries of a conditioning those at work at `sigma` are blended: the sum of weight * estimate over the sum of
     weights, 0 where nothing has a weight. Entries of one shape go through the network as one batch, whichever
@@ -53,11 +61,11 @@ def denoise(
     batches: dict[tuple[object, ...], list[_Ask]] = {}
     for ask in (ask for asks in asked for ask in asks):
         batches.setdefault(ask.kind, []).append(ask)
-    estimates: dict[int, Tensor] = {}
+    estimates: dict[int, Estimate] = {}
     for asks in batches.values():
         answers = zip(asks, _answers(model, sigma, asks, hooks), strict=True)
-        estimates |= {id(ask): answer.to(x_BCHW.dtype) for ask, answer in answers}
-    return [_blend(x_BCHW, [(ask.part, estimates[id(ask)]) for ask in asks]) for asks in asked]
+        estimates |= {id(ask): answer for ask, answer in answers}
+    return [_blended(x_BCHW, [(ask.part, estimates[id(ask)]) for ask in asks]) for asks in asked]
 
 
 def _at_work(model: Model, x_BCHW: Tensor, sigma: float, conditioning: Conditioning) -> list[Part]:
@@ -85,7 +93,7 @@ def _ask(model: Model, x_BCHW: Tensor, part: Part) -> _Ask:
     )
 
 
-def _answers(model: Model, sigma: float, asks: Sequence[_Ask], hooks: Hooks) -> Sequence[Tensor]:
+def _answers(model: Model, sigma: float, asks: Sequence[_Ask], hooks: Hooks) -> Sequence[Estimate]:
     """The estimates of parts of one kind, from one call of the network."""
     prediction = model.prediction
     x_BCHW = torch.cat([prediction.scale_input(ask.x_BCHW, sigma).to(model.dtype) for ask in asks])
@@ -100,13 +108,22 @@ def _answers(model: Model, sigma: float, asks: Sequence[_Ask], hooks: Hooks) -> 
         x_BCHW = torch.cat((x_BCHW, torch.cat(extra).to(model.device, model.dtype)), dim=1)
     output_BCHW = model.output(x_BCHW, t_B, context_BLD, y_BD, hooks)
     outputs = output_BCHW.to(asks[0].x_BCHW.dtype).chunk(len(asks))
-    return [prediction.denoised(ask.x_BCHW, output, sigma) for ask, output in zip(asks, outputs, strict=True)]
+    return [
+        Estimate(prediction.denoised(ask.x_BCHW, output, sigma), prediction.spread(output))
+        for ask, output in zip(asks, outputs, strict=True)
+    ]
 
 
 def _steering(prediction: Prediction, sigma: float, part: Part) -> list[Control]:
     """The controls at work on a part, cut to its window."""
     level = prediction.level
     return [c.window(*part.window) for c in part.entry.controls if level(c.end) <= sigma <= level(c.start)]
+
+
+def _blended(x_BCHW: Tensor, estimates: Sequence[tuple[Part, Estimate]]) -> Estimate:
+    clean_BCHW = _blend(x_BCHW, [(at, estimate.clean_BCHW) for at, estimate in estimates])
+    spreads = [(at, estimate.spread_BCHW) for at, estimate in estimates if estimate.spread_BCHW is not None]
+    return Estimate(clean_BCHW, _blend(x_BCHW, spreads) if spreads else None)
 
 
 def _blend(x_BCHW: Tensor, estimates: Sequence[tuple[Part, Tensor]]) -> Tensor:

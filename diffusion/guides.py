@@ -18,7 +18,8 @@ from diffusion.samplers import Guided, GuidedDenoiser
 
 
 class Way(Protocol):
-    """Joins what it asks for. With `both` it asks for what it guides away from even where that has no weight."""
+    """Joins what it asks for, first of all for the positive conditioning. With `both` it asks for what it guides away
+    from even where that has no weight."""
 
     def __call__(self, ask: Ask, at: Moment, both: bool, /) -> Guided: ...
 
@@ -36,10 +37,18 @@ class Guide:
         model, way = self.model, self.way(self.model)
         prepared = aligned(placed(self.conditionings, clean_BCHW))
 
-        def ask(at: Moment, places: Sequence[int], hooks: Hooks = NO_HOOKS, /) -> list[Tensor]:
-            return denoise(model, at.x_BCHW, at.sigma, [prepared[place] for place in places], hooks)
+        def guided(x_BCHW: Tensor, sigma: float, both: bool) -> Guided:
+            spreads: list[Tensor | None] = []
 
-        return lambda x, sigma, both: way(ask, Moment(x, sigma, model.prediction.alpha(sigma)), both)
+            def ask(at: Moment, places: Sequence[int], hooks: Hooks = NO_HOOKS, /) -> list[Tensor]:
+                found = denoise(model, at.x_BCHW, at.sigma, [prepared[place] for place in places], hooks)
+                spreads.append(found[0].spread_BCHW)
+                return [estimate.clean_BCHW for estimate in found]
+
+            joined = way(ask, Moment(x_BCHW, sigma, model.prediction.alpha(sigma)), both)
+            return joined._replace(spread=spreads[0])
+
+        return guided
 
 
 def unguided(model: Model, positive: Conditioning) -> Guide:

@@ -29,7 +29,8 @@ def keeping(
     def kept(x: Tensor, sigma: float, both: bool) -> Guided:
         known = prediction.alpha(sigma) * clean + sigma * noise
         found = denoise(torch.lerp(known, x, mask_B1HW), sigma, both)
-        return Guided(*(torch.lerp(clean, estimate, mask_B1HW) for estimate in found))
+        estimate, away = (torch.lerp(clean, made, mask_B1HW) for made in (found.estimate, found.away))
+        return Guided(estimate, away, found.spread)
 
     return kept
 

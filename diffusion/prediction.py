@@ -57,6 +57,11 @@ class Prediction(Protocol):
         """The estimate of the clean latent, from the (unscaled) noisy latent and the network's output."""
         ...
 
+    def spread(self, output: Tensor) -> Tensor | None:
+        """Where between its two bounds the variance of a step of DDPM lies, 0..1, as the network's output says; None
+        for a network that was not taught to say it."""
+        ...
+
     def noised(self, latent: Tensor, noise: Tensor, sigma: float) -> Tensor:
         """The point where sampling starts: a clean latent brought to level `sigma` with unit noise."""
         ...
@@ -124,6 +129,9 @@ class _Exploding(ABC):
     def scale_input(self, x: Tensor, sigma: float) -> Tensor:
         return x / math.sqrt(sigma**2 + 1)
 
+    def spread(self, output: Tensor) -> Tensor | None:
+        return None
+
     def noised(self, latent: Tensor, noise: Tensor, sigma: float) -> Tensor:
         """At the highest level the noise gets the variance the network saw there, latent included."""
         is_highest = sigma >= self.sigma_max * (1 - 1e-5)
@@ -175,6 +183,10 @@ class LearnedEps(Eps):
 
     def denoised(self, x: Tensor, output: Tensor, sigma: float) -> Tensor:
         return super().denoised(x, output[:, : x.shape[1]], sigma)
+
+    def spread(self, output: Tensor) -> Tensor:
+        """Of channels that say -1 for the lower bound, 1 for the upper."""
+        return (output[:, output.shape[1] // 2 :] + 1) / 2
 
 
 @dataclass(frozen=True)
@@ -264,6 +276,9 @@ class Flow:
 
     def denoised(self, x: Tensor, output: Tensor, sigma: float) -> Tensor:
         return x - sigma * output
+
+    def spread(self, output: Tensor) -> Tensor | None:
+        return None
 
     def noised(self, latent: Tensor, noise: Tensor, sigma: float) -> Tensor:
         return (1 - sigma) * latent + sigma * noise

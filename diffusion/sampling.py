@@ -16,7 +16,7 @@ from diffusion.guides import Guide, classifier_free
 from diffusion.inpainting import keeping, mask_for, put_back
 from diffusion.model import Model
 from diffusion.noise import Noise, NoiseRule
-from diffusion.samplers import OnStep, Sampler, Step, TwoFold
+from diffusion.samplers import Informed, OnStep, Sampler, Step
 from diffusion.schedules import Sigmas
 
 
@@ -62,7 +62,7 @@ def sample(
 
 def follow(
     guide: Guide,
-    sampler: Sampler | TwoFold,
+    sampler: Sampler | Informed,
     sigmas: Sigmas,
     latent_BCHW: Tensor,
     noise_of: Callable[[tuple[int, ...]], Noise],

@@ -154,7 +154,7 @@ def sampler_eta(
 
 def _followed(
     guide: Guide,
-    way: samplers.Sampler | samplers.TwoFold,
+    way: samplers.Sampler | samplers.Informed,
     sigmas: Sequence[float],
     latent: Latent,
     noise: Noise,

@@ -2,9 +2,9 @@
 `sample(denoise, x, sigmas, alpha, noise, on_step) -> x`.
 
 A sampler follows a noisy latent down the levels `sigmas`, calling `denoise(x, sigma)` for the clean estimate; one that
-is `TwoFold` also gets the estimate it was guided away from. `alpha`
-is the signal coefficient of `x = alpha(sigma) * x0 + sigma * noise`, all it knows of the kind of model; `noise(n)` is
-the unit noise of draw n = 1, 2, ...; `on_step` is told of each step and may raise to stop.
+is `Informed` gets all of what the guidance gives. `alpha` is the signal coefficient of
+`x = alpha(sigma) * x0 + sigma * noise`, all it knows of the kind of model; `noise(n)` is the unit noise of draw
+n = 1, 2, ...; `on_step` is told of each step and may raise to stop.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ Denoiser = Callable[[Tensor, float], Tensor]
 
 
 class Guided(NamedTuple):
-    """A clean estimate, and the one it was guided away from: itself where nothing was."""
+    """A clean estimate, and the one it was guided away from: itself where nothing was. `spread`: see
+    `Prediction.spread`, under the positive conditioning."""
 
     estimate: Tensor
     away: Tensor
+    spread: Tensor | None = None
 
 
 GuidedDenoiser = Callable[[Tensor, float, bool], Guided]
@@ -68,7 +70,7 @@ class Sampler:
         return self.follow(lambda x, sigma: denoise(x, sigma, False).estimate, x, sigmas, alpha, noise, on_step)
 
 
-class FollowBoth(Protocol):
+class FollowGuided(Protocol):
     def __call__(
         self,
         denoise: Callable[[Tensor, float], Guided],
@@ -82,27 +84,28 @@ class FollowBoth(Protocol):
 
 
 @dataclass(frozen=True)
-class TwoFold:
-    """A sampler that reads both estimates."""
+class Informed:
+    """A sampler that reads all of what the guidance gives; with `both`, what it guides away from at every level."""
 
-    follow: FollowBoth
+    follow: FollowGuided
+    both: bool
     adapt: Callable[[Schedule], Schedule] = unchanged
 
     def run(
         self, denoise: GuidedDenoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: Noise, on_step: OnStep
     ) -> Tensor:
-        return self.follow(lambda x, sigma: denoise(x, sigma, True), x, sigmas, alpha, noise, on_step)
+        return self.follow(lambda x, sigma: denoise(x, sigma, self.both), x, sigmas, alpha, noise, on_step)
 
 
 def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def get(name: str) -> Sampler | TwoFold:
+def get(name: str) -> Sampler | Informed:
     """The sampler of that name; ValueError with the names there are if there is none."""
     if name not in names():
         raise ValueError(f"sampler: expected one of {', '.join(names())}, got {name!r}")
-    sampler: Sampler | TwoFold = importlib.import_module(f"{__name__}.{name}").SAMPLER
+    sampler: Sampler | Informed = importlib.import_module(f"{__name__}.{name}").SAMPLER
     return sampler
 
 

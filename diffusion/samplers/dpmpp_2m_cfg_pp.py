@@ -11,7 +11,7 @@ from torch import Tensor
 
 from diffusion.noise import Noise
 from diffusion.prediction import Alpha
-from diffusion.samplers import Guided, OnStep, Step, TwoFold
+from diffusion.samplers import Guided, Informed, OnStep, Step
 from diffusion.samplers.euler_cfg_pp import renoised
 from diffusion.schedules import Sigmas
 from diffusion.steps import Remembered, log_snr, remembered
@@ -22,7 +22,7 @@ def sample(
 ) -> Tensor:
     history: Remembered = ()
     for number, (sigma, target) in enumerate(pairwise(sigmas), 1):
-        estimate, away = denoise(x, sigma)
+        estimate, away, _ = denoise(x, sigma)
         now = log_snr(alpha, sigma)
         history = remembered(history, now, estimate, length=2)
         x = renoised(x, estimate, away, alpha, sigma, target)
@@ -35,4 +35,4 @@ def sample(
     return x
 
 
-SAMPLER = TwoFold(sample)
+SAMPLER = Informed(sample, both=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from diffusion.noise import Noise
 from diffusion.prediction import Alpha
-from diffusion.samplers import Guided, OnStep, Step, TwoFold
+from diffusion.samplers import Guided, Informed, OnStep, Step
 from diffusion.samplers.euler_cfg_pp import renoised
 from diffusion.schedules import Sigmas
 from diffusion.steps import ancestral
@@ -19,7 +19,7 @@ def sample(
     denoise: Callable[[Tensor, float], Guided], x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: Noise, on_step: OnStep
 ) -> Tensor:
     for number, (sigma, target) in enumerate(pairwise(sigmas), 1):
-        estimate, away = denoise(x, sigma)
+        estimate, away, _ = denoise(x, sigma)
         down, scale, up = ancestral(alpha, sigma, target)
         x = scale * renoised(x, estimate, away, alpha, sigma, down)
         if target > 0:
@@ -28,4 +28,4 @@ def sample(
     return x
 
 
-SAMPLER = TwoFold(sample)
+SAMPLER = Informed(sample, both=True)

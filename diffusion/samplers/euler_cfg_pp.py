@@ -10,7 +10,7 @@ from torch import Tensor
 
 from diffusion.noise import Noise
 from diffusion.prediction import Alpha
-from diffusion.samplers import Guided, OnStep, Step, TwoFold
+from diffusion.samplers import Guided, Informed, OnStep, Step
 from diffusion.schedules import Sigmas
 
 
@@ -18,7 +18,7 @@ def sample(
     denoise: Callable[[Tensor, float], Guided], x: Tensor, sigmas: Sigmas, alpha: Alpha, _noise: Noise, on_step: OnStep
 ) -> Tensor:
     for number, (sigma, target) in enumerate(pairwise(sigmas), 1):
-        estimate, away = denoise(x, sigma)
+        estimate, away, _ = denoise(x, sigma)
         x = renoised(x, estimate, away, alpha, sigma, target)
         on_step(Step(number, len(sigmas) - 1, x, estimate))
     return x
@@ -29,4 +29,4 @@ def renoised(x: Tensor, estimate: Tensor, away: Tensor, alpha: Alpha, sigma: flo
     return alpha(target) * estimate + target / sigma * (x - alpha(sigma) * away)
 
 
-SAMPLER = TwoFold(sample)
+SAMPLER = Informed(sample, both=True)

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 
 from diffusion.conditioning import Conditioning, Entry, Reference
-from diffusion.denoiser import denoise
 from diffusion.extra import Edit, Inpaint
 from diffusion.latents import SD15, SD15_GREY, SDXL
 from diffusion.loader import load_unet
 from tests.diffusion import tiny
+from tests.diffusion.test_guidance import denoise
 
 
 def test_to_paint_into_a_picture_are_its_mask_and_its_latents() -> None:

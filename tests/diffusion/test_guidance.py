@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from diffusion import denoiser
 from diffusion.conditioning import Conditioning
-from diffusion.denoiser import denoise
 from diffusion.guides import Guide, classifier_free
 from diffusion.latents import SD15, LatentFormat
 from diffusion.model import Model
@@ -53,6 +54,11 @@ def model_of(network: nn.Module, prediction: Prediction, latent_format: LatentFo
 
 def text(value: float, tokens: int = 3, items: int = 1, pooled: bool = False) -> Conditioning:
     return Conditioning.of(torch.full((items, tokens, 5), value), torch.full((items, 2), value) if pooled else None)
+
+
+def denoise(model: Model, x_BCHW: Tensor, sigma: float, conditionings: Sequence[Conditioning]) -> list[Tensor]:
+    """The clean estimates alone."""
+    return [estimate.clean_BCHW for estimate in denoiser.denoise(model, x_BCHW, sigma, conditionings)]
 
 
 def estimate(guide: Guide, sigma: float = 2.0) -> Tensor:

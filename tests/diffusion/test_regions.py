@@ -21,12 +21,11 @@ from diffusion.conditioning import (
     silenced,
 )
 from diffusion.controls import Control, ControlNet
-from diffusion.denoiser import denoise
 from diffusion.hooks import NO_HOOKS, Hooks, Residuals
 from diffusion.latents import SD15
 from diffusion.prediction import EdmV, Eps, Flow, FluxFlow, Prediction
 from diffusion.regions import Window, aligned, bounds, placed, window
-from tests.diffusion.test_guidance import Recorder, model_of, text
+from tests.diffusion.test_guidance import Recorder, denoise, model_of, text
 
 X = torch.randn(2, 4, 12, 16, generator=torch.Generator().manual_seed(0))
 SIGMA = 2.0

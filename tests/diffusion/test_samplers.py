@@ -254,6 +254,6 @@ def test_ddim_with_eta_between_none_and_all_of_the_noise(prediction: Prediction)
         return ddim.sample(mixture(prediction.alpha), x, levels, prediction.alpha, noise, lambda step: None, eta)
 
     assert torch.equal(with_eta(0.0), run("ddim", prediction, levels, x))
-    assert torch.equal(with_eta(1.0), run("ddpm", prediction, levels, x))
+    assert float((with_eta(1.0) - run("ddpm", prediction, levels, x)).abs().max()) < 1e-12
     distances = [float((with_eta(eta) - with_eta(0.0)).norm()) for eta in (0.0, 0.3, 1.0)]
     assert distances == sorted(set(distances))

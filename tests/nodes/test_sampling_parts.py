@@ -219,7 +219,7 @@ def test_eta_by_a_node(studio: Studio, document: Document) -> None:
     all = taken_apart(document, sampler=("SamplerEta", {"eta": 1.0}))
     ddpm = taken_apart(document, sampler=("KSamplerSelect", {"sampler": "ddpm"}))
     assert torch.equal(latent(studio, none, "run"), latent(studio, plain, "run"))
-    assert torch.equal(latent(studio, all, "run"), latent(studio, ddpm, "run"))
+    assert torch.allclose(latent(studio, all, "run"), latent(studio, ddpm, "run"), atol=1e-4)
 
 
 def test_what_a_model_predicts_can_be_said() -> None:
