@@ -1,10 +1,8 @@
-"""The page and its modules: small text files, compressed on request, revalidated by content."""
+"""The page and its modules: small text files, compressed, which the browser keeps for as long as they stay the same."""
 
 from __future__ import annotations
 
 import asyncio
-import gzip
-import hashlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
@@ -13,9 +11,10 @@ from aiohttp import hdrs, web
 from api.problems import Refused
 from api.services import Services
 from api.session import COOKIE, LIFETIME_S
+from api.site import PAGE, Asset
 from jobs.files import BadName, NoSuchFile
 
-FOLDER = "web"
+LASTING = "private, max-age=31536000, immutable"
 
 CONTENT_TYPES: Mapping[str, str] = {
     ".html": "text/html; charset=utf-8",
@@ -24,39 +23,37 @@ CONTENT_TYPES: Mapping[str, str] = {
     ".json": "application/json",
     ".svg": "image/svg+xml",
     ".png": "image/png",
+    ".webp": "image/webp",
     ".ico": "image/x-icon",
     ".woff2": "font/woff2",
     ".webmanifest": "application/manifest+json",
 }
-COMPRESSED = (".html", ".js", ".css", ".json", ".svg", ".webmanifest")
-
-PAGE_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' blob: data:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "worker-src 'self'",
-        "manifest-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    )
-)
 
 
 async def index(request: web.Request, services: Services) -> web.StreamResponse:
     """The page."""
-    return await _serve(request, services, "index.html")
+    try:
+        edition = await asyncio.to_thread(services.site.edition)
+    except NoSuchFile as error:
+        raise Refused(404, "not_found", "The page is not there.") from error
+    headers = {  # on a 304 too: its headers replace those of the copy the browser kept
+        hdrs.CACHE_CONTROL: "no-cache",
+        "Content-Security-Policy": edition.policy,
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+    return await _send(request, edition.page, PAGE, headers)
 
 
 async def module(request: web.Request, services: Services) -> web.StreamResponse:
-    """A script, style sheet or picture of the page."""
-    return await _serve(request, services, request.match_info["path"])
+    """A script, style sheet or picture of the page; under the address of the edition it is of, it never changes."""
+    path = request.match_info["path"]
+    try:
+        if PurePosixPath(path).suffix not in CONTENT_TYPES:
+            raise NoSuchFile(f"the page has no files that end in {PurePosixPath(path).suffix!r:.20}")
+        asset, lasting = await asyncio.to_thread(services.site.asset, path)
+    except (BadName, NoSuchFile) as error:
+        raise Refused(404, "not_found", f"The page has no file {path!r:.200}.") from error
+    return await _send(request, asset, path, {hdrs.CACHE_CONTROL: LASTING if lasting else "no-cache"})
 
 
 async def login(request: web.Request, services: Services) -> web.StreamResponse:
@@ -76,26 +73,13 @@ async def login(request: web.Request, services: Services) -> web.StreamResponse:
     return response
 
 
-async def _serve(request: web.Request, services: Services, name: str) -> web.StreamResponse:
-    suffix = PurePosixPath(name).suffix
-    content_type = CONTENT_TYPES.get(suffix)
-    try:
-        if content_type is None:
-            raise NoSuchFile(f"the page has no files that end in {suffix!r:.20}")
-        body = await asyncio.to_thread(services.files.read, FOLDER, name)
-    except (BadName, NoSuchFile) as error:
-        raise Refused(404, "not_found", f"The page has no file {name!r:.200}.") from error
-    tag = hashlib.sha256(body).hexdigest()[:32]
-    zipped = suffix in COMPRESSED and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
-    tag = f"{tag}-gzip" if zipped else tag
-    headers: dict[str, str] = {hdrs.ETAG: f'"{tag}"', hdrs.VARY: hdrs.ACCEPT_ENCODING, hdrs.CACHE_CONTROL: "no-cache"}
-    if suffix == ".html":  # on a 304 too: its headers replace those of the copy the browser kept
-        headers["Content-Security-Policy"] = PAGE_POLICY
-        headers["Cross-Origin-Opener-Policy"] = "same-origin"
+async def _send(request: web.Request, asset: Asset, name: str, headers: Mapping[str, str]) -> web.StreamResponse:
+    zipped = asset.zipped if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "") else None
+    tag = asset.tag if zipped is None else f"{asset.tag}-gzip"
+    sent = {hdrs.ETAG: f'"{tag}"', hdrs.VARY: hdrs.ACCEPT_ENCODING, **headers}
     if tag in {each.value for each in request.if_none_match or ()}:
-        return web.Response(status=304, headers=headers)
-    headers[hdrs.CONTENT_TYPE] = content_type
-    if zipped:
-        headers[hdrs.CONTENT_ENCODING] = "gzip"
-        body = await asyncio.to_thread(gzip.compress, body, 6, mtime=0)
-    return web.Response(body=body, headers=headers)
+        return web.Response(status=304, headers=sent)
+    sent[hdrs.CONTENT_TYPE] = CONTENT_TYPES[PurePosixPath(name).suffix]
+    if zipped is not None:
+        sent[hdrs.CONTENT_ENCODING] = "gzip"
+    return web.Response(body=asset.body if zipped is None else zipped, headers=sent)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from api.config import Config
 from api.documents import Documents
 from api.session import Sessions
+from api.site import Site
 from jobs.files import FileStore
 from jobs.service import Jobs
 
@@ -19,4 +20,5 @@ class Services:
     jobs: Jobs
     files: FileStore
     documents: Documents
+    site: Site
     sessions: Sessions | None

@@ -1,16 +1,18 @@
 /** The page: makes every part, hands each what it needs, and connects it to the server. */
 
 import * as api from "./api.js";
-import { createActions, listenToKeys } from "./actions.js";
+import { createActions } from "./actions/index.js";
+import { listenToKeys } from "./actions/keys.js";
 import { Input } from "./canvas/input.js";
 import { View } from "./canvas/view.js";
 import { listenToClipboard, listenToDrops } from "./clipboard.js";
 import { Editor } from "./core/editor.js";
 import { effect } from "./core/store.js";
-import { t } from "./core/strings.js";
+import { speak, t } from "./core/strings.js";
 import { h } from "./dom.js";
 import { Engine } from "./engine.js";
 import { Dialogs } from "./panels/dialogs.js";
+import { Dock } from "./panels/dock.js";
 import { Notice } from "./panels/notice.js";
 import { problemsPanel } from "./panels/problems.js";
 import { resultPanel } from "./panels/result.js";
@@ -21,6 +23,12 @@ import { fieldsOf } from "./widgets/field.js";
 import { Workspace } from "./workspace.js";
 
 /** @import {Point, PortRef} from "./core/types.js" */
+
+const LANGUAGES = ["en", "zh"];
+
+const language = LANGUAGES.find((each) => (localStorage.getItem("weft.language") ?? navigator.language).startsWith(each)) ?? "en";
+speak(language, Object.values(await import(`./strings/${language}.js`)));
+document.documentElement.lang = language === "zh" ? "zh-Hans" : language;
 
 const notice = new Notice();
 const notify = (/** @type {string} */ text) => notice.show(text);
@@ -60,19 +68,21 @@ function ask({ at, from }) {
 
 const input = new Input(view, editor, ask);
 const pointerOrCentre = () => input.pointer ?? { x: view.size.w / 3, y: view.size.h / 3 };
-const actions = createActions({ editor, runner, workspace, view, dialogs, addNode: () => ask({ at: pointerOrCentre(), from: null }) });
-dialogs.actions = actions;
+const dock = new Dock();
 
-const panel = h("aside", { class: "panel", "aria-label": t("result.title") });
-panel.append(
-  problemsPanel(editor, runner, (id) => {
-    editor.select([id]);
-    view.reveal(id);
-    view.focus(id);
-  }),
-  resultPanel({ editor, runner, workspace }),
-);
-work.append(panel);
+/** Select a node and bring it into view. @param {string} id */
+function show(id) {
+  editor.select([id]);
+  view.reveal(id);
+  view.focus(id);
+}
+
+const parts = { editor, runner, workspace, view, engine, dialogs, dock, notify, show, addNode: () => ask({ at: pointerOrCentre(), from: null }) };
+const actions = createActions(parts);
+dialogs.actions = actions;
+dock.start(parts, actions, h("div", { class: "home" }, problemsPanel(editor, runner, show), resultPanel(parts)));
+work.prepend(dock.rail, dock.left);
+work.append(dock.right);
 document.body.append(topBar({ editor, runner, workspace, actions, engine }), work, notice.element, search.element);
 
 effect(() => {

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
+import re
 
 from tests.api.world import World
 
@@ -10,7 +13,10 @@ def test_f04_the_page_allows_no_inline_script_and_no_frame(world: World) -> None
     assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     policy = page.headers["Content-Security-Policy"]
     assert "unsafe" not in policy
-    assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy.split("; "))
+    (imports,) = re.findall(rb'<script type="importmap">(.*?)</script>', page.body)
+    proof = base64.b64encode(hashlib.sha256(imports).digest()).decode()
+    expected = {"default-src 'none'", f"script-src 'self' 'sha256-{proof}'", "style-src 'self'", "frame-ancestors 'none'"}
+    assert expected <= set(policy.split("; "))
     assert "require-trusted-types-for 'script'" in policy
     again = world.ask("GET", "/", headers={"If-None-Match": page.headers["ETag"]})
     assert (again.status, again.headers["Content-Security-Policy"]) == (304, policy)

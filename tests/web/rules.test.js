@@ -8,6 +8,7 @@ import { Document } from "../../web/core/document.js";
 import { search } from "../../web/core/search.js";
 import { batch, computed, effect, signal } from "../../web/core/store.js";
 import { t } from "../../web/core/strings.js";
+import "./language.js";
 import { pipeline, spec, specs } from "./specs.js";
 
 /** @import {PortRef} from "../../web/core/types.js" */

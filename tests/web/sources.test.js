@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { readTable, tables } from "./language.js";
 
 const WEB = resolve(dirname(fileURLToPath(import.meta.url)), "../../web");
 const MODULE_LINES = 400;
@@ -17,6 +18,15 @@ const modules = new Map(
 /** @param {string} source */
 const importsOf = (source) => [...source.matchAll(/^import .*?from "(.*?)";$/gms)].map((match) => match[1]);
 
+/** What a module imports when it is wanted. @param {string} source */
+const laterOf = (source) => [...source.matchAll(/\bimport\("(\..*?)"\)/g)].map((match) => match[1]);
+
+/** @param {string} name @param {string} imported */
+const targetOf = (name, imported) => relative(WEB, resolve(WEB, dirname(name), imported)).replaceAll("\\", "/");
+
+/** Modules that nobody imports by name: the first, types, sentences (loaded by language), and what packs import. */
+const ENTRIES = /^(main|weft|core\/types|strings\/\w+\/\w+)\.js$/;
+
 test("a module reads in one sitting and says what it is for", () => {
   assert.ok(modules.size > 30);
   for (const [name, source] of modules) {
@@ -29,7 +39,7 @@ test("the core imports only the core and knows no DOM", () => {
   for (const [name, source] of modules) {
     for (const imported of importsOf(source)) {
       assert.ok(imported.startsWith("."), `${name} imports ${imported}`);
-      const target = relative(WEB, resolve(WEB, dirname(name), imported)).replaceAll("\\", "/");
+      const target = targetOf(name, imported);
       assert.ok(modules.has(target), `${name} imports ${imported}, which is not there`);
       if (name.startsWith("core/")) assert.ok(target.startsWith("core/"), `${name} imports ${target}`);
     }
@@ -40,31 +50,43 @@ test("the core imports only the core and knows no DOM", () => {
 test("nothing turns text into markup or code", () => {
   for (const [name, source] of modules) {
     const code = source.replaceAll(/\/\*\*.*?\*\//gs, "");
-    assert.doesNotMatch(code, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function|import\(/, name);
+    assert.doesNotMatch(code, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|\beval\(|new Function/, name);
+    for (const imported of laterOf(source)) assert.ok(modules.has(targetOf(name, imported)), `${name} imports ${imported}`);
   }
   const page = readFileSync(join(WEB, "index.html"), "utf-8");
   assert.doesNotMatch(page, /<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)|https?:/);
 });
 
 test("every sentence is used", () => {
-  const table = modules.get("core/strings.js") ?? "";
-  const keys = [...table.matchAll(/^ {2}"([\w.-]+)":/gm)].map((match) => match[1]);
+  const keys = Object.keys(tables("en"));
   assert.ok(keys.length > 80);
-  const used = [...modules].map(([, source]) => source).join("\n").replace(table, "");
-  const made = [...(used + table).matchAll(/t\([^)]*?`([\w.]+)\$\{/g), ...(used + table).matchAll(/`([\w.]+\.)\$\{name\}`/g)].map((match) => match[1]);
+  const used = [...modules].filter(([name]) => !name.startsWith("strings/")).map(([, source]) => source).join("\n");
+  const made = [...used.matchAll(/(?:t|named)\([^)]*?`([\w.]+)\$\{/g)].map((match) => match[1]);
   const unused = keys.filter((key) => !used.includes(`"${key}"`) && !made.some((prefix) => key.startsWith(prefix)));
   assert.deepEqual(unused, []);
 });
 
-test("every module is imported from somewhere", () => {
-  const imported = new Set([...modules].flatMap(([name, source]) => importsOf(source).map((each) => relative(WEB, resolve(WEB, dirname(name), each)).replaceAll("\\", "/"))));
-  const orphans = [...modules.keys()].filter((name) => !imported.has(name) && name !== "main.js" && name !== "core/types.js");
-  assert.deepEqual(orphans, []);
+test("both languages say the same sentences, with the same things filled in", () => {
+  const [english, chinese] = [tables("en"), tables("zh")];
+  assert.deepEqual(Object.keys(chinese).sort(), Object.keys(english).sort());
+  const holes = (/** @type {string} */ text) => [...text.matchAll(/\{\w+\}/g)].map((match) => match[0]).sort();
+  for (const [key, sentence] of Object.entries(english)) assert.deepEqual(holes(chinese[key]), holes(sentence), key);
 });
 
-test("the page asks for all its modules at once", () => {
-  const page = readFileSync(join(WEB, "index.html"), "utf-8");
-  const preloaded = [...page.matchAll(/rel="modulepreload" href="\/web\/(.*?)"/g)].map((match) => match[1]);
-  const needed = [...modules.keys()].filter((name) => name !== "main.js" && name !== "core/types.js");
-  assert.deepEqual(preloaded, needed.sort());
+test("an area of sentences imports nothing and has keys of its own", () => {
+  for (const language of ["en", "zh"]) {
+    const areas = [...modules.keys()].filter((name) => name.startsWith(`strings/${language}/`));
+    const keys = areas.flatMap((name) => Object.keys(readTable(name)));
+    assert.equal(new Set(keys).size, keys.length, "a key is in two areas");
+    for (const name of areas) {
+      assert.deepEqual(importsOf(modules.get(name) ?? ""), []);
+      assert.match(modules.get(name) ?? "", new RegExp(`^export const ${name.split("/")[2].slice(0, -3)} = `, "m"));
+    }
+  }
+});
+
+test("every module is imported from somewhere", () => {
+  const imported = new Set([...modules].flatMap(([name, source]) => [...importsOf(source), ...laterOf(source)].map((each) => targetOf(name, each))));
+  const orphans = [...modules.keys()].filter((name) => !imported.has(name) && !ENTRIES.test(name));
+  assert.deepEqual(orphans, []);
 });

@@ -267,7 +267,7 @@ def test_names_from_strangers_are_text(studio: Studio) -> None:
     studio.button("Run").click()
     expect(studio.page.get_by_role("region", name="Problems")).to_be_visible()
     assert studio.page.evaluate("window.hurt") is None
-    assert studio.page.locator("script").count() == 1
+    assert studio.page.locator("script").count() == 2
     assert studio.page.locator(".node img[src=x]").count() == 0
 
 

@@ -1,145 +1,38 @@
-/** Every sentence the page says, in one place, so that a language is a table like this one. `{name}` marks what is filled in. */
+/**
+ * Every sentence the page says comes through here. The sentences are tables of web/strings/LANGUAGE/AREA.js, the same
+ * keys in every language; `{name}` marks what is filled in.
+ */
 
-const ENGLISH = {
-  "app.name": "Weft",
-  "app.untitled": "Untitled",
-  "app.opened": "Opened {name}.",
-  "app.saved": "Saved {name}.",
-  "app.unsaved": "Not saved yet",
-  "app.readFailed": "{name} could not be opened: {why}",
-  "app.noWorkflow": "{name} carries no workflow.",
-  "app.notUsable": "{name} is neither a workflow (JSON) nor a picture made here (PNG).",
-  "app.conflict": "{name} was changed elsewhere since you opened it.",
-  "app.taken": "There already is a workflow called {name}.",
-  "app.draftLost": "The workflow you had open could not be read again: {why}",
-  "app.draftNotKept": "This workflow is too large for the browser to keep over a reload. Save it instead.",
-  "app.serverGone": "The server does not answer. Your work is kept here; trying again…",
-  "app.serverBack": "Connected again.",
-  "action.new": "New workflow",
-  "action.open": "Open…",
-  "action.save": "Save",
-  "action.saveAs": "Save as…",
-  "action.download": "Download as a file",
-  "action.run": "Run",
-  "action.cancel": "Cancel",
-  "action.undo": "Undo",
-  "action.redo": "Redo",
-  "action.delete": "Delete selected",
-  "action.duplicate": "Duplicate",
-  "action.selectAll": "Select all",
-  "action.clearSelection": "Clear selection",
-  "action.fit": "Show everything",
-  "action.zoomIn": "Zoom in",
-  "action.zoomOut": "Zoom out",
-  "action.addNode": "Add node…",
-  "action.arrange": "Arrange",
-  "action.nudge": "Move selected",
-  "action.shortcuts": "Keyboard shortcuts",
-  "bar.name": "Name of the workflow",
-  "bar.main": "Main commands",
-  "bar.view": "Editing",
-  "bar.starting": "Engine is starting. You can edit meanwhile.",
-  "bar.offline": "No connection",
-  "bar.progress": "Progress of the run",
-  "canvas.label": "Workflow graph",
-  "canvas.hint": "Double-click to add a node, or drop a picture made with Weft here.",
-  "canvas.drop": "Drop to open its workflow",
-  "canvas.dropImage": "Drop to use this picture",
-  "connect.twoOutputs": "Both are outputs; a link needs an input.",
-  "connect.twoInputs": "Both are inputs; a link needs an output.",
-  "connect.itself": "A node cannot feed itself.",
-  "connect.type": "{input} takes {expected}, not {got}.",
-  "connect.cycle": "This would close a circle: the node would wait for itself.",
-  "node.group": "{title}, {status}",
-  "node.unknown": "This kind of node is not installed.",
-  "node.input": "Input {name}, {type}",
-  "node.output": "Output {name}, {type}",
-  "node.linked": "from {title}",
-  "node.resize": "Resize {title}",
-  "status.idle": "not run yet",
-  "status.queued": "waiting",
-  "status.running": "running",
-  "status.step": "{step} of {total}",
-  "status.cached": "cached",
-  "status.ran": "ran {duration}",
-  "status.failed": "failed",
-  "status.skipped": "skipped",
-  "status.why": "{status} · {reason}",
-  "job.idle": "Not run yet",
-  "job.sending": "Sending…",
-  "job.queued": "In the queue…",
-  "job.waiting": "Waiting for the engine to start…",
-  "job.running": "Running",
-  "job.active": "{title}",
-  "job.activeStep": "{title}, step {step} of {total}",
-  "job.done": "Done in {duration}",
-  "job.failed": "Failed",
-  "job.cancelled": "Cancelled",
-  "problem.one": "1 problem",
-  "problem.many": "{count} problems",
-  "problem.title": "Problems",
-  "problem.show": "Show the node",
-  "result.title": "Result",
-  "result.empty": "Your picture appears here.",
-  "result.emptyHint": "Press Run, or Ctrl+Enter.",
-  "result.preview": "Preview of the picture being made",
-  "result.image": "Picture made by {title}",
-  "result.forming": "Forming…",
-  "result.size": "{width} × {height}",
-  "result.open": "Open in a new tab",
-  "result.download": "Download the picture",
-  "result.workflow": "Open its workflow",
-  "result.many": "Pictures of this run",
-  "result.pick": "Show picture {number}",
-  "history.title": "Earlier results",
-  "history.show": "Show the result of {when}",
-  "search.title": "Add a node",
-  "search.placeholder": "Search nodes",
-  "search.none": "No node matches.",
-  "search.noneFor": "No node takes {type} here.",
-  "search.for": "Nodes that connect to {type}",
-  "open.title": "Open a workflow",
-  "open.saved": "Saved workflows",
-  "open.templates": "Templates",
-  "template.default": "Text to image",
-  "template.image-to-image": "Image to image",
-  "template.merge": "Merge two models",
-  "open.none": "Nothing saved yet.",
-  "open.file": "Choose a file…",
-  "open.close": "Close",
-  "save.title": "Save workflow",
-  "save.name": "Name",
-  "save.confirm": "Save",
-  "save.overwrite": "Overwrite",
-  "save.copy": "Save under another name",
-  "shortcuts.title": "Keyboard shortcuts",
-  "shortcuts.pan": "Move the view: drag empty canvas, hold Space, or middle button",
-  "shortcuts.zoom": "Zoom: mouse wheel, or Ctrl and wheel on a trackpad",
-  "shortcuts.box": "Select several: hold Shift and drag",
-  "shortcuts.link": "Link: drag from a port; drop on empty canvas to add a fitting node",
-  "widget.random": "Random seed",
-  "widget.missing": "{name} (not found)",
-  "widget.none": "Nothing to choose from",
-  "widget.choose": "Choose a picture…",
-  "widget.dropHere": "Drop a picture here",
-  "widget.picture": "Picture {name}",
-  "widget.uploading": "Uploading {name}…",
-  "widget.uploaded": "Uploaded {name}.",
-  "widget.uploadFailed": "{name} could not be uploaded: {why}",
-  "clipboard.bad": "The clipboard holds no nodes.",
-  "error.network": "The server could not be reached.",
-  "error.http": "The server answered {status}.",
-};
+/**
+ * @typedef {keyof typeof import("../strings/en/app.js").app | keyof typeof import("../strings/en/file.js").file
+ *   | keyof typeof import("../strings/en/edit.js").edit | keyof typeof import("../strings/en/view.js").view
+ *   | keyof typeof import("../strings/en/run.js").run} StringKey
+ * @typedef {Readonly<Record<string, string>>} Table
+ */
 
-/** @typedef {keyof typeof ENGLISH} StringKey */
+/** @type {{language: string, table: Table}} */
+const current = { language: "en", table: {} };
 
-/** What a template is called: its own name when it is none of ours. @param {string} name */
-export const templateTitle = (name) => (Object.hasOwn(ENGLISH, `template.${name}`) ? t(/** @type {StringKey} */ (`template.${name}`)) : name);
+/** Speak a language from now on. @param {string} language @param {readonly Table[]} areas */
+export function speak(language, areas) {
+  current.language = language;
+  current.table = Object.assign({}, ...areas);
+}
+
+/** The language spoken, as Intl takes it. */
+export const language = () => current.language;
 
 /**
  * @param {StringKey} key
  * @param {Readonly<Record<string, string | number>>} values
  */
-export function t(key, values = {}) {
-  return ENGLISH[key].replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? String(values[name]) : whole));
-}
+export const t = (key, values = {}) => fill(current.table[key] ?? key, values);
+
+/** A sentence whose key is made from a name that may be a stranger's; `otherwise` where there is none. @param {string} key @param {string} otherwise */
+export const named = (key, otherwise) => (Object.hasOwn(current.table, key) ? current.table[key] : otherwise);
+
+/** What a template is called: its own name when it is none of ours. @param {string} name */
+export const templateTitle = (name) => named(`template.${name}`, name);
+
+/** @param {string} text @param {Readonly<Record<string, string | number>>} values */
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? String(values[name]) : whole));

@@ -1,11 +1,11 @@
 /** Dialogs: open, save, the conflict of two savers, and the sheet of shortcuts. Escape closes each, focus returns where it was. */
 
 import * as api from "../api.js";
-import { keyLabel } from "../actions.js";
+import { keyLabel } from "../actions/keys.js";
 import { button, h } from "../dom.js";
 import { t, templateTitle } from "../core/strings.js";
 
-/** @import {Action} from "../actions.js" */
+/** @import {Action} from "../actions/action.js" */
 /** @import {Workspace} from "../workspace.js" */
 
 export class Dialogs {
@@ -105,7 +105,7 @@ export class Dialogs {
 
   shortcuts() {
     const rows = [...this.actions.values()]
-      .filter((action) => action.keys.length > 0 && action.title !== "action.nudge")
+      .filter((action) => action.keys.length > 0 && !action.hidden)
       .map((action) => h("tr", {}, h("td", {}, t(action.title)), h("td", {}, ...action.keys.map((keys) => h("kbd", {}, keyLabel(keys))))));
     const hints = /** @type {const} */ (["shortcuts.pan", "shortcuts.zoom", "shortcuts.box", "shortcuts.link"]);
     this.#dialog(t("shortcuts.title"), h("table", { class: "shortcuts" }, h("tbody", {}, ...rows)), h("ul", {}, ...hints.map((key) => h("li", {}, t(key)))));

@@ -1,6 +1,6 @@
 /** The bar at the top: what is open, the main commands, and Run. */
 
-import { describe } from "../actions.js";
+import { describe } from "../actions/keys.js";
 import { button, h, icon, setAttributes, setText } from "../dom.js";
 import { duration, fraction, isActive } from "../core/run.js";
 import { effect } from "../core/store.js";
@@ -8,7 +8,7 @@ import { t } from "../core/strings.js";
 import { countProblems } from "./problems.js";
 import { titleOf } from "../canvas/painter.js";
 
-/** @import {Action} from "../actions.js" */
+/** @import {Action} from "../actions/action.js" */
 /** @import {Editor} from "../core/editor.js" */
 /** @import {Run} from "../core/run.js" */
 /** @import {Runner} from "../runner.js" */

@@ -1,0 +1,143 @@
+"""The page as the browser gets it: one immutable edition at a time, whose address changes when a file of it does.
+
+The page links to "/web/EDITION/...", so that what was loaded once is never asked for again, and names in advance every
+module that its first one imports, so that they come at once. Two things are put together here: NAME.css or NAME.js
+that is no file but a folder NAME of such files is those files one after another (the modules of such a folder import
+nothing), and the import map by which packs reach the page's public module.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from jobs.files import FileStore, NoSuchFile
+
+FOLDER: Final = "web"
+PAGE: Final = "index.html"
+FIRST: Final = "main.js"
+PUBLIC: Final = "weft.js"
+MERGED: Final = (".css", ".js")
+COMPRESSED: Final = (".html", ".js", ".css", ".json", ".svg", ".webmanifest")
+_TAG: Final = re.compile(r"[0-9a-f]{16}")
+_IMPORT: Final = re.compile(rb'^(?:import|export)\b[^";]*"(\.[^"]+)";', re.MULTILINE)
+_MARK: Final = b"<!-- modules -->"
+_POLICY: Final = (
+    "default-src 'none'",
+    "script-src 'self' 'sha256-{hash}'",
+    "style-src 'self'",
+    "img-src 'self' blob: data:",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "worker-src 'self'",
+    "manifest-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+)
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file as it is sent. `tag` stands for its content."""
+
+    body: bytes
+    zipped: bytes | None
+    tag: str
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The files of the page as they are at one moment. `policy` lets run what is of this edition, and nothing else."""
+
+    tag: str
+    page: Asset
+    policy: str
+    sent: dict[str, Asset] = field(default_factory=dict[str, Asset])
+
+
+class Site:
+    """Reads the files of the page again when one of them changed. To be used in threads."""
+
+    def __init__(self, files: FileStore) -> None:
+        self._files = files
+        self._edition: Edition | None = None
+
+    def edition(self) -> Edition:
+        """The current one. Raises NoSuchFile for a page that is not there."""
+        tag = _tag_of(self._files.root(FOLDER))
+        edition = self._edition
+        if edition is None or edition.tag != tag:
+            edition = self._edition = self._compose(tag)
+        return edition
+
+    def asset(self, path: str) -> tuple[Asset, bool]:
+        """A file by its path, with or without the tag of an edition; whether it is of the current edition, and so stays
+        as it is. Raises BadName, NoSuchFile."""
+        tag, _, rest = path.partition("/")
+        if not _TAG.fullmatch(tag):
+            return self._read(path), False
+        edition = self._edition
+        if edition is None or edition.tag != tag:
+            return self._read(rest), False
+        if rest not in edition.sent:
+            edition.sent[rest] = self._read(rest)
+        return edition.sent[rest], True
+
+    def _compose(self, tag: str) -> Edition:
+        address = f"/web/{tag}/"
+        imports = f'{{"imports":{{"weft":"{address}{PUBLIC}"}}}}'.encode()
+        links = [f'<link rel="modulepreload" href="{address}{name}">'.encode() for name in self._imported()]
+        added = [*links, b'<script type="importmap">' + imports + b"</script>"]
+        page = self._files.read(FOLDER, PAGE).replace(b'"/web/', f'"{address}'.encode())
+        page = page.replace(_MARK, b"\n    ".join(added))
+        proof = base64.b64encode(hashlib.sha256(imports).digest()).decode()
+        return Edition(tag, _asset(PAGE, page), "; ".join(_POLICY).replace("{hash}", proof))
+
+    def _imported(self) -> list[str]:
+        """What the first module imports, directly or not; not what is imported when it is wanted."""
+        found, waiting = set[str](), [FIRST]
+        while waiting:
+            name = waiting.pop()
+            for match in _IMPORT.finditer(self._read(name).body):
+                target = os.path.normpath(PurePosixPath(name).parent / match[1].decode())
+                if target not in found:
+                    found.add(target)
+                    waiting.append(target)
+        return sorted(found)
+
+    def _read(self, name: str) -> Asset:
+        try:
+            return _asset(name, self._files.read(FOLDER, name))
+        except NoSuchFile:
+            path = PurePosixPath(name)
+            folder = path.with_suffix("")
+            self._files.check_name(name)
+            parts = sorted((self._files.root(FOLDER) / folder).glob(f"*{path.suffix}")) if path.suffix in MERGED else []
+            if not parts:
+                raise
+            return _asset(name, b"\n".join(self._files.read(FOLDER, f"{folder}/{part.name}") for part in parts))
+
+
+def _asset(name: str, body: bytes) -> Asset:
+    zipped = gzip.compress(body, 9, mtime=0) if PurePosixPath(name).suffix in COMPRESSED else None
+    return Asset(body, zipped, hashlib.sha256(body).hexdigest()[:32])
+
+
+def _tag_of(root: Path) -> str:
+    """Changes when a file comes, goes or is written."""
+    known = hashlib.sha256()
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        for name in sorted(names):
+            status = Path(folder, name).stat()
+            known.update(f"{folder}/{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+    return known.hexdigest()[:16]

@@ -1,0 +1,18 @@
+/** What an Action is, and the parts of the page that actions and panels work with. */
+
+/** @import {StringKey} from "../core/strings.js" */
+/**
+ * @typedef {{id: string, title: StringKey, keys: readonly string[], everywhere?: boolean, hidden?: boolean,
+ *            enabled: () => boolean, run: () => void}} Action
+ *   `keys`: "Mod+Shift+Z", Mod being Ctrl, on a Mac Command; `everywhere`: they work in a text field too;
+ *   `hidden`: not listed, as its like is
+ * @typedef {{editor: import("../core/editor.js").Editor, runner: import("../runner.js").Runner,
+ *            workspace: import("../workspace.js").Workspace, view: import("../canvas/view.js").View,
+ *            engine: import("../engine.js").Engine, dialogs: import("../panels/dialogs.js").Dialogs,
+ *            dock: import("../panels/dock.js").Dock, notify: (text: string) => void, addNode: () => void,
+ *            show: (id: string) => void}} Parts
+ *   `show` selects a node and brings it into view
+ * @typedef {(parts: Parts) => Action[]} ActionGroup
+ */
+
+export const always = () => true;

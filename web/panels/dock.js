@@ -1,0 +1,93 @@
+/** The places beside the canvas: on the left at most one panel that was asked for, on the right the result and panels in its place. */
+
+import { button, h } from "../dom.js";
+import { effect, signal } from "../core/store.js";
+import { t } from "../core/strings.js";
+import { describe } from "../actions/keys.js";
+import { PANELS } from "./index.js";
+
+/** @import {Action, Parts} from "../actions/action.js" */
+/** @import {Panel} from "./index.js" */
+
+const HOME = "result";
+
+export class Dock {
+  rail = h("nav", { class: "rail", "aria-label": t("dock.panels"), hidden: true });
+  left = h("aside", { class: "dock", hidden: true });
+  right = h("aside", { class: "panel", "aria-label": t("result.title") });
+  /** Which panel is open on each side. @type {{left: import("../core/store.js").Signal<string>, right: import("../core/store.js").Signal<string>}} */
+  shown = { left: signal(""), right: signal(HOME) };
+  #tabs = h("div", { class: "panel-tabs", role: "group", "aria-label": t("dock.panels"), hidden: true });
+  /** @type {Map<string, HTMLElement>} */
+  #made = new Map();
+  /** @type {Parts | null} */
+  #parts = null;
+
+  /** @param {Parts} parts @param {ReadonlyMap<string, Action>} actions @param {HTMLElement} result */
+  start(parts, actions, result) {
+    this.#parts = parts;
+    this.#made.set(HOME, result);
+    this.right.append(this.#tabs, result);
+    this.#tabs.append(this.#opener({ id: HOME, title: "result.title", icon: "picture", side: "right" }, t("result.title")));
+    for (const panel of PANELS) {
+      const action = actions.get(`panel.${panel.id}`);
+      const place = panel.side === "left" ? this.rail : this.#tabs;
+      place.append(this.#opener(panel, action ? describe(action) : t(panel.title)));
+      place.toggleAttribute("hidden", false);
+    }
+    effect(() => this.#show("left", this.shown.left.value));
+    effect(() => this.#show("right", this.shown.right.value));
+  }
+
+  /** Open a panel, or close it when it is open. @param {string} id */
+  toggle(id) {
+    const side = sideOf(id);
+    const { [side]: shown } = this.shown;
+    shown.value = shown.peek() === id ? closed(side) : id;
+  }
+
+  /** @param {string} id */
+  open(id) {
+    this.shown[sideOf(id)].value = id;
+  }
+
+  /** @param {"left" | "right"} side */
+  close(side) {
+    this.shown[side].value = closed(side);
+  }
+
+  /** @param {Omit<Panel, "create">} panel @param {string} title */
+  #opener({ id, title: key, icon, side }, title) {
+    const element = button({ label: t(key), icon, title, class: "button" }, () => (id === HOME ? this.open(id) : this.toggle(id)));
+    effect(() => element.setAttribute("aria-pressed", String(this.shown[side].value === id)));
+    return element;
+  }
+
+  /** @param {"left" | "right"} side @param {string} id */
+  #show(side, id) {
+    const place = side === "left" ? this.left : this.right;
+    for (const child of place.children) if (child !== this.#tabs) child.toggleAttribute("hidden", true);
+    place.toggleAttribute("hidden", id === "");
+    const panel = PANELS.find((each) => each.id === id);
+    if (panel) place.setAttribute("aria-label", t(panel.title));
+    else if (id === HOME) place.setAttribute("aria-label", t("result.title"));
+    const made = this.#made.get(id);
+    if (made) made.toggleAttribute("hidden", false);
+    else if (panel && this.#parts) void this.#make(panel, this.#parts, place);
+  }
+
+  /** @param {Panel} panel @param {Parts} parts @param {HTMLElement} place */
+  async #make(panel, parts, place) {
+    const element = await panel.create(parts);
+    if (this.#made.has(panel.id)) return;
+    this.#made.set(panel.id, element);
+    place.append(element);
+    element.toggleAttribute("hidden", this.shown[panel.side].peek() !== panel.id);
+  }
+}
+
+/** @param {"left" | "right"} side */
+const closed = (side) => (side === "left" ? "" : HOME);
+
+/** @param {string} id */
+const sideOf = (id) => PANELS.find((panel) => panel.id === id)?.side ?? "right";

@@ -1,0 +1,19 @@
+/**
+ * The panels of the dock. A panel is a line here and a module that is loaded when it is first opened; its action opens
+ * and closes it. `create` gives the element, which is kept: it is hidden, not removed, when another panel is shown.
+ */
+
+/** @import {Action, Parts} from "../actions/action.js" */
+/** @import {StringKey} from "../core/strings.js" */
+/**
+ * @typedef {{id: string, title: StringKey, icon: string, side: "left" | "right", keys?: readonly string[],
+ *            create: (parts: Parts) => Promise<HTMLElement>}} Panel
+ *   `icon`: a name in dom.js; left panels lie beside the canvas, right ones share the place of the result
+ */
+
+/** @type {readonly Panel[]} */
+export const PANELS = [];
+
+/** @param {Parts} parts @returns {Action[]} */
+export const panelActions = ({ dock }) =>
+  PANELS.map(({ id, title, keys = [] }) => ({ id: `panel.${id}`, title, keys, enabled: () => true, run: () => dock.toggle(id) }));
