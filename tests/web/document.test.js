@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { BadDocument, Document, isLink } from "../../web/core/document.js";
+import { extract, insert } from "../../web/core/clip.js";
 import * as edits from "../../web/core/edits.js";
 import { pipeline, specs } from "./specs.js";
 
@@ -46,26 +47,29 @@ test("every change has an inverse", () => {
   const changes = [
     ...edits.setInput("3", "cfg", 5.5),
     ...edits.setInput("3", "fresh", "value"),
-    { kind: /** @type {const} */ ("title"), id: "2", title: "Prompt" },
+    ...edits.setField(["2"], "title", "Prompt"),
     { kind: /** @type {const} */ ("place"), id: "1", place: { x: 8, y: 8, w: 300 } },
     ...edits.link({ node: "1", output: "model" }, "4", "latent"),
     ...edits.addNode("9", specs().Sample, { x: 0, y: 0 }),
   ];
-  const { inverse, touched } = document.apply(changes);
-  assert.deepEqual([...touched].sort(), ["1", "2", "3", "4", "9"]);
+  const patch = document.apply(changes);
+  assert.deepEqual([...new Set([...patch.values()].map((write) => write.id))].sort(), ["1", "2", "3", "4", "9"]);
   assert.equal(document.input("9", "cfg"), 7);
-  document.apply(inverse);
-  assert.deepEqual(document.toJSON(), before);
+  const after = JSON.stringify(document);
+  document.revert(patch);
+  assert.equal(JSON.stringify(document), JSON.stringify(before), "byte for byte");
+  document.replay(patch);
+  assert.equal(JSON.stringify(document), after);
 });
 
 test("removing nodes takes the links that read them, and undoing brings them back", () => {
   const document = Document.from(pipeline());
   const before = document.toJSON();
-  const { inverse } = document.apply(edits.removeNodes(document, ["1", "2"]));
+  const patch = document.apply(edits.removeNodes(document, ["1", "2"]));
   assert.deepEqual([...document.nodes.keys()], ["3", "4"]);
   assert.deepEqual(document.nodes.get("3")?.inputs, { cfg: 7 });
   assert.deepEqual([...document.readers("1")], []);
-  document.apply(inverse);
+  document.revert(patch);
   assert.deepEqual(document.toJSON(), before);
   assert.equal([...document.readers("1")].length, 2);
 });
@@ -82,10 +86,10 @@ test("the index of readers follows links as they come and go", () => {
 
 test("copied nodes keep the links among them and drop those from outside", () => {
   const document = Document.from(pipeline());
-  const part = edits.extract(document, ["2", "3"]);
+  const part = extract(document, ["2", "3"]);
   assert.deepEqual(part.nodes["2"]?.inputs, { text: "an owl" });
   assert.deepEqual(part.nodes["3"]?.inputs, { positive: { node: "2", output: "conditioning" }, cfg: 7 });
-  const { changes, ids } = edits.insert(document, part, { x: 40, y: 80 });
+  const { changes, ids } = insert(document, part, { x: 40, y: 80 });
   document.apply(changes);
   assert.deepEqual(ids, ["5", "6"]);
   assert.deepEqual(document.input("6", "positive"), { node: "5", output: "conditioning" });

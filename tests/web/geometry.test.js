@@ -109,8 +109,8 @@ test("the scene finds nodes, ports and links by place, and forgets what is gone"
   const middle = pointOn(bezier(wire.from, wire.to), 0.5);
   assert.equal(scene.wireAt({ x: middle.x, y: middle.y + 3 }, 6)?.key, wire.key);
   assert.equal(scene.wireAt({ x: middle.x, y: middle.y + 60 }, 6), null);
-  const { touched } = document.apply(edits.removeNodes(document, ["2"]));
-  scene.refresh(touched);
+  document.apply(edits.removeNodes(document, ["2"]));
+  scene.refresh(["2", "3"]);
   assert.equal(scene.wire("3\0positive"), undefined);
   assert.equal(scene.nodeAt({ x: 310, y: 20 }), null);
 });

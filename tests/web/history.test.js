@@ -13,7 +13,7 @@ test("undo and redo step through edits", () => {
   const history = new History(document);
   history.commit(edits.setInput("3", "cfg", 1));
   history.commit(edits.setInput("3", "cfg", 2));
-  assert.deepEqual([...history.undo()], ["3"]);
+  assert.deepEqual([...history.undo().values()].map((write) => write.id), ["3"]);
   assert.equal(document.input("3", "cfg"), 1);
   history.undo();
   assert.equal(document.input("3", "cfg"), 7);

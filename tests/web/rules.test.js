@@ -41,7 +41,7 @@ test("a dragged link finds its port: the exact type first, then what fits", () =
   assert.equal(matchingPort(Sample, ref("9", "number", "output", "int")), "cfg");
   assert.equal(matchingPort(Encode, ref("3", "positive", "input", "Conditioning")), "conditioning");
   assert.equal(matchingPort(Number, ref("3", "positive", "input", "Conditioning")), null);
-  assert.deepEqual(candidates(new Catalogue(specs()), ref("3", "latent", "output", "Latent")).map((each) => each.id), ["Show"]);
+  assert.deepEqual(candidates(new Catalogue(specs()), ref("3", "latent", "output", "Latent")).map((each) => each.id), ["Reroute", "Show"]);
 });
 
 test("search finds by letters in order, prefers starts of words and whole words", () => {

@@ -2,7 +2,7 @@
 
 import { h, icon, setAttributes, setText } from "../dom.js";
 import { colourOf, isPlain } from "../core/colours.js";
-import { isLink, own } from "../core/document.js";
+import { linksOf, own } from "../core/document.js";
 import { duration, sentence } from "../core/run.js";
 import { t } from "../core/strings.js";
 import { createControl } from "../widgets/index.js";
@@ -125,7 +125,7 @@ export class NodeView {
       done = true;
       box.replaceWith(this.#title);
       const title = box.value.trim();
-      if (keep) this.#editor.edit([{ kind: "title", id: this.id, title: title === "" || title === this.#spec?.title ? undefined : title }]);
+      if (keep) this.#editor.rename(this.id, title);
     };
     box.addEventListener("blur", () => finish(true));
     box.addEventListener("keydown", (event) => {
@@ -190,15 +190,16 @@ export class NodeView {
   #showLinks() {
     const { document } = this.#editor;
     const inputs = document.nodes.get(this.id)?.inputs ?? {};
-    const read = new Set([...document.readers(this.id)].map((reader) => /** @type {any} */ (document.input(reader.id, reader.name))?.output));
+    const read = new Set([...document.readers(this.id)].flatMap((reader) => linksOf(document.input(reader.id, reader.name)).flatMap((link) => (link.node === this.id ? link.output : []))));
     for (const [key, port] of this.#ports) {
       const [side, name] = key.split("\0");
-      const linked = side === "input" ? isLink(own(inputs, name)) : read.has(name);
+      const linked = side === "input" ? linksOf(own(inputs, name)).length > 0 : read.has(name);
       port.classList.toggle("linked", linked);
     }
     for (const label of this.#body.querySelectorAll("[data-from]")) {
-      const link = own(inputs, label.getAttribute("data-from") ?? "");
-      if (isLink(link)) setText(label, t("node.linked", { title: document.nodes.has(link.node) ? titleOf(this.#editor, link.node) : link.node }));
+      const links = linksOf(own(inputs, label.getAttribute("data-from") ?? ""));
+      const titles = links.map((link) => (document.nodes.has(link.node) ? titleOf(this.#editor, link.node) : link.node));
+      setText(label, t("node.linked", { title: titles.join(", ") }));
     }
   }
 

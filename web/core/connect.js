@@ -1,16 +1,34 @@
 /** Which ports may be joined, and why not. */
 
-import { isLink } from "./document.js";
+import { linksOf } from "./level.js";
 import { t } from "./strings.js";
 
 /** @import {Catalogue} from "./catalogue.js" */
 /** @import {Document} from "./document.js" */
-/** @import {NodeSpec, PortRef} from "./types.js" */
+/** @import {InputSpec, NodeSpec, PortRef} from "./types.js" */
 
 const ANY = "Any";
 
-/** Whether a value of one port type fits an input of another. @param {string} from @param {string} to */
-export const fits = (from, to) => from === to || from === ANY || to === ANY || (from === "int" && to === "float");
+/** Whether a type is a list. @param {string} type */
+export const isList = (type) => type.startsWith("list[");
+
+/** What a list is of. @param {string} type */
+const itemOf = (type) => type.slice(5, -1);
+
+/** @param {string} from @param {string} to @returns {boolean} */
+const fitsOne = (from, to) =>
+  from === to || from === ANY || to === ANY || (from === "int" && to === "float") || (isList(from) && isList(to) && fitsOne(itemOf(from), itemOf(to)));
+
+/**
+ * Whether a value of one port type fits an input of another. A list fits an input for one of its items, as the node
+ * then runs for each; one item fits a list.
+ * @param {string} from
+ * @param {string} to
+ */
+export const fits = (from, to) => fitsOne(from, to) || (isList(from) && fitsOne(itemOf(from), to)) || (isList(to) && fitsOne(from, itemOf(to)));
+
+/** Whether an input takes several links. @param {InputSpec} input */
+export const takesMany = (input) => isList(input.type) && input.whole !== true;
 
 /**
  * Why two ports cannot be joined; null when they can.
@@ -28,21 +46,38 @@ export function refusal(document, a, b) {
   return null;
 }
 
-/** Whether a node's value depends on another node. @param {Document} document @param {string} id @param {string} ancestor */
-function reaches(document, id, ancestor) {
-  const seen = new Set([id]);
-  const open = [id];
+/** Nodes that a node's value depends on, itself included. @param {Document} document @param {Iterable<string>} ids */
+export function upstream(document, ids) {
+  const seen = new Set(ids);
+  const open = [...seen];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (next === ancestor) return true;
     for (const value of Object.values(document.nodes.get(next)?.inputs ?? {})) {
-      if (isLink(value) && !seen.has(value.node)) {
-        seen.add(value.node);
-        open.push(value.node);
+      for (const { node } of linksOf(value)) {
+        if (seen.has(node) || !document.nodes.has(node)) continue;
+        seen.add(node);
+        open.push(node);
       }
     }
   }
-  return false;
+  return seen;
 }
+
+/** Nodes whose value depends on a node, itself included. @param {Document} document @param {Iterable<string>} ids */
+export function downstream(document, ids) {
+  const seen = new Set(ids);
+  const open = [...seen];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    for (const { id } of document.readers(next)) {
+      if (seen.has(id)) continue;
+      seen.add(id);
+      open.push(id);
+    }
+  }
+  return seen;
+}
+
+/** Whether a node's value depends on another node. @param {Document} document @param {string} id @param {string} ancestor */
+const reaches = (document, id, ancestor) => upstream(document, [id]).has(ancestor);
 
 /**
  * The port of a kind of node that would take a link dragged from `from`; null when it has none.

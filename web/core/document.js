@@ -1,57 +1,46 @@
 /**
- * The workflow being edited: nodes by id, where they lie, and an index of who reads whom. It changes only by `apply`,
- * which takes Changes and gives back the Changes that undo them. Fields it does not know round-trip unchanged.
+ * The workflow being edited: its own sheet of nodes, a sheet for each component, and its interface. One sheet is on the
+ * table; what is asked of the document is about that one. It changes only by `apply`, which takes Changes and gives back
+ * a Patch: what each thing was before and is now, to be undone and done again. Fields it does not know round-trip.
  */
 
-/** @import {Link, NodeData, Place} from "./types.js" */
+import { isLink, isRecord, Level, linksOf, own, withField } from "./level.js";
+
+/** @import {Frame, InterfacePort, NodeData, Place, ComponentPorts} from "./types.js" */
+
+export { isLink, linksOf, own };
 
 /**
- * @typedef {{kind: "add", id: string, node: NodeData, place: Place}
+ * A change to the sheet called `level`: a component's name, or "" (also when left out) for the workflow's own.
+ * @typedef {({kind: "add", id: string, node: NodeData, place: Place}
  *   | {kind: "remove", id: string}
  *   | {kind: "input", id: string, name: string, value: unknown}
- *   | {kind: "title", id: string, title: string | undefined}
- *   | {kind: "place", id: string, place: Place}} Change  an input's value `undefined` means: not set
+ *   | {kind: "field", id: string, name: string, value: unknown}
+ *   | {kind: "place", id: string, place: Place}
+ *   | {kind: "frame", id: string, frame: Frame | undefined}
+ *   | {kind: "component", id: string, ports: ComponentPorts | undefined}
+ *   | {kind: "interface", ports: readonly InterfacePort[]}) & {level?: string}} Change  a value `undefined` means: not there
+ * @typedef {"nodes" | "places" | "frames" | "components" | "interface"} Table
+ * @typedef {{level: string, table: Table, id: string, before: unknown, after: unknown}} Write
+ * @typedef {Map<string, Write>} Patch  one Write for each thing that changed
  */
 
 const FORMAT_VERSION = 1;
+const ROOT = "";
 
 export class BadDocument extends Error {}
 
-/**
- * @param {unknown} value
- * @returns {value is Link}
- */
-export function isLink(value) {
-  if (typeof value !== "object" || value === null) return false;
-  const keys = Object.keys(value);
-  const link = /** @type {Record<string, unknown>} */ (value);
-  return keys.length === 2 && typeof link.node === "string" && typeof link.output === "string";
-}
-
-/** @param {unknown} value @returns {value is Record<string, unknown>} */
-const isRecord = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** @param {Readonly<Record<string, unknown>>} record @param {string} key */
-export const own = (record, key) => (Object.hasOwn(record, key) ? record[key] : undefined);
-
-/** @param {Readonly<Record<string, unknown>>} record @param {string} key @param {unknown} value */
-function withField(record, key, value) {
-  if (value !== undefined) return { ...record, [key]: value };
-  const { [key]: _, ...rest } = record;
-  return rest;
-}
-
 export class Document {
-  /** @type {Map<string, NodeData>} */
-  nodes = new Map();
-  /** @type {Map<string, Place>} */
-  places = new Map();
-  /** Who reads a node: source id -> "target\0input" -> end of the link. @type {Map<string, Map<string, {id: string, name: string}>>} */
-  #readers = new Map();
+  /** Ports of the components by name; their nodes are in the level of that name. @type {Map<string, ComponentPorts>} */
+  components = new Map();
+  /** The inputs that the workflow shows to those who only fill it in. @type {readonly InterfacePort[]} */
+  interface = [];
+  /** Name of the component whose sheet is on the table; "" for the workflow's own. */
+  level = ROOT;
+  /** @type {Map<string, Level>} */
+  #levels = new Map([[ROOT, new Level()]]);
   /** @type {Record<string, unknown>} */
   #rest = {};
-  /** @type {Record<string, unknown>} */
-  #viewRest = {};
 
   /**
    * Read a saved workflow. Throws BadDocument naming the first thing that is not as the format says.
@@ -65,131 +54,163 @@ export class Document {
       throw new BadDocument(`This workflow has format version ${String(version)}; this page reads up to ${FORMAT_VERSION}.`);
     }
     const document = new Document();
-    const { nodes, view, ...rest } = json;
+    const { nodes, view, components, interface: ports, ...rest } = json;
     document.#rest = rest;
-    const { nodes: placesJson, ...viewRest } = isRecord(view) ? view : {};
-    document.#viewRest = viewRest;
-    const places = isRecord(placesJson) ? placesJson : {};
-    for (const [id, node] of Object.entries(nodes)) {
-      if (!isRecord(node) || typeof node.type !== "string") {
-        throw new BadDocument(`Node ${id} has no "type".`);
-      }
-      const inputs = isRecord(node.inputs) ? node.inputs : {};
-      document.#put(id, /** @type {NodeData} */ ({ ...node, inputs }));
-      const place = own(places, id);
-      if (isRecord(place) && Number.isFinite(place.x) && Number.isFinite(place.y)) {
-        document.places.set(id, /** @type {Place} */ (place));
-      }
+    readLevel(document.sheet(ROOT), nodes, view, "Node");
+    for (const [name, definition] of Object.entries(isRecord(components) ? components : {})) {
+      if (!isRecord(definition)) throw new BadDocument(`Component ${name} is not an object.`);
+      const { nodes: inner, view: innerView, ...header } = definition;
+      document.components.set(name, { ...header, inputs: listOf(header.inputs), outputs: listOf(header.outputs) });
+      readLevel(document.sheet(name), isRecord(inner) ? inner : {}, innerView, `Component ${name}: node`);
     }
+    document.interface = listOf(ports);
     return document;
   }
 
-  /** The saved form, nodes in a stable order. */
+  /** The saved form, everything in a stable order. */
   toJSON() {
-    const ids = [...this.nodes.keys()].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+    const root = this.sheet(ROOT);
+    const ids = root.sortedIds();
+    const components = [...this.components.keys()].sort().map((name) => [name, this.component(name)]);
     return {
       ...this.#rest,
       version: FORMAT_VERSION,
-      nodes: Object.fromEntries(ids.map((id) => [id, this.nodes.get(id)])),
-      view: {
-        ...this.#viewRest,
-        nodes: Object.fromEntries(ids.filter((id) => this.places.has(id)).map((id) => [id, this.places.get(id)])),
-      },
+      nodes: Object.fromEntries(ids.map((id) => [id, root.nodes.get(id)])),
+      ...(components.length > 0 ? { components: Object.fromEntries(components) } : {}),
+      ...(this.interface.length > 0 ? { interface: this.interface } : {}),
+      view: root.viewJSON(ids),
     };
+  }
+
+  /** A component as it is saved. @param {string} name */
+  component(name) {
+    const sheet = this.sheet(name);
+    const ids = sheet.sortedIds();
+    return { ...this.components.get(name), nodes: Object.fromEntries(ids.map((id) => [id, sheet.nodes.get(id)])), view: sheet.viewJSON(ids) };
+  }
+
+  /** The sheet of a component, or the workflow's own. @param {string} name */
+  sheet(name) {
+    const known = this.#levels.get(name);
+    if (known) return known;
+    const level = new Level();
+    this.#levels.set(name, level);
+    return level;
+  }
+
+  get nodes() {
+    return this.sheet(this.level).nodes;
+  }
+
+  get places() {
+    return this.sheet(this.level).places;
+  }
+
+  get frames() {
+    return this.sheet(this.level).frames;
   }
 
   /** @param {string} id @param {string} name @returns {unknown} */
   input(id, name) {
-    const node = this.nodes.get(id);
-    return node && own(node.inputs, name);
+    return this.sheet(this.level).input(id, name);
   }
 
-  /** The inputs that read a node's outputs. @param {string} id @returns {Iterable<{id: string, name: string}>} */
+  /** The inputs that read a node's outputs. @param {string} id */
   readers(id) {
-    return this.#readers.get(id)?.values() ?? [];
+    return this.sheet(this.level).readers(id);
   }
 
-  /** A free id: one more than the largest number in use. */
   freeId() {
-    let largest = 0;
-    for (const id of this.nodes.keys()) if (/^\d{1,9}$/.test(id)) largest = Math.max(largest, Number(id));
-    return String(largest + 1);
+    return this.sheet(this.level).freeId();
   }
 
   /**
-   * Apply changes in order. Returns what undoes them, in the order to apply, and the ids of nodes that look different.
+   * Apply changes in order, all or none. Throws BadDocument when one does not fit.
    * @param {readonly Change[]} changes
-   * @returns {{inverse: Change[], touched: Set<string>}}
+   * @returns {Patch}
    */
   apply(changes) {
-    /** @type {Change[]} */
-    const inverse = [];
-    /** @type {Set<string>} */
-    const touched = new Set();
-    for (const change of changes) {
-      inverse.push(this.#applyOne(change));
-      touched.add(change.id);
+    /** @type {Patch} */
+    const patch = new Map();
+    try {
+      for (const change of changes) this.#apply(change, patch);
+    } catch (error) {
+      this.revert(patch);
+      throw error;
     }
-    return { inverse: inverse.reverse(), touched };
+    return patch;
   }
 
-  /** @param {Change} change @returns {Change} */
-  #applyOne(change) {
+  /** Put back what a patch changed. @param {Patch} patch */
+  revert(patch) {
+    for (const write of patch.values()) this.#write(write.level, write.table, write.id, write.before);
+  }
+
+  /** Do again what a patch did. @param {Patch} patch */
+  replay(patch) {
+    for (const write of patch.values()) this.#write(write.level, write.table, write.id, write.after);
+  }
+
+  /** @param {Change} change @param {Patch} patch */
+  #apply(change, patch) {
+    const level = change.level ?? ROOT;
+    const sheet = this.sheet(level);
+    const set = (/** @type {Table} */ table, /** @type {string} */ id, /** @type {unknown} */ after) => {
+      const key = `${level}\0${table}\0${id}`;
+      const before = this.#write(level, table, id, after);
+      const known = patch.get(key);
+      if (known) known.after = after;
+      else patch.set(key, { level, table, id, before, after });
+    };
+    if (change.kind === "interface") return set("interface", "", change.ports);
+    if (change.kind === "component") return set("components", change.id, change.ports);
+    if (change.kind === "frame") return set("frames", change.id, change.frame);
     const { id } = change;
+    const node = sheet.nodes.get(id);
     if (change.kind === "add") {
-      if (this.nodes.has(id)) throw new BadDocument(`Node ${id} is already there.`);
-      this.#put(id, change.node);
-      this.places.set(id, change.place);
-      return { kind: "remove", id };
+      if (node) throw new BadDocument(`Node ${id} is already there.`);
+      set("nodes", id, change.node);
+      return set("places", id, change.place);
     }
-    const node = this.nodes.get(id);
     if (!node) throw new BadDocument(`There is no node ${id}.`);
-    const place = this.places.get(id) ?? { x: 0, y: 0 };
     switch (change.kind) {
       case "remove":
-        this.#drop(id);
-        return { kind: "add", id, node, place };
+        set("nodes", id, undefined);
+        return set("places", id, undefined);
       case "input":
-        this.#put(id, { ...node, inputs: withField(node.inputs, change.name, change.value) });
-        return { kind: "input", id, name: change.name, value: own(node.inputs, change.name) };
-      case "title":
-        this.#put(id, /** @type {NodeData} */ (withField(node, "title", change.title)));
-        return { kind: "title", id, title: node.title };
+        return set("nodes", id, { ...node, inputs: withField(node.inputs, change.name, change.value) });
+      case "field":
+        return set("nodes", id, withField(node, change.name, change.value));
       case "place":
-        this.places.set(id, change.place);
-        return { kind: "place", id, place };
+        return set("places", id, change.place);
     }
   }
 
-  /** @param {string} id @param {NodeData} node */
-  #put(id, node) {
-    const before = this.nodes.get(id);
-    if (before) this.#index(id, before, false);
-    this.nodes.set(id, node);
-    this.#index(id, node, true);
-  }
-
-  /** @param {string} id */
-  #drop(id) {
-    const node = this.nodes.get(id);
-    if (node) this.#index(id, node, false);
-    this.nodes.delete(id);
-    this.places.delete(id);
-  }
-
-  /** @param {string} id @param {NodeData} node @param {boolean} present */
-  #index(id, node, present) {
-    for (const [name, value] of Object.entries(node.inputs)) {
-      if (!isLink(value)) continue;
-      const key = `${id}\0${name}`;
-      const readers = this.#readers.get(value.node);
-      if (present) {
-        if (readers) readers.set(key, { id, name });
-        else this.#readers.set(value.node, new Map([[key, { id, name }]]));
-      } else if (readers) {
-        readers.delete(key);
-        if (readers.size === 0) this.#readers.delete(value.node);
-      }
+  /** @param {string} level @param {Table} table @param {string} id @param {any} value @returns {unknown} what was there */
+  #write(level, table, id, value) {
+    if (table === "interface") {
+      const before = this.interface;
+      this.interface = value;
+      return before;
     }
+    const sheet = this.sheet(level);
+    const map = /** @type {Map<string, unknown>} */ (table === "components" ? this.components : sheet[table]);
+    const before = map.get(id);
+    if (table === "nodes") sheet.setNode(id, value);
+    else if (value === undefined) map.delete(id);
+    else map.set(id, value);
+    return before;
   }
 }
+
+/** @param {Level} level @param {Record<string, unknown>} nodes @param {unknown} view @param {string} what */
+function readLevel(level, nodes, view, what) {
+  for (const [id, node] of Object.entries(nodes)) {
+    if (!isRecord(node) || typeof node.type !== "string") throw new BadDocument(`${what} ${id} has no "type".`);
+    level.setNode(id, /** @type {NodeData} */ ({ ...node, inputs: isRecord(node.inputs) ? node.inputs : {} }));
+  }
+  level.readView(view);
+}
+
+/** @param {unknown} value @returns {any[]} */
+const listOf = (value) => (Array.isArray(value) ? value : []);

@@ -1,8 +1,10 @@
 /** The workflow on the table: document, history, laid-out scene and selection, and the edits a person makes to them. */
 
-import { Catalogue } from "./catalogue.js";
+import { Catalogue, REROUTE } from "./catalogue.js";
+import { extract, insert } from "./clip.js";
+import { componentName, isComponent } from "./components.js";
 import { matchingPort, refusal } from "./connect.js";
-import { Document, isLink } from "./document.js";
+import { Document, linksOf } from "./document.js";
 import * as edits from "./edits.js";
 import { STATUS } from "./geometry.js";
 import { union } from "./grid.js";
@@ -11,11 +13,19 @@ import { arrange } from "./layout.js";
 import { Scene } from "./scene.js";
 import { batch, signal } from "./store.js";
 
-/** @import {Change} from "./document.js" */
-/** @import {Link, NodeSpec, Point, PortRef} from "./types.js" */
+/** @import {Change, Patch} from "./document.js" */
+/** @import {NodeSpec, Point, PortRef} from "./types.js" */
 /** @typedef {(touched: ReadonlySet<string> | null, content: boolean) => void} Watcher  null: everything */
+/** @typedef {{instance: string, component: string}} Step  into a component, by one of its instances */
+/**
+ * A workflow that can be put on the table and taken off it, as a tab is.
+ * @typedef {{document: Document, history: History, scene: Scene, catalogue: Catalogue, path: readonly Step[],
+ *            selection: ReadonlySet<string>}} Desk
+ */
 
 const DUPLICATE_OFFSET = 32;
+/** A pause in typing after which undo stops, in milliseconds. */
+const PAUSE = 1500;
 
 export class Editor {
   document = new Document();
@@ -26,8 +36,13 @@ export class Editor {
   selection = signal(/** @type {ReadonlySet<string>} */ (new Set()));
   /** Key of the selected link. */
   selectedWire = signal(/** @type {string | null} */ (null));
+  /** Id of the selected frame. */
+  selectedFrame = signal(/** @type {string | null} */ (null));
+  /** How the sheet on the table was reached from the workflow's own. @type {import("./store.js").Signal<readonly Step[]>} */
+  path = signal(/** @type {readonly Step[]} */ ([]));
   /** Counts edits; read it to follow `history` and `document`. */
   version = signal(0);
+  #typed = 0;
   /** @type {Set<Watcher>} */
   #watchers = new Set();
 
@@ -39,15 +54,23 @@ export class Editor {
   /** Put another workflow on the table, with a history of its own. @param {unknown} json */
   open(json) {
     const document = Document.from(json);
-    this.document = document;
-    this.history = new History(document);
-    this.#rebuild();
+    this.put({ document, history: new History(document), scene: new Scene(document, this.catalogue), catalogue: this.catalogue, path: [], selection: new Set() });
+  }
+
+  /** What is on the table, to be put back later. @returns {Desk} */
+  desk() {
+    const { document, history, scene, catalogue } = this;
+    return { document, history, scene, catalogue, path: this.path.peek(), selection: this.selection.peek() };
+  }
+
+  /** Put a workflow on the table as it was taken off. @param {Desk} desk */
+  put(desk) {
+    this.document = desk.document;
+    this.history = desk.history;
+    this.scene = desk.scene;
+    if (desk.catalogue !== this.catalogue) this.#rebuild();
     this.#placeStrays();
-    batch(() => {
-      this.selection.value = new Set();
-      this.selectedWire.value = null;
-      this.version.value += 1;
-    });
+    this.#show(desk.path, desk.selection);
     this.#tell(null, true);
   }
 
@@ -59,14 +82,34 @@ export class Editor {
     this.#tell(null, false);
   }
 
+  /** Go into the component of an instance, or the component of that name. @param {string} instance */
+  enter(instance) {
+    const node = this.document.nodes.get(instance);
+    if (!node || !isComponent(node.type) || !this.document.components.has(componentName(node.type))) return;
+    this.#go([...this.path.peek(), { instance, component: componentName(node.type) }], []);
+  }
+
+  /** Go out again, until that many steps are left. @param {number} depth */
+  leave(depth = this.path.peek().length - 1) {
+    const path = this.path.peek();
+    if (depth >= 0 && depth < path.length) this.#go(path.slice(0, depth), [path[depth].instance]);
+  }
+
+  /** The id under which a run tells of a node of this sheet. @param {string} id */
+  runId(id) {
+    return [...this.path.peek().map((step) => step.instance), id].join("/");
+  }
+
   /**
-   * Make an edit; edits that name the same gesture, one after another, are undone together.
+   * Make an edit; edits that name the same gesture, one after another, are undone together. Changes that name no sheet
+   * are to the one on the table.
    * @param {readonly Change[]} changes
    * @param {string | null} gesture
    */
   edit(changes, gesture = null) {
     if (changes.length === 0) return;
-    this.#after(this.history.commit(changes, gesture), changes.some((change) => change.kind !== "place"));
+    const { level } = this.document;
+    this.#after(this.history.commit(level === "" ? changes : changes.map((change) => ({ level, ...change })), gesture));
   }
 
   /** End the gesture of the edits so far. */
@@ -75,54 +118,78 @@ export class Editor {
   }
 
   undo() {
-    this.#after(this.history.undo(), true);
+    this.#after(this.history.undo());
   }
 
   redo() {
-    this.#after(this.history.redo(), true);
+    this.#after(this.history.redo());
+  }
+
+  /** Go to where that many steps are done. @param {number} count */
+  jump(count) {
+    this.#after(this.history.jump(count));
+  }
+
+  /** Give the state after a step a name. @param {number} index @param {string} name */
+  nameStep(index, name) {
+    this.history.name(index, name);
+    this.version.value += 1;
   }
 
   /** @param {Iterable<string>} ids */
   select(ids) {
-    batch(() => {
-      this.selection.value = new Set(ids);
-      this.selectedWire.value = null;
-    });
+    this.#select(new Set(ids), null, null);
   }
 
   /** @param {string | null} key */
   selectWire(key) {
-    batch(() => {
-      this.selection.value = new Set();
-      this.selectedWire.value = key;
-    });
+    this.#select(new Set(), key, null);
+  }
+
+  /** Select a frame, and the nodes given. @param {string} id @param {Iterable<string>} members */
+  selectFrame(id, members) {
+    this.#select(new Set(members), null, id);
   }
 
   removeSelected() {
     const wire = this.selectedWire.value === null ? undefined : this.scene.wire(this.selectedWire.value);
-    if (wire) this.unlink(wire.id, wire.name);
-    else this.edit(edits.removeNodes(this.document, this.selection.value));
+    const frame = this.selectedFrame.value;
+    if (wire) this.edit(edits.unlinkOne(this.document, wire.id, wire.name, this.scene.spec(wire.id), { node: wire.source, output: wire.output }));
+    else this.edit([...edits.removeNodes(this.document, this.selection.value), ...(frame === null ? [] : [{ kind: /** @type {const} */ ("frame"), id: frame, frame: undefined }])]);
   }
 
   /** @param {string} id @param {string} name @param {unknown} value @param {boolean} whole  a finished edit, not a keystroke */
   setInput(id, name, value, whole = true) {
     if (Object.is(this.document.input(id, name), value)) return;
+    const now = performance.now();
+    if (now - this.#typed > PAUSE) this.seal();
+    this.#typed = now;
     this.edit(edits.setInput(id, name, value), whole ? null : `input\0${id}\0${name}`);
+  }
+
+  /** @param {string} id @param {string} title  "": the one of its kind */
+  rename(id, title) {
+    const own = this.scene.spec(id)?.title;
+    const value = title === "" || title === own ? undefined : title;
+    if (value !== this.document.nodes.get(id)?.title) this.edit(edits.setField([id], "title", value));
   }
 
   /** @param {string} id @param {string} name */
   unlink(id, name) {
-    if (isLink(this.document.input(id, name))) this.edit(edits.unlink(id, name, this.scene.spec(id)));
+    if (linksOf(this.document.input(id, name)).length > 0) this.edit(edits.unlink(id, name, this.scene.spec(id)));
   }
 
   /** Join two ports when they fit; returns why not, or null. @param {PortRef} a @param {PortRef} b */
   connect(a, b) {
     const why = refusal(this.document, a, b);
-    if (why === null) {
-      const [from, to] = a.side === "output" ? [a, b] : [b, a];
-      this.edit(edits.link({ node: from.node, output: from.port }, to.node, to.port));
-    }
+    if (why === null) this.edit(this.joining(a, b));
     return why;
+  }
+
+  /** Changes that join two ports. @param {PortRef} a @param {PortRef} b @returns {Change[]} */
+  joining(a, b) {
+    const [from, to] = a.side === "output" ? [a, b] : [b, a];
+    return edits.join(this.document, { node: from.node, output: from.port }, to.node, to.port, this.scene.spec(to.node));
   }
 
   /**
@@ -136,8 +203,8 @@ export class Editor {
     const changes = edits.addNode(id, spec, at);
     const port = from ? matchingPort(spec, from) : null;
     if (from && port !== null) {
-      const link = /** @type {Link} */ (from.side === "output" ? { node: from.node, output: from.port } : { node: id, output: port });
-      changes.push(...(from.side === "output" ? edits.link(link, id, port) : edits.link(link, from.node, from.port)));
+      if (from.side === "output") changes.push(...edits.link({ node: from.node, output: from.port }, id, port));
+      else changes.push(...edits.join(this.document, { node: id, output: port }, from.node, from.port, this.scene.spec(from.node)));
     }
     this.edit(changes);
     this.select([id]);
@@ -147,33 +214,23 @@ export class Editor {
   /** The selected nodes as a workflow, or null when none is selected. */
   copy() {
     if (this.selection.value.size === 0) return null;
-    return edits.extract(this.document, this.selection.value);
+    return extract(this.document, this.selection.value);
   }
 
-  /** Add another workflow's nodes at a point and select them. @param {unknown} json @param {Point} at */
-  paste(json, at) {
-    const { changes, ids } = edits.insert(this.document, json, at);
+  /** Add another workflow's nodes at a point and select them. @param {unknown} json @param {Point} at @param {boolean} outside  with their links from outside */
+  paste(json, at, outside = false) {
+    const { changes, ids } = insert(this.document, json, at, outside);
     this.edit(changes);
     this.select(ids);
   }
 
   /** Copies of the selected nodes beside them, reading from where the originals read. */
   duplicate() {
-    const originals = [...this.selection.value];
     const part = this.copy();
     if (!part) return;
-    const left = Math.min(...originals.map((id) => this.document.places.get(id)?.x ?? 0));
-    const top = Math.min(...originals.map((id) => this.document.places.get(id)?.y ?? 0));
-    const at = { x: left + DUPLICATE_OFFSET, y: top + DUPLICATE_OFFSET };
-    const { changes, ids } = edits.insert(this.document, part, at);
-    const sorted = Object.keys(part.nodes);
-    for (const [index, original] of sorted.entries()) {
-      for (const [name, value] of Object.entries(this.document.nodes.get(original)?.inputs ?? {})) {
-        if (isLink(value) && !originals.includes(value.node)) changes.push(...edits.link(value, ids[index], name));
-      }
-    }
-    this.edit(changes);
-    this.select(ids);
+    const places = [...this.selection.value].flatMap((id) => this.document.places.get(id) ?? []);
+    const corner = { x: Math.min(...places.map((place) => place.x)), y: Math.min(...places.map((place) => place.y)) };
+    this.paste(part, { x: corner.x + DUPLICATE_OFFSET, y: corner.y + DUPLICATE_OFFSET }, true);
   }
 
   /** Arrange the selected nodes, or all of them, where they are. */
@@ -190,24 +247,95 @@ export class Editor {
     if (strays.length === 0) return;
     const placed = union([...this.document.places.keys()].flatMap((id) => this.scene.nodes.box(id) ?? []));
     const corner = placed ? { x: placed.x, y: placed.y + placed.h + 2 * STATUS } : { x: 0, y: 0 };
-    this.document.apply(arrange(this.document, this.scene, strays, corner));
+    const { level } = this.document;
+    this.document.apply(arrange(this.document, this.scene, strays, corner).map((change) => ({ level, ...change })));
     this.#rebuild();
   }
 
-  /** @param {Set<string>} touched @param {boolean} content */
-  #after(touched, content) {
-    if (touched.size === 0) return;
+  /** @param {readonly Step[]} path @param {Iterable<string>} selected */
+  #go(path, selected) {
+    this.document.level = path.at(-1)?.component ?? "";
+    this.#rebuild();
+    this.#placeStrays();
+    this.#show(path, new Set(selected));
+    this.#tell(null, false);
+  }
+
+  /** @param {readonly Step[]} path @param {ReadonlySet<string>} selection */
+  #show(path, selection) {
+    batch(() => {
+      this.path.value = path;
+      this.#select(selection, null, null);
+      this.version.value += 1;
+    });
+  }
+
+  /** @param {ReadonlySet<string>} nodes @param {string | null} wire @param {string | null} frame */
+  #select(nodes, wire, frame) {
+    batch(() => {
+      this.selection.value = nodes;
+      this.selectedWire.value = wire;
+      this.selectedFrame.value = frame;
+    });
+  }
+
+  /** Show what a patch changed; when all of it is on another sheet, go there. @param {Patch} patch */
+  #after(patch) {
+    if (patch.size === 0) return;
+    const writes = [...patch.values()].filter(({ table }) => table !== "interface");
+    const here = writes.filter(({ level, table }) => level === this.document.level && table !== "components");
+    const path = here.length === 0 && writes.length > 0 ? this.#pathTo(writes[0].level) : null;
+    if (path) return this.#go(path, []);
+    if (this.path.peek().some(({ component }) => !this.document.components.has(component))) return this.#go([], []);
+    const touched = new Set(here.flatMap(({ table, id }) => (table === "frames" ? [] : [id])));
+    if (here.length < writes.length) for (const [id, node] of this.document.nodes) if (isComponent(node.type)) touched.add(id);
+    const content = writes.length === 0 || writes.some(({ table }) => table === "nodes" || table === "components");
+    if (content) this.#addReroutes(touched);
     this.scene.refresh(touched);
     batch(() => {
-      const selection = this.selection.value;
-      if ([...selection].some((id) => !this.document.nodes.has(id))) {
-        this.selection.value = new Set([...selection].filter((id) => this.document.nodes.has(id)));
-      }
-      const wire = this.selectedWire.value;
-      if (wire !== null && !this.scene.wire(wire)) this.selectedWire.value = null;
+      this.#keepSelection();
       this.version.value += 1;
     });
     this.#tell(touched, content);
+  }
+
+  /** Reroutes show the type of what they are linked to. @param {Set<string>} touched */
+  #addReroutes(touched) {
+    for (const id of touched) {
+      for (const reader of this.document.readers(id)) if (this.document.nodes.get(reader.id)?.type === REROUTE) touched.add(reader.id);
+    }
+  }
+
+  #keepSelection() {
+    const { nodes, frames } = this.document;
+    const selection = this.selection.value;
+    if ([...selection].some((id) => !nodes.has(id))) this.selection.value = new Set([...selection].filter((id) => nodes.has(id)));
+    const wire = this.selectedWire.value;
+    if (wire !== null && !this.scene.wire(wire)) this.selectedWire.value = null;
+    const frame = this.selectedFrame.value;
+    if (frame !== null && !frames.has(frame)) this.selectedFrame.value = null;
+  }
+
+  /** Steps to a component's sheet; null when no instance leads there. @param {string} level @returns {readonly Step[] | null} */
+  #pathTo(level) {
+    const here = this.path.peek();
+    if (level === "") return [];
+    const known = here.findIndex((step) => step.component === level);
+    if (known >= 0) return here.slice(0, known + 1);
+    /** @type {{level: string, path: Step[]}[]} */
+    const open = [{ level: "", path: [] }];
+    const seen = new Set([""]);
+    for (const { level: at, path } of open) {
+      for (const [instance, node] of this.document.sheet(at).nodes) {
+        const component = isComponent(node.type) ? componentName(node.type) : "";
+        if (seen.has(component) || !this.document.components.has(component)) continue;
+        const next = [...path, { instance, component }];
+        if (component === level) return next;
+        seen.add(component);
+        open.push({ level: component, path: next });
+      }
+    }
+    return null;
   }
 
   #rebuild() {

@@ -3,7 +3,7 @@
  * nodes, links and hit tests agree to the pixel. World units; one unit is one CSS pixel at scale 1.
  */
 
-import { isLink, own } from "./document.js";
+import { linksOf, own } from "./level.js";
 
 /** @import {Box, InputSpec, NodeData, NodeSpec, Place, Point} from "./types.js" */
 
@@ -51,7 +51,7 @@ function controlHeight(input) {
  * @returns {Layout}
  */
 export function layoutOf(spec, node, place) {
-  const linked = (/** @type {InputSpec} */ input) => isLink(own(node.inputs, input.name));
+  const linked = (/** @type {InputSpec} */ input) => linksOf(own(node.inputs, input.name)).length > 0;
   const ports = spec.inputs.filter((input) => controlOf(input) === null);
   const widgets = spec.inputs.filter((input) => controlOf(input) !== null);
   const tall = widgets.filter((input) => isTall(input) && !linked(input));

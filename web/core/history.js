@@ -1,30 +1,15 @@
-/** Undo and redo over a Document: every edit keeps its inverse; edits of one gesture (a drag, a burst of typing) are one step. */
+/** Undo and redo over a Document: a line of steps, each a Patch; edits of one gesture (a drag, a burst of typing) are one step. */
 
-/** @import {Change, Document} from "./document.js" */
-/** @typedef {{redo: Change[], undo: Change[], gesture: string | null}} Step */
+/** @import {Change, Document, Patch} from "./document.js" */
+/** @typedef {{patch: Patch, gesture: string | null, at: number, name: string}} Step  `at` in ms since the epoch; `name` is a person's, or "" */
 
 const DEPTH = 1000;
 
-/** What a change overwrites, when a later change to the same thing makes it pointless. @param {Change} change */
-function target(change) {
-  if (change.kind === "input") return `input\0${change.id}\0${change.name}`;
-  if (change.kind === "place" || change.kind === "title") return `${change.kind}\0${change.id}`;
-  return null;
-}
-
-/** Only overwriting changes may be thinned out: adding or removing between them would change what they mean. @param {readonly Change[]} changes */
-const onlyOverwrites = (changes) => changes.every((change) => target(change) !== null);
-
-/** The last change to each thing, in order. @param {Change[]} changes */
-function lastOfEach(changes) {
-  return [...new Map(changes.map((change) => [target(change), change])).values()];
-}
-
 export class History {
-  /** @type {Step[]} */
-  #done = [];
-  /** @type {Step[]} */
-  #undone = [];
+  /** Steps done, then steps undone. @type {Step[]} */
+  #steps = [];
+  /** How many of them are done. */
+  #done = 0;
   #document;
 
   /** @param {Document} document */
@@ -33,64 +18,87 @@ export class History {
   }
 
   get canUndo() {
-    return this.#done.length > 0;
+    return this.#done > 0;
   }
 
   get canRedo() {
-    return this.#undone.length > 0;
+    return this.#done < this.#steps.length;
+  }
+
+  /** @returns {readonly Step[]} */
+  get steps() {
+    return this.#steps;
+  }
+
+  /** How many steps are done; the rest are undone. */
+  get done() {
+    return this.#done;
   }
 
   /**
    * Apply changes as one step, or as part of the last step when both carry the same gesture.
    * @param {readonly Change[]} changes
    * @param {string | null} gesture
-   * @returns {Set<string>} ids of nodes that look different
+   * @returns {Patch} what these changes did
    */
   commit(changes, gesture = null) {
-    if (changes.length === 0) return new Set();
-    const { inverse, touched } = this.#document.apply(changes);
-    this.#undone = [];
-    const last = this.#done.at(-1);
-    if (last && gesture !== null && last.gesture === gesture) {
-      last.redo.push(...changes);
-      last.undo.unshift(...inverse);
-      if (onlyOverwrites(last.redo)) {
-        last.redo = lastOfEach(last.redo);
-        last.undo = lastOfEach(last.undo);
-      }
-    } else {
-      this.#done.push({ redo: [...changes], undo: inverse, gesture });
-      if (this.#done.length > DEPTH) this.#done.shift();
+    const patch = this.#document.apply(changes);
+    if (patch.size === 0) return patch;
+    this.#steps.length = this.#done;
+    const last = this.#steps.at(-1);
+    if (last && gesture !== null && last.gesture === gesture) merge(last.patch, patch);
+    else {
+      this.#steps.push({ patch, gesture, at: Date.now(), name: "" });
+      if (this.#steps.length > DEPTH) this.#steps.shift();
     }
-    return touched;
+    this.#done = this.#steps.length;
+    return patch;
   }
 
   /** The gesture is over: the next edit is a step of its own. */
   seal() {
-    const last = this.#done.at(-1);
+    const last = this.#steps[this.#done - 1];
     if (last) last.gesture = null;
   }
 
+  /** Go to where that many steps are done. @param {number} count @returns {Patch} what is different now */
+  jump(count) {
+    this.seal();
+    /** @type {Patch} */
+    const all = new Map();
+    while (this.#done > Math.max(0, count)) {
+      const { patch } = this.#steps[--this.#done];
+      this.#document.revert(patch);
+      merge(all, patch);
+    }
+    while (this.#done < Math.min(count, this.#steps.length)) {
+      const { patch } = this.#steps[this.#done++];
+      this.#document.replay(patch);
+      merge(all, patch);
+    }
+    return all;
+  }
+
   undo() {
-    return this.#shift(this.#done, this.#undone, "undo");
+    return this.jump(this.#done - 1);
   }
 
   redo() {
-    return this.#shift(this.#undone, this.#done, "redo");
+    return this.jump(this.#done + 1);
   }
 
-  /**
-   * @param {Step[]} from
-   * @param {Step[]} to
-   * @param {"undo" | "redo"} direction
-   * @returns {Set<string>}
-   */
-  #shift(from, to, direction) {
-    const step = from.pop();
-    if (!step) return new Set();
-    step.gesture = null;
-    const { touched } = this.#document.apply(step[direction]);
-    to.push(step);
-    return touched;
+  /** Give the state after a step a name, or take it away with "". @param {number} index @param {string} name */
+  name(index, name) {
+    const step = this.#steps[index];
+    if (step) step.name = name;
+  }
+}
+
+/** Add what a later patch did to an earlier one. @param {Patch} earlier @param {Patch} later */
+function merge(earlier, later) {
+  for (const [key, write] of later) {
+    const known = earlier.get(key);
+    if (known) known.after = write.after;
+    else earlier.set(key, { ...write });
   }
 }

@@ -1,7 +1,7 @@
 /** Automatic arrangement: columns by distance from the sources, rows by where the neighbours are. Linear but for sorting. */
 
-import { isLink } from "./document.js";
 import { STATUS } from "./geometry.js";
+import { linksOf } from "./level.js";
 
 /** @import {Change, Document} from "./document.js" */
 /** @import {Scene} from "./scene.js" */
@@ -42,7 +42,7 @@ export function arrange(document, scene, ids, corner) {
 }
 
 /** @param {Document} document @param {string} id */
-const sources = (document, id) => Object.values(document.nodes.get(id)?.inputs ?? {}).filter(isLink).map((link) => link.node);
+const sources = (document, id) => Object.values(document.nodes.get(id)?.inputs ?? {}).flatMap((value) => linksOf(value).map((link) => link.node));
 
 /** @param {readonly number[]} values */
 const meanOf = (values) => (values.length === 0 ? 0 : values.reduce((a, b) => a + b, 0) / values.length);

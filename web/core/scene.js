@@ -1,8 +1,8 @@
 /** The laid-out workflow: a Layout per node and two spatial indexes, kept up to date node by node as the document changes. */
 
-import { isLink } from "./document.js";
 import { bezier, contains, distanceToLink, layoutOf, linkBox } from "./geometry.js";
 import { Grid, union } from "./grid.js";
+import { linksOf } from "./level.js";
 
 /** @import {Catalogue} from "./catalogue.js" */
 /** @import {Document} from "./document.js" */
@@ -10,8 +10,8 @@ import { Grid, union } from "./grid.js";
 /** @import {Box, Link, NodeSpec, Point, PortRef} from "./types.js" */
 /** @typedef {{key: string, source: string, output: string, id: string, name: string, from: Point, to: Point, type: string}} Wire */
 
-/** @param {string} id @param {string} name */
-const wireKey = (id, name) => `${id}\0${name}`;
+/** Key of a link: its end, and which of the links there it is. @param {string} id @param {string} name @param {number} index */
+const wireKey = (id, name, index) => (index === 0 ? `${id}\0${name}` : `${id}\0${name}\0${index}`);
 
 export class Scene {
   nodes = new Grid();
@@ -142,7 +142,7 @@ export class Scene {
   /** @param {string} id @returns {string[]} */
   #sourcesOf(id) {
     const inputs = this.#document.nodes.get(id)?.inputs ?? {};
-    return Object.values(inputs).filter(isLink).map((link) => link.node);
+    return Object.values(inputs).flatMap((value) => linksOf(value).map((link) => link.node));
   }
 
   /** Lay the links into a node anew. @param {string} id */
@@ -154,12 +154,13 @@ export class Scene {
     this.#wiresInto.delete(id);
     const keys = [];
     for (const [name, value] of Object.entries(this.#document.nodes.get(id)?.inputs ?? {})) {
-      if (!isLink(value)) continue;
-      const wire = this.#wireOf(id, name, value);
-      if (!wire) continue;
-      keys.push(wire.key);
-      this.#wires.set(wire.key, wire);
-      this.#wireGrid.set(wire.key, linkBox(wire.from, wire.to));
+      for (const [index, link] of linksOf(value).entries()) {
+        const wire = this.#wireOf(id, name, link, index);
+        if (!wire) continue;
+        keys.push(wire.key);
+        this.#wires.set(wire.key, wire);
+        this.#wireGrid.set(wire.key, linkBox(wire.from, wire.to));
+      }
     }
     if (keys.length > 0) this.#wiresInto.set(id, keys);
   }
@@ -167,12 +168,12 @@ export class Scene {
   /** @type {Map<string, string[]>} */
   #wiresInto = new Map();
 
-  /** @param {string} id @param {string} name @param {Link} link @returns {Wire | null} */
-  #wireOf(id, name, link) {
+  /** @param {string} id @param {string} name @param {Link} link @param {number} index @returns {Wire | null} */
+  #wireOf(id, name, link, index) {
     const type = this.#specs.get(link.node)?.outputs.find((output) => output.name === link.output)?.type ?? "Any";
     const from = this.portPoint({ node: link.node, port: link.output, side: "output", type });
     const to = this.portPoint({ node: id, port: name, side: "input", type });
     if (!from || !to) return null;
-    return { key: wireKey(id, name), source: link.node, output: link.output, id, name, from, to, type };
+    return { key: wireKey(id, name, index), source: link.node, output: link.output, id, name, from, to, type };
   }
 }
