@@ -1,9 +1,9 @@
 """The page as the browser gets it: one immutable edition at a time, whose address changes when a file of it does.
 
-The page links to "/web/EDITION/...", so that what was loaded once is never asked for again, and names in advance every
-module that its first one imports, so that they come at once. Two things are put together here: NAME.css or NAME.js
-that is no file but a folder NAME of such files is those files one after another (the modules of such a folder import
-nothing), and the import map by which packs reach the page's public module.
+The page links to "/web/EDITION/...", so that what was loaded once is never asked for again. Put together here are: the
+first module with all that it imports, as one; NAME.css or NAME.js that is no file but a folder NAME of such files, as
+those files one after another (the modules of such a folder import nothing); and the import map by which packs reach the
+page's public module. Under "/web/..." the files are what they are on disk.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import gzip
 import hashlib
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from api.bundle import bundle
 from jobs.files import FileStore, NoSuchFile
 
 FOLDER: Final = "web"
@@ -24,10 +25,9 @@ PAGE: Final = "index.html"
 FIRST: Final = "main.js"
 PUBLIC: Final = "weft.js"
 MERGED: Final = (".css", ".js")
-COMPRESSED: Final = (".html", ".js", ".css", ".json", ".svg", ".webmanifest")
+COMPRESSED: Final = (".html", ".js", ".css", ".json", ".map", ".svg", ".webmanifest")
 _TAG: Final = re.compile(r"[0-9a-f]{16}")
-_IMPORT: Final = re.compile(rb'^(?:import|export)\b[^";]*"(\.[^"]+)";', re.MULTILINE)
-_MARK: Final = b"<!-- modules -->"
+_MARK: Final = b"<!-- import map -->"
 _POLICY: Final = (
     "default-src 'none'",
     "script-src 'self' 'sha256-{hash}'",
@@ -61,7 +61,7 @@ class Edition:
     tag: str
     page: Asset
     policy: str
-    sent: dict[str, Asset] = field(default_factory=dict[str, Asset])
+    sent: dict[str, Asset]
 
 
 class Site:
@@ -95,24 +95,13 @@ class Site:
     def _compose(self, tag: str) -> Edition:
         address = f"/web/{tag}/"
         imports = f'{{"imports":{{"weft":"{address}{PUBLIC}"}}}}'.encode()
-        links = [f'<link rel="modulepreload" href="{address}{name}">'.encode() for name in self._imported()]
-        added = [*links, b'<script type="importmap">' + imports + b"</script>"]
         page = self._files.read(FOLDER, PAGE).replace(b'"/web/', f'"{address}'.encode())
-        page = page.replace(_MARK, b"\n    ".join(added))
+        page = page.replace(_MARK, b'<script type="importmap">' + imports + b"</script>")
         proof = base64.b64encode(hashlib.sha256(imports).digest()).decode()
-        return Edition(tag, _asset(PAGE, page), "; ".join(_POLICY).replace("{hash}", proof))
-
-    def _imported(self) -> list[str]:
-        """What the first module imports, directly or not; not what is imported when it is wanted."""
-        found, waiting = set[str](), [FIRST]
-        while waiting:
-            name = waiting.pop()
-            for match in _IMPORT.finditer(self._read(name).body):
-                target = os.path.normpath(PurePosixPath(name).parent / match[1].decode())
-                if target not in found:
-                    found.add(target)
-                    waiting.append(target)
-        return sorted(found)
+        made = bundle(lambda name: self._files.read(FOLDER, name).decode(), FIRST)
+        texts = {FIRST: made.code, f"{FIRST}.map": made.map, **made.stands}
+        sent = {name: _asset(name, text.encode()) for name, text in texts.items()}
+        return Edition(tag, _asset(PAGE, page), "; ".join(_POLICY).replace("{hash}", proof), sent)
 
     def _read(self, name: str) -> Asset:
         try:

@@ -15,7 +15,12 @@ def test_f04_the_page_allows_no_inline_script_and_no_frame(world: World) -> None
     assert "unsafe" not in policy
     (imports,) = re.findall(rb'<script type="importmap">(.*?)</script>', page.body)
     proof = base64.b64encode(hashlib.sha256(imports).digest()).decode()
-    expected = {"default-src 'none'", f"script-src 'self' 'sha256-{proof}'", "style-src 'self'", "frame-ancestors 'none'"}
+    expected = {
+        "default-src 'none'",
+        f"script-src 'self' 'sha256-{proof}'",
+        "style-src 'self'",
+        "frame-ancestors 'none'",
+    }
     assert expected <= set(policy.split("; "))
     assert "require-trusted-types-for 'script'" in policy
     again = world.ask("GET", "/", headers={"If-None-Match": page.headers["ETag"]})
@@ -41,6 +46,31 @@ def test_a_change_of_a_module_is_seen_at_once(world: World) -> None:
     path = world.folder / "page" / "main.js"
     path.write_text(path.read_text() + "// changed\n")
     assert world.ask("GET", "/web/main.js", headers={"If-None-Match": tag}).status == 200
+
+
+def test_what_is_of_the_current_edition_is_never_asked_for_again(world: World) -> None:
+    index = world.folder / "page" / "index.html"
+    index.write_text('<script src="/web/main.js"></script>')
+    (edition,) = re.findall(rb'src="/web/(\w+)/main.js"', world.ask("GET", "/").body)
+    address = f"/web/{edition.decode()}/main.js"
+    assert "immutable" in world.ask("GET", address).headers["Cache-Control"]
+    (world.folder / "page" / "main.js").write_text("export const answer = 7;\n")
+    (other,) = re.findall(rb'src="/web/(\w+)/main.js"', world.ask("GET", "/").body)
+    assert other != edition
+    old, current = world.ask("GET", address), world.ask("GET", address.replace(edition.decode(), other.decode()))
+    assert (b"= 7;" in old.body, old.headers["Cache-Control"]) == (True, "no-cache")
+    assert (b"= 7;" in current.body, "immutable" in current.headers["Cache-Control"]) == (True, True)
+
+
+def test_a_folder_of_style_sheets_is_one(world: World) -> None:
+    style = world.folder / "page" / "style"
+    style.mkdir()
+    (style / "b.css").write_text("b {}")
+    (style / "a.css").write_text("a {}")
+    (style / "c.txt").write_text("c {}")
+    assert world.ask("GET", "/web/style.css").body == b"a {}\nb {}"
+    for path in ("style.html", "style", "none.css", "../style.css"):
+        assert world.ask("GET", f"/web/{path}").status == 404
 
 
 def test_every_answer_carries_the_security_headers(world: World) -> None:

@@ -194,7 +194,7 @@ class World:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         page = self.folder / "page"
         (page / "templates").mkdir(parents=True)
-        (page / "index.html").write_text("<!doctype html><title>Weft</title>")
+        (page / "index.html").write_text("<!doctype html><!-- import map --><title>Weft</title>")
         (page / "main.js").write_text("export const answer = 42;\n" * 100)
         (page / "secret.py").write_text("no file of the page")
         (page / "templates" / "default.json").write_text(json.dumps(workflow("a red apple")))
