@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from diffusion.hooks import Residuals
-from diffusion.residency import using
+from diffusion.residency import within_memory
 
 
 class ControlNetwork(Protocol):
@@ -61,8 +61,11 @@ class Control:
     def fitted(self, height: int, width: int) -> Control:
         """For latents of that size, once for all steps. Raises ValueError for pictures the ControlNet cannot take."""
         hint_BCHW = self.prepare(self.image_B3HW, height, width).to(self.net.device, self.net.dtype)
-        with torch.no_grad(), using(self.net.network):
-            return replace(self, embedded_BCHW=self.net.network.embed(hint_BCHW))
+        with torch.no_grad():
+            embedded_BCHW = within_memory(
+                self.net.network, hint_BCHW, lambda rows: self.net.network.embed(hint_BCHW[rows])
+            )
+        return replace(self, embedded_BCHW=embedded_BCHW)
 
     def window(self, top: int, left: int, height: int, width: int) -> Control:
         """For a part of the latents, once it is fitted."""
@@ -84,14 +87,20 @@ def residuals(
     """
     total: Residuals | None = None
     for control in controls:
-        dtype = control.net.dtype
-        embedded_BCHW = _stacked(control._embedded, len(x_BCHW))
-        y = None if y_BD is None else y_BD.to(dtype)
-        with using(control.net.network):
-            added = control.net.network(x_BCHW.to(dtype), t_B, context_BLD.to(dtype), y, embedded_BCHW)
-        added = added.each(_scaled(control.strength, x_BCHW.dtype))
+        added = _added(control, x_BCHW, t_B, context_BLD, y_BD).each(_scaled(control.strength, x_BCHW.dtype))
         total = added if total is None else total.plus(added)
     return total
+
+
+def _added(control: Control, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None) -> Residuals:
+    network, dtype = control.net.network, control.net.dtype
+    embedded_BCHW = _stacked(control._embedded, len(x_BCHW))
+    x, context, y = x_BCHW.to(dtype), context_BLD.to(dtype), None if y_BD is None else y_BD.to(dtype)
+
+    def call(rows: slice) -> Residuals:
+        return network(x[rows], t_B[rows], context[rows], None if y is None else y[rows], embedded_BCHW[rows])
+
+    return within_memory(network, x, call, join=Residuals.joined)
 
 
 def _scaled(strength: float, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:

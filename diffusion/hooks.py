@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 Kind = Literal["self", "cross", "joint"]
@@ -53,6 +54,13 @@ class Residuals:
             raise ValueError(f"ControlNets: {len(self.blocks)} and {len(other.blocks)} residuals cannot be added up")
         middle = None if self.middle is None or other.middle is None else self.middle + other.middle
         return Residuals(tuple(a + b for a, b in zip(self.blocks, other.blocks, strict=True)), middle)
+
+    @staticmethod
+    def joined(parts: Sequence[Residuals]) -> Residuals:
+        """What is added to several batches, as to one."""
+        middles = [part.middle for part in parts if part.middle is not None]
+        blocks = tuple(torch.cat(each) for each in zip(*(part.blocks for part in parts), strict=True))
+        return Residuals(blocks, torch.cat(middles) if middles else None)
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class Whole:
 
         def apply(rows_BCHW: Tensor) -> Tensor:
             gain, offset = (part.float()[:, None, None] for part in (norm.weight, norm.bias))
-            return ((rows_BCHW.float() - mean) * (scale * gain) + offset).to(rows_BCHW.dtype)
+            return (rows_BCHW.float() - mean).mul_(scale * gain).add_(offset).to(rows_BCHW.dtype)
 
         return apply
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from diffusion.residency.ledger import Residency, ledger_of, using
 
-Call = Callable[[slice], Tensor]
-"""The result for some of the rows of a batch."""
+T = TypeVar("T")
 
 
 class Measure(NamedTuple):
@@ -23,8 +22,14 @@ class Measure(NamedTuple):
     in_blocks: bool = False
 
 
-def within_memory(network: object, batch: Tensor, call: Call, tiled: Call | None = None) -> Tensor:
-    """`call` on all rows of a batch, with the network's weights on its device.
+def within_memory(
+    network: object,
+    batch: Tensor,
+    call: Callable[[slice], T],
+    tiled: Callable[[slice], T] | None = None,
+    join: Callable[[list[T]], T] = torch.cat,
+) -> T:
+    """`call` on all rows of a batch, with the network's weights on its device; `join` makes one result of several.
 
     When the device's memory runs out: what is not in use leaves it; then half as many rows are computed at a time, down
     to one; then by `tiled`, where there is one, which gives the same with less memory; then with the network's weights
@@ -39,7 +44,8 @@ def within_memory(network: object, batch: Tensor, call: Call, tiled: Call | None
         measure = measures[number]
         try:
             with using(network, in_blocks=measure.in_blocks):
-                result = _in_parts(len(batch), measure.rows, tiled if measure.tiled and tiled is not None else call)
+                chosen = tiled if measure.tiled and tiled is not None else call
+                result = _in_parts(len(batch), measure.rows, chosen, join)
         except torch.OutOfMemoryError:
             # Handled below: within this clause the traceback keeps everything alive that was computed so far.
             pass
@@ -54,9 +60,9 @@ def within_memory(network: object, batch: Tensor, call: Call, tiled: Call | None
     raise torch.OutOfMemoryError(failure)
 
 
-def _in_parts(batch: int, rows: int, call: Call) -> Tensor:
+def _in_parts(batch: int, rows: int, call: Callable[[slice], T], join: Callable[[list[T]], T]) -> T:
     parts = [call(slice(row, row + rows)) for row in range(0, batch, rows)]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    return parts[0] if len(parts) == 1 else join(parts)
 
 
 def _measures(batch: int, can_tile: bool, can_stream: bool) -> Iterator[Measure]:

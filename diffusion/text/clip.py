@@ -12,7 +12,7 @@ from transformers import CLIPTextConfig
 from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from diffusion.networks.shapes import Shapes, count, shape_of
-from diffusion.residency import using
+from diffusion.residency import within_memory
 from diffusion.text.encode import NONE_LEARNED, Chunk, Encoded, Learned, clip_chunks, with_rows
 from diffusion.text.prompt import Segment
 from diffusion.text.slots import ClipRules
@@ -109,8 +109,11 @@ class ClipTower:
 
     def __call__(self, ids_BL: Tensor, learned_ND: Tensor | None = None) -> Encoded:
         """Rows of the layer the rules name; the vector is the last layer's, at the first end token."""
-        with using(self.network):
-            return self._encoded(ids_BL.to(self.device), learned_ND)
+
+        def call(rows: slice) -> Encoded:
+            return self._encoded(ids_BL[rows].to(self.device), learned_ND)
+
+        return within_memory(self.network, ids_BL, call, join=Encoded.joined)
 
     def _encoded(self, ids_BL: Tensor, learned_ND: Tensor | None) -> Encoded:
         model = self.network.text_model

@@ -31,6 +31,12 @@ class Encoded(NamedTuple):
     hidden_BLD: Tensor
     pooled_BP: Tensor | None
 
+    @staticmethod
+    def joined(parts: Sequence[Encoded]) -> Encoded:
+        """What is said of several batches, as of one."""
+        pooled = [part.pooled_BP for part in parts if part.pooled_BP is not None]
+        return Encoded(torch.cat([part.hidden_BLD for part in parts]), torch.cat(pooled) if pooled else None)
+
 
 Learned = Mapping[str, range]
 """The ids that stand for learned words, by name; they follow those of the vocabulary."""

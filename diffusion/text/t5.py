@@ -12,7 +12,7 @@ from transformers import T5Config
 from transformers.models.t5.modeling_t5 import T5Stack
 
 from diffusion.networks.shapes import Shapes, count, shape_of
-from diffusion.residency import using
+from diffusion.residency import within_memory
 from diffusion.text.encode import NONE_LEARNED, Chunk, Encoded, Learned, t5_chunk, with_rows
 from diffusion.text.prompt import Segment
 from diffusion.text.slots import T5Rules
@@ -80,8 +80,10 @@ class T5Tower:
         return [T5_END, *[T5_PAD] * (length - 1)]
 
     def __call__(self, ids_BL: Tensor, learned_ND: Tensor | None = None) -> Encoded:
-        with using(self.network):
-            return Encoded(self.network(ids_BL.to(self.device), learned_ND), None)
+        def call(rows: slice) -> Encoded:
+            return Encoded(self.network(ids_BL[rows].to(self.device), learned_ND), None)
+
+        return within_memory(self.network, ids_BL, call, join=Encoded.joined)
 
 
 def encoder_names(names: Iterable[str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from diffusion.conditioning import (
     mixed,
     silenced,
 )
-from diffusion.controls import Control, ControlNet
+from diffusion.controls import Control, ControlNet, residuals
 from diffusion.hooks import NO_HOOKS, Hooks, Residuals
 from diffusion.latents import SD15
 from diffusion.prediction import EdmV, Eps, Flow, FluxFlow, Prediction
@@ -305,3 +305,32 @@ def test_a_control_sees_the_window_of_its_entry_and_its_time() -> None:
     (untouched,) = denoise(model, X, early, placed([corner], X))
     (expected,) = denoise(model, X, early, [corner.each(lambda e: replace(e, controls=()))])
     assert torch.equal(untouched, expected)
+
+
+class Cramped(Adds):
+    """In whose memory one row has room."""
+
+    def embed(self, hint_BCHW: Tensor) -> Tensor:
+        return super().embed(self._if_alone(hint_BCHW))
+
+    def __call__(
+        self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None, embedded_BCHW: Tensor
+    ) -> Residuals:
+        return Residuals((self._if_alone(x_BCHW) * t_B[:, None, None, None],), embedded_BCHW)
+
+    def _if_alone(self, rows: Tensor) -> Tensor:
+        if len(rows) > 1:
+            raise torch.OutOfMemoryError("injected")
+        return rows
+
+
+def test_a_control_runs_in_less_memory() -> None:
+    images = torch.arange(2 * 12 * 16.0).view(2, 1, 12, 16)
+    control = replace(control_of(Cramped(), strength=0.5), image_B3HW=images).fitted(12, 16)
+    x = torch.cat([X] * 2)
+    times = torch.arange(1.0, 1 + len(x))
+    added = residuals((control,), x, times, torch.zeros(len(x), 1, 5), None)
+    assert added is not None
+    assert torch.allclose(added.blocks[0], 0.5 * x * times[:, None, None, None])
+    assert added.middle is not None
+    assert torch.allclose(added.middle, 0.5 * images.repeat(len(x) // 2, 1, 1, 1))

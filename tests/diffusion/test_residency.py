@@ -12,13 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from diffusion.loader import Checkpoint, load_checkpoint, load_unet, load_vae
-from diffusion.model import Model
+from diffusion.model import CLIP, Model
 from diffusion.patches.apply import patch_model
 from diffusion.patches.file import read_adapters
 from diffusion.residency import CudaPlace, HostPlace, Origin, Residency, Weight, using, value_of, within_memory
 from diffusion.residency.blocks import blocks_of
 from diffusion.residency.ledger import ledger_of
 from diffusion.residency.place import Conveyor, Units, available
+from diffusion.text.clip import ClipTower
+from diffusion.text.t5 import T5Tower
 from tests.diffusion import tiny
 from tests.diffusion.networks.comparison import shapes_of
 
@@ -387,6 +389,47 @@ def test_parts_of_models_run_in_less_memory(
     assert seen == [1] * 6
     for a, b in zip((*got, checkpoint.vae.encode(image)), (*expected, encoded), strict=True):
         assert torch.allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["sd15", "sd3"])
+def test_prompts_are_encoded_in_less_memory(
+    files: dict[str, Path], family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chunk at a time, for every text encoder; and a failure that says what was tried."""
+    text = "a (red:1.3) fox " * 40
+    expected = of_clip(load_checkpoint(files[family], "cpu")).encode(text).entries[0]
+    clip = of_clip(load_checkpoint(files[family], Residency(CountingPlace())))
+    most = 1
+    for tower in clip.towers.values():
+        assert isinstance(tower, ClipTower | T5Tower)
+        module = tower.network.text_model if isinstance(tower, ClipTower) else tower.network
+        monkeypatch.setattr(module, "forward", within(module.forward, lambda: most))
+    got = clip.encode(text).entries[0]
+    assert torch.allclose(got.context_BLD, expected.context_BLD, rtol=1e-5, atol=1e-5)
+    if expected.pooled_BD is not None:
+        assert got.pooled_BD is not None
+        assert torch.allclose(got.pooled_BD, expected.pooled_BD, rtol=1e-5, atol=1e-5)
+    most = 0
+    with pytest.raises(
+        torch.OutOfMemoryError, match=rf"one row at a time(?s:.*)MiB  (clip_l|t5xxl|clip_g) of {family}"
+    ):
+        clip.encode(text)
+
+
+def of_clip(checkpoint: Checkpoint) -> CLIP:
+    assert checkpoint.clip is not None
+    return checkpoint.clip
+
+
+def within(forward: Callable[..., object], most: Callable[[], int]) -> Callable[..., object]:
+    """`forward` where the memory holds so many rows."""
+
+    def call(first: Tensor, *rest: object, **more: object) -> object:
+        if len(first) > most():
+            raise torch.OutOfMemoryError("injected")
+        return forward(first, *rest, **more)
+
+    return call
 
 
 def test_a_vae_in_bands_and_in_blocks(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

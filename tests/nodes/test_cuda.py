@@ -121,12 +121,12 @@ def limit() -> Iterator[Callable[[int], None]]:
 def test_a_decode_larger_than_the_memory_there_is(on_cuda: Studio, limit: Callable[[int], None]) -> None:
     """In bands, of statistics over the whole picture: the same, up to the precision of its weights."""
     vae = load_vae(on_cuda.models / "vae" / "sd15.safetensors", on_cuda.context.residency)
-    latent = torch.randn(1, 4, 160, 160)
+    latent = torch.randn(1, 4, 320, 320)
     vae.decode(latent[:, :, :8, :8])
     torch.cuda.reset_peak_memory_stats()
     expected = vae.decode(latent)
     peak = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
-    limit(peak // 2)
+    limit(peak // 3)
     assert torch.allclose(vae.decode(latent), expected, atol=2e-2)
 
 
