@@ -170,7 +170,7 @@ class Demand(Standing):
                 self._steps.append((self._resume, child))
 
     def finished(self, i: int, outputs: Outputs, record: Record, seconds: float) -> None:
-        self._tell.finished(i, outputs, seconds)
+        self._tell.finished(i, outputs, seconds, record.size)
         self._complete(i, outputs, record)
 
     def _complete(self, i: int, outputs: Outputs, record: Record) -> None:

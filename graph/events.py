@@ -71,15 +71,16 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The function returned after `ms` milliseconds; `outputs` are the files a sink wrote."""
+    """The function returned after `ms` milliseconds; `outputs` are the files a sink wrote, `bytes` what it made."""
 
     node: NodeId
     ms: float
     outputs: tuple[OutputFile, ...] = ()
+    bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:
         files = {"outputs": [file.to_json() for file in self.outputs]} if self.outputs else {}
-        return {"type": "finished", "node": self.node, "ms": round(self.ms, 3), **files}
+        return {"type": "finished", "node": self.node, "ms": round(self.ms, 3), "bytes": self.bytes, **files}
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ class Teller:
         because = self.because.get(i) or reasons.phrase(self._causes(i))
         self._emit(Started(self._plan.ids[i], because))
 
-    def finished(self, i: int, outputs: Outputs, seconds: float) -> None:
-        self._emit(Finished(self._plan.ids[i], seconds * 1000, self._files(i, outputs)))
+    def finished(self, i: int, outputs: Outputs, seconds: float, size: int) -> None:
+        self._emit(Finished(self._plan.ids[i], seconds * 1000, self._files(i, outputs), size))
 
     def failed(self, error: NodeError) -> None:
         self._emit(Failed(error.node, error))

@@ -19,8 +19,8 @@ def test_every_event_is_plain_json_with_its_type_and_node() -> None:
         (Started("1", "evicted"), {"type": "started", "reason": "evicted"}),
         (Progress("1", 2, 20), {"type": "progress", "step": 2, "total": 20}),
         (Preview("1", "image/jpeg", b"\xff"), {"type": "preview", "media_type": "image/jpeg", "data": "/w=="}),
-        (Finished("1", 1.23456), {"type": "finished", "ms": 1.235}),
-        (Finished("1", 2.0, (FILE,)), {"type": "finished", "ms": 2.0, "outputs": [FILE_JSON]}),
+        (Finished("1", 1.23456), {"type": "finished", "ms": 1.235, "bytes": 0}),
+        (Finished("1", 2.0, (FILE,), 48), {"type": "finished", "ms": 2.0, "bytes": 48, "outputs": [FILE_JSON]}),
         (Skipped("1", "cancelled"), {"type": "skipped", "reason": "cancelled"}),
         (
             Failed("1", NodeError("node_failed", "ValueError", "bad", "1")),
