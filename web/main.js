@@ -20,13 +20,14 @@ import { NodeSearch } from "./panels/search.js";
 import { topBar } from "./panels/topbar.js";
 import { Runner } from "./runner.js";
 import { fieldsOf } from "./widgets/field.js";
+import { applyLook, createSettings, languageOf } from "./settings.js";
 import { Workspace } from "./workspace.js";
 
 /** @import {Point, PortRef} from "./core/types.js" */
 
-const LANGUAGES = ["en", "zh"];
-
-const language = LANGUAGES.find((each) => (localStorage.getItem("weft.language") ?? navigator.language).startsWith(each)) ?? "en";
+const settings = createSettings(localStorage);
+applyLook(settings);
+const language = languageOf(settings);
 speak(language, Object.values(await import(`./strings/${language}.js`)));
 document.documentElement.lang = language === "zh" ? "zh-Hans" : language;
 
@@ -77,7 +78,7 @@ function show(id) {
   view.focus(id);
 }
 
-const parts = { editor, runner, workspace, view, engine, dialogs, dock, notify, show, addNode: () => ask({ at: pointerOrCentre(), from: null }) };
+const parts = { editor, runner, workspace, view, engine, dialogs, dock, settings, notify, show, addNode: () => ask({ at: pointerOrCentre(), from: null }) };
 const actions = createActions(parts);
 dialogs.actions = actions;
 dock.start(parts, actions, h("div", { class: "home" }, problemsPanel(editor, runner, show), resultPanel(parts)));

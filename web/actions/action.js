@@ -9,7 +9,8 @@
  * @typedef {{editor: import("../core/editor.js").Editor, runner: import("../runner.js").Runner,
  *            workspace: import("../workspace.js").Workspace, view: import("../canvas/view.js").View,
  *            engine: import("../engine.js").Engine, dialogs: import("../panels/dialogs.js").Dialogs,
- *            dock: import("../panels/dock.js").Dock, notify: (text: string) => void, addNode: () => void,
+ *            dock: import("../panels/dock.js").Dock, settings: import("../settings.js").Settings,
+ *            notify: (text: string) => void, addNode: () => void,
  *            show: (id: string) => void}} Parts
  *   `show` selects a node and brings it into view
  * @typedef {(parts: Parts) => Action[]} ActionGroup

@@ -1,4 +1,4 @@
-/** The colours of the style sheet, resolved for the painter; read again when the system switches between light and dark. */
+/** The colours of the style sheet, resolved for the painter; read again when the system or the person chooses another theme. */
 
 import { colourOf } from "../core/colours.js";
 
@@ -10,9 +10,10 @@ const NAMES = /** @type {const} */ ([
 
 /** @param {HTMLElement} host @returns {Theme} */
 export function readTheme(host) {
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const probe = document.createElement("i");
   host.append(probe);
+  probe.style.color = "light-dark(#ffffff, #000000)";
+  const dark = getComputedStyle(probe).color === "rgb(0, 0, 0)";
   const entries = NAMES.map((name) => {
     probe.style.color = `var(--${name})`;
     return [name, getComputedStyle(probe).color];
@@ -26,5 +27,6 @@ export function readTheme(host) {
 
 /** @param {() => void} changed */
 export function watchTheme(changed) {
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+  for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"]) matchMedia(query).addEventListener("change", changed);
+  new MutationObserver(changed).observe(document.documentElement, { attributeFilter: ["data-theme", "data-contrast"] });
 }
