@@ -68,12 +68,16 @@ async def explain(request: web.Request, services: Services) -> web.StreamRespons
     `ms` and `bytes` of a node are what it took in earlier runs, `beside_bytes` what it needed on its device beside.
     `grows` are the nodes that grew of it in the last run; null: there are some, and they are known only when it runs.
     Of the whole, `ms` is the time with nodes side by side where they may, `peak_bytes` the most held at a time, and
-    `unknown` the number of nodes that would run and never did."""
+    `unknown` the number of nodes that would run and never did. With `Prefer: handling=lenient` a workflow that is not
+    valid is no error: nothing would run, and `problems` says why."""
     workflow, _, targets, _ = await _request(request)
     try:
         return web.json_response(await services.jobs.explain(workflow, targets))
     except InvalidGraph as error:
-        raise invalid_graph(error) from error
+        if "handling=lenient" not in request.headers.get("Prefer", ""):
+            raise invalid_graph(error) from error
+        problems = [problem.to_json() for problem in error.problems]
+        return web.json_response({"nodes": {}, "ms": 0, "peak_bytes": 0, "unknown": 0, "problems": problems})
     except WorkerUnavailable as error:
         raise _unavailable(error) from error
 

@@ -22,6 +22,7 @@ LIMIT = Parameter("limit", f"Jobs a page, at most {jobs.MAX_PAGE}.", NUMBER)
 TIER = Parameter("tier", f"Only this one of {', '.join(cache.TIERS)}.")
 CURSOR = Parameter("cursor", "The 'next' of the page before.")
 WAIT = Parameter("Prefer", "`wait=30`: answer when the job has ended, or after 30 s.", where="header")
+LENIENT = Parameter("Prefer", "`handling=lenient`: tell the problems of a workflow in the answer.", where="header")
 IDEMPOTENCY = Parameter("Idempotency-Key", "The same key within a day gives the same job.", where="header")
 CLIENT = Parameter("Weft-Client", "Who asks; clients take turns. Without it, the address.", where="header")
 NOTHING = Body((JSON,), jobs.MAX_NOTHING, "Nothing", required=False)
@@ -70,6 +71,7 @@ ROUTES: tuple[Route, ...] = (
         "What would run, and why",
         {200: json_answer("Every node", "Explanation")},
         body=JOB_BODY,
+        parameters=(LENIENT,),
     ),
     Route(
         "GET",

@@ -128,7 +128,8 @@ SCHEMAS: Mapping[str, Schema] = {
             "ms": {"type": "number"},
             "peak_bytes": COUNT,
             "unknown": COUNT,
-        }
+        },
+        {"problems": list_of(ref("GraphProblem"))},
     ),
     "NodeSpec": record(
         {

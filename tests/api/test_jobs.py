@@ -125,6 +125,16 @@ def test_explain_runs_nothing(world: World) -> None:
     assert world.state() == before
 
 
+def test_explain_tells_the_problems_of_a_workflow_where_it_may(world: World) -> None:
+    broken = {"workflow": {"version": 1, "nodes": {"2": {"type": "test.Show", "inputs": {}}}}}
+    assert world.send_json("POST", f"{API}/jobs/explain", broken).status == 422
+    answer = world.send_json("POST", f"{API}/jobs/explain", broken, {"Prefer": "handling=lenient"})
+    assert (answer.status, answer.json["nodes"]) == (200, {})
+    assert [(each["node"], each["port"], each["code"]) for each in answer.json["problems"]] == [
+        ("2", "value", "missing_input")
+    ]
+
+
 def test_recorded_events_are_numbered_and_replayed_from_any_number(world: World) -> None:
     id = world.run(workflow("lime"))
     events = world.ask("GET", f"{API}/jobs/{id}/events").json["events"]
