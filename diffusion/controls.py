@@ -7,21 +7,29 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from diffusion.hooks import Residuals
+from diffusion.networks.mmdit import MMDiT
 from diffusion.residency import within_memory
 
 
 class ControlNetwork(Protocol):
-    """A network beside the one that paints."""
+    """A network beside the one that paints. `kind`: the number of a kind of pictures, where it knows several."""
 
     def embed(self, hint_BCHW: Tensor) -> Tensor:
         """What it makes of a hint that `Prepare` made, at the resolution of the latents; the same in every step."""
         ...
 
     def __call__(
-        self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None, embedded_BCHW: Tensor
+        self,
+        x: Tensor,
+        t_B: Tensor,
+        context_BLD: Tensor,
+        y_BD: Tensor | None,
+        embedded_BCHW: Tensor,
+        kind: int | None,
+        /,
     ) -> Residuals: ...
 
 
@@ -33,13 +41,27 @@ class Prepare(Protocol):
 
 @dataclass(frozen=True)
 class ControlNet:
-    """A ControlNet with what is known of it; `origin` stands for its content, as in a Model."""
+    """A ControlNet with what is known of it; `origin` stands for its content, as in a Model.
+
+    `kinds` of pictures it knows apart, `kind` the one it gets. `borrows`: it sees latents through the network it
+    steers. `everywhere`: what it adds is the same all over the picture.
+    """
 
     network: ControlNetwork
-    architecture: str
     device: torch.device
     dtype: torch.dtype
     origin: str
+    kinds: tuple[str, ...] = ()
+    kind: str | None = None
+    borrows: bool = False
+    everywhere: bool = False
+
+    def of_kind(self, kind: str) -> ControlNet:
+        """For pictures of that kind. ValueError for one it does not know."""
+        if kind not in self.kinds:
+            known = ", ".join(self.kinds) or "one kind of pictures only"
+            raise ValueError(f"ControlNet: this one knows {known}, got {kind!r}")
+        return replace(self, kind=kind)
 
 
 @dataclass(frozen=True)
@@ -79,32 +101,49 @@ class Control:
 
 
 def residuals(
-    controls: Sequence[Control], x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None
+    controls: Sequence[Control],
+    steered: nn.Module,
+    x_BCHW: Tensor,
+    t_B: Tensor,
+    context_BLD: Tensor,
+    y_BD: Tensor | None,
 ) -> Residuals | None:
-    """What all of them add to a network that is called with these; None for none. All of them count now.
+    """What all of them add to the network `steered` when it is called with these; None for none. All count now.
 
     ValueError for pictures that are neither one nor as many as the latents, or as one of several stacks of them.
     """
     total: Residuals | None = None
     for control in controls:
-        added = _added(control, x_BCHW, t_B, context_BLD, y_BD).each(_scaled(control.strength, x_BCHW.dtype))
+        x = _tokens(steered, x_BCHW) if control.net.borrows else x_BCHW
+        added = _added(control, x, t_B, context_BLD, y_BD).each(_scaled(control, x_BCHW.dtype))
         total = added if total is None else total.plus(added)
     return total
 
 
-def _added(control: Control, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None) -> Residuals:
-    network, dtype = control.net.network, control.net.dtype
-    embedded_BCHW = _stacked(control._embedded, len(x_BCHW))
-    x, context, y = x_BCHW.to(dtype), context_BLD.to(dtype), None if y_BD is None else y_BD.to(dtype)
+def _tokens(steered: nn.Module, x_BCHW: Tensor) -> Tensor:
+    if not isinstance(steered, MMDiT):
+        raise ValueError("ControlNet: this one is for Stable Diffusion 3.5; use one made for this kind of model")
+    return within_memory(steered, x_BCHW, lambda rows: steered.embedded(x_BCHW[rows]))
+
+
+def _added(control: Control, x: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None) -> Residuals:
+    net, network, dtype = control.net, control.net.network, control.net.dtype
+    embedded_BCHW = _stacked(control._embedded, len(x))
+    x, context, y = x.to(dtype), context_BLD.to(dtype), None if y_BD is None else y_BD.to(dtype)
+    kind = None if net.kind is None else net.kinds.index(net.kind)
 
     def call(rows: slice) -> Residuals:
-        return network(x[rows], t_B[rows], context[rows], None if y is None else y[rows], embedded_BCHW[rows])
+        return network(x[rows], t_B[rows], context[rows], None if y is None else y[rows], embedded_BCHW[rows], kind)
 
     return within_memory(network, x, call, join=Residuals.joined)
 
 
-def _scaled(strength: float, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
-    return lambda residual: (residual * strength).to(dtype)
+def _scaled(control: Control, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+    def scaled(residual: Tensor) -> Tensor:
+        mean = residual.mean((2, 3), keepdim=True) if control.net.everywhere else residual
+        return (mean * control.strength).to(dtype)
+
+    return scaled
 
 
 def _stacked(embedded_BCHW: Tensor, batch: int) -> Tensor:

@@ -101,7 +101,8 @@ def _answers(model: Model, sigma: float, asks: Sequence[_Ask], hooks: Hooks) -> 
     context_BLD = torch.cat([ask.context_BLD for ask in asks])
     y = [ask.y_BD for ask in asks if ask.y_BD is not None]
     y_BD = torch.cat(y) if y else None
-    if added := residuals(_steering(prediction, sigma, asks[0].part), x_BCHW, t_B, context_BLD, y_BD):
+    steering = _steering(prediction, sigma, asks[0].part)
+    if added := residuals(steering, model.network, x_BCHW, t_B, context_BLD, y_BD):
         hooks = replace(hooks, residuals=added if hooks.residuals is None else hooks.residuals.plus(added))
     extra = [ask.extra_BCHW for ask in asks if ask.extra_BCHW is not None]
     if extra:

@@ -9,11 +9,12 @@ from typing import Annotated, NamedTuple
 from diffusion import hints
 from diffusion.conditioning import Entry
 from diffusion.controls import Control
-from diffusion.steering import load_controlnet, preparation
-from graph import NO_CONTEXT, Context, ModelFile, Slider, Toggle, node
+from diffusion.steering import LARGE_KINDS, UNION_KINDS, load_controlnet, preparation
+from graph import NO_CONTEXT, Choice, Context, ModelFile, Slider, Toggle, node
 from nodes.loaders import home
-from nodes.types import VAE, Conditioning, ControlNet, Image
+from nodes.types import VAE, Conditioning, ControlNet, Image, Mask
 
+KINDS = (*UNION_KINDS, *(kind for kind in LARGE_KINDS if kind not in UNION_KINDS))
 _Fraction = Annotated[float, Slider(0, 1, 0.01)]
 
 
@@ -26,9 +27,19 @@ class Steered(NamedTuple):
 def controlnet_loader(control_net: Annotated[Path, ModelFile("controlnet")], ctx: Context = NO_CONTEXT) -> ControlNet:
     """Open a ControlNet, a small model that makes another one follow a picture: edges, depth, a pose.
 
-    control_net: a file in models/controlnet, for Stable Diffusion 1, 2, XL or 3.
+    control_net: a file in models/controlnet, for Stable Diffusion 1, 2, XL, 3 or 3.5.
     """
     return load_controlnet(control_net, home(ctx))
+
+
+@node("ControlNetKind", category="conditioning", title="Kind of picture")
+def controlnet_kind(control_net: ControlNet, kind: Annotated[str, Choice(KINDS)] = "edges") -> ControlNet:
+    """Tell a ControlNet that follows several kinds of pictures which one it gets.
+
+    control_net: a ControlNet Union, or one for Stable Diffusion 3.5 large whose file does not say it. kind: of the
+    picture to follow.
+    """
+    return control_net.of_kind(kind)
 
 
 @node("ControlNetApply", category="conditioning", title="Follow a picture")
@@ -38,6 +49,7 @@ def controlnet_apply(
     control_net: ControlNet,
     image: Image,
     vae: VAE | None = None,
+    mask: Mask | None = None,
     strength: Annotated[float, Slider(0, 4, 0.05)] = 1.0,
     start: _Fraction = 0.0,
     end: _Fraction = 1.0,
@@ -46,12 +58,13 @@ def controlnet_apply(
 
     positive, negative: the prompts. control_net: from Load ControlNet, made for the kind of model that paints. image:
     what to follow, as the ControlNet knows it (for instance edges), stretched to the canvas; one, or one for each
-    picture. vae: the model's own, for Stable Diffusion 3. strength: how closely to follow; 0 not at all. start, end:
-    from where to where on the way from noise to picture.
+    picture. vae: the model's own, for Stable Diffusion 3. mask: 1 where to paint, for ControlNets that paint into a
+    picture. strength: how closely to follow; 0 not at all. start, end: from where to where on the way from noise to
+    picture.
     """
     if strength == 0:
         return Steered(positive, negative)
-    control = Control(control_net, image, preparation(control_net, vae), strength, start, end)
+    control = Control(control_net, image, preparation(control_net, vae, mask), strength, start, end)
 
     def steer(entry: Entry) -> Entry:
         return replace(entry, controls=(*entry.controls, control))

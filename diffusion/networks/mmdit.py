@@ -105,24 +105,22 @@ class MMDiT(nn.Module):
             if y_BD is None:
                 raise ValueError(f"MMDiT: expected a pooled text vector of {self.params.y_dim} values, got none")
             c_BW = c_BW + self.y_embedder(y_BD)
-        context_BLW = self.context_embedder(context_BLD)
-
-        height, width = x_BCHW.shape[-2:]
-        patch = self.params.patch
-        padded = F.pad(x_BCHW, (0, -width % patch, 0, -height % patch), mode="replicate")
-        rows, columns = padded.shape[-2] // patch, padded.shape[-1] // patch
-        x_BLW = self.x_embedder(padded) + self.cropped_positions(rows, columns)
+        context_BLW, x_BLW = self.context_embedder(context_BLD), self.embedded(x_BCHW)
         for n, block in enumerate(self.joint_blocks):
             if f"joint_blocks.{n}" not in hooks.skipped:
                 context_BLW, x_BLW = block(context_BLW, x_BLW, c_BW, hooks)
             if hooks.residuals is not None and n < self.params.depth - 1:
                 x_BLW = x_BLW + residual_of(hooks.residuals, n, self.params.depth)
-        patches_BLD = self.final_layer(x_BLW, c_BW)
-        return unpatchify(patches_BLD, rows, columns, patch)[..., :height, :width]
+        height, width = x_BCHW.shape[-2:]
+        patch = self.params.patch
+        rows, columns = -(-height // patch), -(-width // patch)
+        return unpatchify(self.final_layer(x_BLW, c_BW), rows, columns, patch)[..., :height, :width]
 
-    def cropped_positions(self, rows: int, columns: int) -> Tensor:
-        """The centre rows x columns window of the position table, 1 x (rows columns) x W."""
-        return centre_of(self.pos_embed, self.params, rows, columns)
+    def embedded(self, x_BCHW: Tensor) -> Tensor:
+        """The tokens B L W of a latent. ValueError if it is larger than the position table."""
+        padded = padded_to(self.params.patch, x_BCHW)
+        rows, columns = (side // self.params.patch for side in padded.shape[-2:])
+        return self.x_embedder(padded) + centre_of(self.pos_embed, self.params, rows, columns)
 
     @torch.no_grad()
     def initialise(self, generator: torch.Generator) -> None:
@@ -322,6 +320,11 @@ def residual_of(residuals: Residuals, block: int, depth: int) -> Tensor:
             "use a ControlNet made for this kind of model"
         )
     return residuals.blocks[int(block / (depth / len(residuals.blocks)))]
+
+
+def padded_to(patch: int, x_BCHW: Tensor) -> Tensor:
+    """Sides brought to multiples of the patch, the last row and column again."""
+    return F.pad(x_BCHW, (0, -x_BCHW.shape[-1] % patch, 0, -x_BCHW.shape[-2] % patch), mode="replicate")
 
 
 def centre_of(positions: Tensor, params: MMDiTParams, rows: int, columns: int) -> Tensor:

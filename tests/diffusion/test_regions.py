@@ -251,7 +251,7 @@ class Adds:
         return hint_BCHW
 
     def __call__(
-        self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None, embedded_BCHW: Tensor
+        self, x: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None, embedded_BCHW: Tensor, kind: int | None
     ) -> Residuals:
         return Residuals((), embedded_BCHW)
 
@@ -274,7 +274,7 @@ class Listens(Recorder):
 
 
 def control_of(network: Adds, **facts: object) -> Control:
-    net = ControlNet(network, "test", torch.device("cpu"), torch.float32, "test")
+    net = ControlNet(network, torch.device("cpu"), torch.float32, "test")
     image = torch.arange(12 * 16.0).view(1, 1, 12, 16)
     return replace(Control(net, image, lambda image, height, width: image[..., :height, :width]), **facts)  # type: ignore[arg-type]
 
@@ -314,9 +314,9 @@ class Cramped(Adds):
         return super().embed(self._if_alone(hint_BCHW))
 
     def __call__(
-        self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None, embedded_BCHW: Tensor
+        self, x: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None, embedded_BCHW: Tensor, kind: int | None
     ) -> Residuals:
-        return Residuals((self._if_alone(x_BCHW) * t_B[:, None, None, None],), embedded_BCHW)
+        return Residuals((self._if_alone(x) * t_B[:, None, None, None],), embedded_BCHW)
 
     def _if_alone(self, rows: Tensor) -> Tensor:
         if len(rows) > 1:
@@ -329,7 +329,7 @@ def test_a_control_runs_in_less_memory() -> None:
     control = replace(control_of(Cramped(), strength=0.5), image_B3HW=images).fitted(12, 16)
     x = torch.cat([X] * 2)
     times = torch.arange(1.0, 1 + len(x))
-    added = residuals((control,), x, times, torch.zeros(len(x), 1, 5), None)
+    added = residuals((control,), Listens(), x, times, torch.zeros(len(x), 1, 5), None)
     assert added is not None
     assert torch.allclose(added.blocks[0], 0.5 * x * times[:, None, None, None])
     assert added.middle is not None

@@ -12,7 +12,7 @@ from diffusers.models.controlnets.controlnet_sd3 import SD3ControlNetModel
 from PIL import Image as PillowImage
 from torch import Tensor
 
-from diffusion.networks.controlnet import ControlUNet
+from diffusion.networks.controlnet import ControlUNet, ControlUnion
 from graph.events import Failed
 from nodes.controlnet import canny_edges, gray_image, invert_image, silhouette
 from nodes.types import Image
@@ -33,6 +33,10 @@ def with_controlnets(models: Path) -> Path:
         randomise(network, seed)
         save = {f"control_model.{name}": tensor for name, tensor in network.state_dict().items()}
         tiny.save(models / "controlnet" / f"{name}.safetensors", save)
+    torch.manual_seed(2)
+    union = ControlUnion(tiny.SD15, 3, 6, 32)
+    randomise(union, 2)
+    tiny.save(models / "controlnet" / "union.safetensors", union.state_dict())
     sd3 = SD3ControlNetModel(
         sample_size=8,
         num_layers=1,
@@ -54,6 +58,9 @@ def studio(with_controlnets: Path, tmp_path: Path) -> Studio:
     data = io.BytesIO()
     PillowImage.fromarray((torch.rand(48, 64, 3) * 255).to(torch.uint8).numpy()).save(data, "PNG")
     (tmp_path / "input" / "hint.png").write_bytes(data.getvalue())
+    hole = PillowImage.open(data)
+    hole.putalpha(PillowImage.linear_gradient("L").resize(hole.size))
+    hole.save(tmp_path / "input" / "hole.png")
     return studio
 
 
@@ -101,6 +108,21 @@ def test_several_work_together(studio: Studio, document: Document) -> None:
         latent(studio, document),
         atol=1e-3,
     )
+
+
+def test_one_of_several_kinds_of_pictures_is_told_which(studio: Studio, document: Document) -> None:
+    told = changed(document, **{"nc1-net_control_net": "union.safetensors"})
+    told["nodes"]["kind"] = {"type": "ControlNetKind", "inputs": {"control_net": link("c1-net", NET), "kind": "depth"}}
+    told = changed(told, nc1_control_net=link("kind", NET))
+    assert not torch.equal(latent(studio, told), latent(studio, changed(told, nkind_kind="pose")))
+    assert studio.run(changed(told, nkind_kind="repaint")).state == "failed"
+    assert "knows pose, depth" in failure(studio)
+
+
+def test_what_a_mask_marks_is_not_followed(studio: Studio, document: Document) -> None:
+    masked = changed(document, nc1_mask=link("image", "mask"))
+    masked["nodes"]["image"]["inputs"]["image"] = "hole.png"
+    assert not torch.equal(latent(studio, masked), latent(studio, changed(document, nimage_image="hole.png")))
 
 
 def test_for_sd3_it_reads_through_the_vae(studio: Studio, document: Document) -> None:

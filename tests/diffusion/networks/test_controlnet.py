@@ -161,9 +161,13 @@ def test_files_that_are_no_controlnet_are_refused(tmp_path: Path) -> None:
     unet = tiny.save(tmp_path / "unet.safetensors", tiny.network_of(tiny.SD15).state_dict())
     with pytest.raises(BadWeights, match="input_hint_block"):
         load_controlnet(unet, "cpu")
-    masked = SD3ControlNetModel(**sd3_config(SD3, 1), extra_conditioning_channels=1).state_dict()
-    with pytest.raises(BadWeights, match="hints of 17 channels"):
-        load_controlnet(tiny.save(tmp_path / "masked.safetensors", masked), "cpu")
+    more = SD3ControlNetModel(**sd3_config(SD3, 1), extra_conditioning_channels=2).state_dict()
+    with pytest.raises(BadWeights, match="hints of 18 channels"):
+        load_controlnet(tiny.save(tmp_path / "more.safetensors", more), "cpu")
+    for marker, told in (("lora_controlnet", "Control-LoRA"), ("difference", "its difference from a model")):
+        partial = tiny.save(tmp_path / "partial.safetensors", {marker: torch.zeros(0), "a.weight": torch.zeros(1)})
+        with pytest.raises(BadWeights, match=told):
+            load_controlnet(partial, "cpu")
 
 
 def test_a_controlnet_is_a_value(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from diffusers import SD3Transformer2DModel
 from diffusers.models.embeddings import get_2d_sincos_pos_embed
 
-from diffusion.networks.mmdit import MMDiT, MMDiTParams, position_table
+from diffusion.networks.mmdit import MMDiT, MMDiTParams, centre_of, position_table
 from tests.diffusion import keymaps
 from tests.diffusion.networks.comparison import TOLERANCE, randomise, relative_error, shapes_of
 
@@ -84,7 +84,7 @@ def test_positions_are_the_centre_of_the_table() -> None:
     network = MMDiT(SMALL)
     rows, columns = 3, 6
     expected = network.pos_embed.view(8, 8, 64)[2:5, 1:7].reshape(1, rows * columns, 64)
-    assert torch.equal(network.cropped_positions(rows, columns), expected)
+    assert torch.equal(centre_of(network.pos_embed, network.params, rows, columns), expected)
 
 
 def test_a_latent_larger_than_the_table_is_refused() -> None:
