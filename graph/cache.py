@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from threading import Lock, RLock
 from typing import Any, TypeVar
@@ -47,11 +48,11 @@ class Cache:
         place: Place | None = None,
         gauge: Gauge | None = None,
     ) -> None:
-        self.flights = Flights()
+        self.flights = Flights(self)
         self._tiers, self._traits, self._remembered = tiers, traits, remembered
         self._disk, self._place, self.gauge = disk, place, gauge
         self.costs = Costs(None if disk is None else disk.fact("costs"))
-        self.history = History(None if disk is None else disk.fact("history"))
+        self.history = History() if disk is None else History(partial(disk.fact, "history"))
         self._made: dict[Key, int] = {}
         self._by_structure: dict[Key, Key] = {}
         self._by_value: dict[Key, Record | bytes] = {}
@@ -63,11 +64,26 @@ class Cache:
         if self._disk is None:
             return
         fresh = self._disk.fresh()
+        if not fresh.records and not fresh.structures:
+            return
         with self._lock:
             self._by_value.update(fresh.records)
             self._by_structure.update(fresh.structures)
             _forget(self._by_value, self._remembered)
             _forget(self._by_structure, self._remembered)
+            self.history.look_again()
+
+    def claim(self, key: Key) -> bool:
+        if self._disk is None:
+            return True
+        granted = self._disk.claim(key)
+        if granted:
+            self.catch_up()
+        return granted
+
+    def unclaim(self, key: Key, made: Record | None) -> None:
+        if self._disk is not None:
+            self._disk.unclaim(key, made)
 
     def run(self) -> AbstractContextManager[None]:
         """Around a run: the disk waits with its writing."""
@@ -101,10 +117,10 @@ class Cache:
                     if self._disk is not None:
                         self._disk.link(plan.keys[i], record.key)
             if self.history.remember(plan) and self._disk is not None:
-                self._disk.keep("history", self.history.to_bytes)
+                self._disk.keep("history", self.history.merged)
             made, self._made = self._made, {}
             if self.costs.learn(plan, made) and self._disk is not None:
-                self._disk.keep("costs", self.costs.to_bytes())
+                self._disk.keep("costs", self.costs.merged)
 
     def holds(self, record: Record) -> bool:
         if any(tier.hit(record.key) for tier in self._tiers):

@@ -6,9 +6,11 @@ import json
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final
 
-from graph.keys import Key
+from graph.keys import Key, Record
+from graph.node import NodeSpec
 from graph.plan import Plan
 
 MOST: Final = 5_000
@@ -38,34 +40,54 @@ class Cost:
 
 
 class Costs:
-    def __init__(self, stored: bytes | None = None) -> None:
-        self._known: dict[SizeClass, Cost] = {}
-        if stored is not None:
-            for type, version, read, work, *cost in json.loads(stored):
-                self._known[type, version, read, work] = Cost(*cost)
+    """`stored` is what this process and others have learned, as `merged` made it."""
 
-    def to_bytes(self) -> bytes:
-        return json.dumps([[*size, cost.ms, cost.bytes, cost.beside] for size, cost in self._known.items()]).encode()
+    def __init__(self, stored: bytes | None = None) -> None:
+        self._known, self._growing = _parsed(stored)
+        self._unwritten: set[SizeClass] = set()
+        self._lock = Lock()
+
+    def merged(self, stored: bytes | None) -> bytes:
+        """What is `stored`, with what this process has learned since it last asked; takes up the rest of it."""
+        known, growing = _parsed(stored)
+        with self._lock:
+            known |= {size: self._known[size] for size in self._unwritten if size in self._known}
+            self._known = known | self._known
+            self._growing |= growing
+            self._unwritten = set()
+            sizes = [[*size, cost.ms, cost.bytes, cost.beside] for size, cost in list(known.items())[-MOST:]]
+            return json.dumps({"sizes": sizes, "growing": sorted(self._growing)}).encode()
+
+    def grows(self, spec: NodeSpec) -> bool:
+        """Whether nodes of this definition have expanded into others."""
+        return spec.id in self._growing
 
     def learn(self, plan: Plan, made: Mapping[Key, int]) -> bool:
         """Take up what the nodes have cost whose results were `made` just now, with what they needed beside; whether
         anything is new."""
-        learned = False
-        for i, record in enumerate(plan.records):
-            if record is None or record.key not in made:
-                continue
-            read = sum(parent.size for p, _ in plan.parents[i] if (parent := plan.records[p]) is not None)
-            size = _size_class(plan, i, read)
-            known = self._known.get(size)
-            if known is not None and record.seconds < LEAST_S:
-                continue
-            ms = record.seconds * 1000
-            ms = ms if known is None else known.ms + NEW_SHARE * (ms - known.ms)
-            self._known[size] = Cost(ms, record.size, made[record.key])
-            learned = True
-        while len(self._known) > MOST:
-            del self._known[next(iter(self._known))]
-        return learned
+        growing = {plan.nodes[i].spec.id for i in plan.growing} - self._growing
+        with self._lock:
+            self._growing |= growing
+            learned = [
+                self._learn(plan, i, record, made[record.key])
+                for i, record in enumerate(plan.records)
+                if record is not None and record.key in made
+            ]
+            while len(self._known) > MOST:
+                del self._known[next(iter(self._known))]
+        return bool(growing) or True in learned
+
+    def _learn(self, plan: Plan, i: int, record: Record, beside: int) -> bool:
+        read = sum(parent.size for p, _ in plan.parents[i] if (parent := plan.records[p]) is not None)
+        size = _size_class(plan, i, read)
+        known = self._known.get(size)
+        if known is not None and record.seconds < LEAST_S:
+            return False
+        ms = record.seconds * 1000
+        ms = ms if known is None else known.ms + NEW_SHARE * (ms - known.ms)
+        self._known[size] = Cost(ms, record.size, beside)
+        self._unwritten.add(size)
+        return True
 
     def predict(self, plan: Plan, runs: Collection[int]) -> dict[int, Cost]:
         """Of the nodes that will run, those of a type that ran before; what one makes decides what the next reads."""
@@ -97,6 +119,15 @@ class Costs:
         scale = 2.0 ** max(size[2] - near[2], size[3] - near[3], key=abs)
         cost = self._known[near]
         return Cost(cost.ms * scale, int(cost.bytes * scale), int(cost.beside * scale))
+
+
+def _parsed(stored: bytes | None) -> tuple[dict[SizeClass, Cost], set[str]]:
+    """Costs by class, and the node types that have expanded into others."""
+    if stored is None:
+        return {}, set()
+    found = json.loads(stored)
+    sizes = {(type, version, read, work): Cost(*cost) for type, version, read, work, *cost in found["sizes"]}
+    return sizes, set(found["growing"])
 
 
 def _size_class(plan: Plan, i: int, read: int) -> SizeClass:

@@ -28,7 +28,8 @@ class Demand(Standing):
     one of `finished`, `suspend`, `failed` and `cancel`; at the end `close`.
 
     A node that another run on the cache computes at that moment is away; that run's thread calls `told`, and who holds
-    the lock of this one then calls `landed`. What is computed here is told through `boarding`."""
+    the lock of this one then calls `landed`. Of what other processes compute nobody tells: `look_abroad` sees to it.
+    What is computed here is told through `boarding`."""
 
     def start(self) -> None:
         """Find what has to run, and announce of every node whether it is cached or queued."""
@@ -67,6 +68,11 @@ class Demand(Standing):
                 self._tell.started(i)
                 break
         return i
+
+    def look_abroad(self) -> None:
+        """See again to what another process computes."""
+        for i in self.boarding.abroad():
+            self._make_ready(i)
 
     def any_ready(self, free: Mapping[Resource, int]) -> bool:
         return self._ready.any(free)
@@ -304,6 +310,8 @@ class Demand(Standing):
 
     def _drop_lead(self, i: int) -> None:
         """Node i, which was to run, may not have to after all: whoever followed looks again."""
+        self.boarding.away.discard(i)
+        self.boarding.land(i, None)
         del self._leader[self._work_key[i]]
         self._steps += [(self._lose_leader, follower) for follower in self._followers.pop(i, ())]
 

@@ -31,8 +31,8 @@ from graph.telling import files_in
 from graph.underway import Underway
 
 _LONGEST_TRACEBACK = 20_000
-_POLL_S = 0.05
-"""How soon a run that only waits for another one finds that it was cancelled."""
+_POLL_S = 0.02
+"""How soon a run that only waits for another one finds that it was cancelled, or that another process is done."""
 
 
 Limits = Mapping[Resource, int]
@@ -93,6 +93,7 @@ class _Run:
         self.helpers: list[threading.Thread] = []
         self.most_helpers = sum(self.free.values()) - 1
         self.running = self.waiting = 0
+        self.look = 0.0
         self.crash: BaseException | None = None
         self.demand = Demand(self.plan, self.cache, self.emit, self._told)
         ahead = self.demand.ahead
@@ -147,6 +148,9 @@ class _Run:
                     return None
                 if not self.demand.cancelled and self.cancelled():
                     self.demand.cancel()
+                if self.demand.boarding.away and time.perf_counter() >= self.look:
+                    self.look = time.perf_counter() + _POLL_S
+                    self.demand.look_abroad()
                 i = self.demand.next_ready(self.free)
                 if i is not None:
                     self._occupy(i)
@@ -166,7 +170,7 @@ class _Run:
     def _occupy(self, i: int) -> None:
         self.free[self.plan.nodes[i].spec.resource] -= 1
         self.running += 1
-        if self.demand.any_ready(self.free):
+        if self.demand.boarding.away or self.demand.any_ready(self.free):
             self._call_helper()
 
     def _call_helper(self) -> None:

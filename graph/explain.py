@@ -14,10 +14,8 @@ from graph.forecast import Forecast, forecast
 from graph.fragment import Body
 from graph.graph import Graph, NodeId
 from graph.node import Resource
+from graph.past import Former, Growths
 from graph.plan import Plan, plan
-
-Growths = Mapping[NodeId, tuple[str, Cost]]
-"""Type and cost of the nodes that grew of one, by id."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +82,10 @@ def _running(made: Plan, cache: Cache) -> set[int]:
 
 def _grown(made: Plan, i: int, cache: Cache) -> Growths | None:
     node, past = made.nodes[i], cache.history.get(made.ids[i])
-    if not isinstance(past, Plan):
-        loops = node.of is not None or any(isinstance(value, Body) for value in node.constants.values())
-        return None if loops else {}
-    owner = past.position[made.ids[i]]
-    grown = [j for j in past.owner if past.nodes[j].spec.id and past.grew_of(j, owner)]
-    records = [(j, record) for j in grown if (record := past.records[j]) is not None]
-    return {past.ids[j]: (past.nodes[j].spec.id, Cost(record.seconds * 1000, record.size)) for j, record in records}
+    if past is not None:
+        return (Former(past, past.position[made.ids[i]]) if isinstance(past, Plan) else past).grown()
+    loops = node.of is not None or any(isinstance(value, Body) for value in node.constants.values())
+    return None if loops or cache.costs.grows(node.spec) else {}
 
 
 def _with_grown(cost: Cost, grown: Growths) -> Cost:

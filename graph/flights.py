@@ -1,11 +1,12 @@
-"""Computations under way on one cache, so that two runs never do the same work at the same time."""
+"""Computations under way on one cache, so that two runs never do the same work at the same time, in one process or in
+several that share a disk."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 from graph.keys import Key, Record
 
@@ -14,10 +15,21 @@ Landed = tuple[Mapping[str, Any], Record]
 Told = Callable[[Landed | None], None]
 
 
+class Claimant(Protocol):
+    """Speaks for this process among those that share a disk."""
+
+    def claim(self, key: Key) -> bool:
+        """False while another process computes `key`. When it is True, what others have made is known."""
+        ...
+
+    def unclaim(self, key: Key, made: Record | None) -> None: ...
+
+
 class Flights:
     """By value key, which run computes it, and whom to tell. Every key joined as the first is landed exactly once."""
 
-    def __init__(self) -> None:
+    def __init__(self, claimant: Claimant) -> None:
+        self.claimant = claimant
         self._lock = Lock()
         self._waiting: dict[Key, list[Told]] = {}
 
@@ -37,12 +49,14 @@ class Flights:
             waiting = self._waiting.pop(key)
         for told in waiting:
             told(landed)
+        self.claimant.unclaim(key, None if landed is None else landed[1])
 
 
 class Boarding:
     """The part one run has in the flights of a cache: what it computes for others, and what it waits for.
 
-    `told` is called by a thread of another run. `landings` is what others are still to be told by `tell`, which the
+    `away` is what waits for others. `told` is called by a thread of another run; other processes tell nothing, so what
+    is `abroad` has to be joined again now and then. `landings` is what others are still to be told by `tell`, which the
     run calls without holding its own lock."""
 
     def __init__(self, flights: Flights, told: Callable[[int, Landed | None], None]) -> None:
@@ -52,12 +66,21 @@ class Boarding:
         self._flying: dict[int, Key] = {}
 
     def join(self, i: int, key: Key) -> bool:
-        """Whether node i is to be computed here; else it is away until told."""
-        if not self._flights.join(key, partial(self._told, i)):
+        """Whether node i is to be computed here; else it is away."""
+        if i not in self._flying:
+            if not self._flights.join(key, partial(self._told, i)):
+                self.away.add(i)
+                return False
+            self._flying[i] = key
+        if not self._flights.claimant.claim(key):
             self.away.add(i)
             return False
-        self._flying[i] = key
+        self.away.discard(i)
         return True
+
+    def abroad(self) -> list[int]:
+        """What is away as another process computes it."""
+        return [i for i in self.away if i in self._flying]
 
     def land(self, i: int, landed: Landed | None) -> None:
         if (key := self._flying.pop(i, None)) is not None:

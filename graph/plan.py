@@ -46,9 +46,10 @@ class Plan:
     """Nodes by position, each after those it reads from; `parents[i]` are (position, output) of its links, in order.
 
     A plan changes as the run goes on: `records[i]` is None while it is not known what node i makes, as it, or a node
-    above it, has to run first; and nodes are added that grow of others, `owner` being the one each grew of. `by_value`
-    are the positions whose record was found by the values they read, not by what made those; `transient` those that
-    are volatile or below such: their structural keys hold in this plan only, as they contain `nonce`."""
+    above it, has to run first; and nodes are added that grow of others, `owner` being the one each grew of, `growing`
+    all that are. `by_value` are the positions whose record was found by the values they read, not by what made those;
+    `transient` those that are volatile or below such: their structural keys hold in this plan only, as they contain
+    `nonce`."""
 
     graph: Graph
     nonce: bytes
@@ -63,6 +64,7 @@ class Plan:
     by_value: set[int] = field(default_factory=set[int])
     transient: set[int] = field(default_factory=set[int])
     owner: dict[int, int] = field(default_factory=dict[int, int])
+    growing: set[int] = field(default_factory=set[int])
     _ranks: dict[int, tuple[int, ...]] = field(default_factory=dict[int, "tuple[int, ...]"])
 
     def label(self, i: int) -> str:
@@ -146,6 +148,7 @@ class Plan:
         self.parents.append(parents)
         self.records.append(None)
         self.owner[i] = owner
+        self.growing.add(owner)
         self._ranks[i] = (*self.rank(owner), order)
         if node.volatile or any(parent in self.transient for parent, _ in parents):
             self.transient.add(i)

@@ -2,12 +2,12 @@
 
 Whoever runs never waits for a write: a thread of its own takes what was put and noted in a pause, or when it has
 waited long enough, and writes it in one transaction. What waits can be read as if it were written. A write that fails
-costs what it was to keep, and nothing else.
+costs what it was to keep, and nothing else. Who claims a result has it until it is written, so that no other process
+makes it meanwhile.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import sqlite3
@@ -21,18 +21,17 @@ from typing import Any, Final, TypeVar
 
 from graph.keys import Key, Record
 from graph.ledger import Account
-from graph.storage import Packed, Storage, Unstorable
-from graph.tiers import container
+from graph.storage import Storage, Unstorable
 from graph.tiers.batch import Batch, Fact
+from graph.tiers.claims import Claims
 from graph.tiers.contents import Contents, System
-from graph.tiers.index import Content, Entry, Fresh, Index, Inline, open_both
+from graph.tiers.index import Content, Entry, Fresh, Index, open_both
+from graph.tiers.packing import SMALL, Damaged, Packing
 from graph.tiers.tier import Result
 
 T = TypeVar("T")
 log = logging.getLogger("weft.cache")
 
-SMALL: Final = 4096
-"""Bytes up to which an output is written in the index, whatever it cost."""
 READ_RATE: Final = 200e6
 """Bytes a second at which a result is read back, at the least: one that is made faster is not worth writing."""
 PAUSE_S: Final = 0.15
@@ -43,6 +42,8 @@ WORK_S: Final = 0.5
 WAITING_BYTES: Final = 256 << 20
 """Bytes that may wait to be written; what comes on top is not written, lest memory overflow."""
 MOST_RECORDS: Final = 100_000
+LOOK_S: Final = 0.05
+"""How often a writer that waits looks whether another process waits for what it has."""
 
 
 class Disk:
@@ -61,9 +62,10 @@ class Disk:
         """whether what an earlier process has left behind is gone"""
         self.failures = 0
         self.damaged = 0
-        self._folder, self._storage = folder, storage
+        self._folder = folder
         self._system = system or System()
         self._contents = Contents(folder / "contents", self._system)
+        self._packing = Packing(storage, self._contents)
         self._reading, self._owning = threading.Lock(), threading.Lock()
         """around the connection that reads, and the one that writes"""
         self._lock = threading.RLock()
@@ -74,6 +76,7 @@ class Disk:
         self._hurry = self._closing = False
         self._seen, self._version = (0, 0), -1
         folder.mkdir(parents=True, exist_ok=True)
+        self._claims = Claims(folder / "claims", edition)
         self._open = partial(open_both, folder / "index.db", edition, self._system.connect)
         self._index, self._own = self._open()
         self._writer = threading.Thread(target=self._work, name="cache-writer", daemon=True)
@@ -94,6 +97,24 @@ class Disk:
         orphans = index.recount()
         self._contents.sweep(index.files())
         return orphans
+
+    # Who makes what
+
+    def claim(self, key: Key) -> bool:
+        """False while another process makes the result `key`, or is about to write it; not of one that cannot be
+        written."""
+        return self._claims.take(key) or self.why_alive(key) is not None
+
+    def unclaim(self, key: Key, made: Record | None) -> None:
+        """The result was made, or given up: others may have the claim, once what was made is written."""
+        if made is not None and self._held(made.key) is not None:
+            with self._lock:
+                if not self._waiting.claims:
+                    self._turn.notify_all()
+                self._waiting.claims.append(key)
+                self._stir()
+        else:
+            self._claims.give_back(key)
 
     # What was ever made
 
@@ -144,7 +165,7 @@ class Disk:
             self._stir()
 
     def keep(self, name: str, body: Fact) -> None:
-        """Write a small fact about this edition, soon; what is called says it only then."""
+        """Write a small fact about this edition, soon; what is called makes it then of the one that is there."""
         with self._lock:
             self._waiting.facts[name] = body
             self._stir()
@@ -173,11 +194,11 @@ class Disk:
                 entry = self._index.get(key)
             if entry is None:
                 return None
-            outputs = {name: self._output(output) for name, output in entry.outputs.items()}
+            outputs = {name: self._packing.unpack(each, self._content) for name, each in entry.outputs.items()}
         except ValueError as error:
             self._drop_damaged(key, None, str(error))
             return None
-        except _Damaged as damaged:
+        except Damaged as damaged:
             self._drop_damaged(key, damaged.hash, "a content does not have its hash any more")
             return None
         except sqlite3.Error as error:
@@ -198,7 +219,7 @@ class Disk:
     def clear(self) -> None:
         """Remove every result and record, of every edition."""
         with self._lock:
-            self._waiting = Batch(facts=self._waiting.facts)
+            self._waiting = Batch(facts=self._waiting.facts, claims=self._waiting.claims)
         self.flush()
 
         def clear(index: Index) -> list[bytes]:
@@ -230,22 +251,15 @@ class Disk:
         with self._reading, self._owning:
             self._index.close()
             self._own.close()
+        self._claims.close()
 
     def _held(self, key: Key) -> Result | None:
         """What waits to be written, or is being written."""
         return self._waiting.results.get(key) or self._writing.results.get(key)
 
-    def _output(self, output: Inline | Content) -> object:
-        if isinstance(output, Inline):
-            return self._storage.unpack(Packed(output.structure, {}))
+    def _content(self, hash: bytes) -> Content | None:
         with self._reading:
-            content = self._index.content(output.hash)
-        data = None
-        if content is not None:
-            data = self._contents.read(output.hash, output.size) if content.data is None else bytearray(content.data)
-        if data is None or container.content_hash([data]) != output.hash:
-            raise _Damaged(output.hash)
-        return self._storage.unpack(container.read(data))
+            return self._index.content(hash)
 
     def _drop_damaged(self, key: Key, hash: bytes | None, why: str) -> None:
         self.damaged += 1
@@ -288,6 +302,7 @@ class Disk:
                     if self._closing and not self._waiting:
                         return
                     self._turn.wait(delay)
+                    self._hurry |= bool(self._waiting) and self._claims.was_asked()
                 self._writing, self._waiting = self._waiting, Batch()
                 self._since, self._hurry = 0.0, False
             try:
@@ -296,6 +311,8 @@ class Disk:
                 self._failed("written to", error)
             finally:
                 with self._lock:
+                    for key in self._writing.claims:
+                        self._claims.give_back(key)
                     self._writing = Batch()
                     self._turn.notify_all()
 
@@ -309,12 +326,12 @@ class Disk:
         now = time.monotonic()
         patience = PATIENCE_S if self._waiting.seconds > WORK_S else LONG_PATIENCE_S
         paused = math.inf if self._runs else self._active + PAUSE_S
-        return min(paused, self._since + patience) - now
+        left = min(paused, self._since + patience) - now
+        return min(left, LOOK_S) if self._waiting.claims else left
 
     def _write(self, batch: Batch) -> None:
         parts: dict[bytes, Path] = {}
         try:
-            facts = {name: fact if isinstance(fact, bytes) else fact() for name, fact in batch.facts.items()}
             entries = [entry for key, result in batch.results.items() if (entry := self._entry(key, result, parts))]
             with self._owning, self._own.writing():
                 before = self._own.last()
@@ -322,7 +339,7 @@ class Disk:
                 self._own.touch(batch.touched)
                 for entry in entries:
                     self._place(entry, parts)
-                self._own.keep(facts)
+                self._own.keep(batch.facts)
                 after = self._own.last()
             with self._reading:
                 if self._seen == before:
@@ -335,23 +352,12 @@ class Disk:
     def _entry(self, key: Key, result: Result, parts: dict[bytes, Path]) -> Entry | None:
         """The result packed, its large contents prepared; None when it is alive."""
         try:
-            outputs = {name: self._stored(self._storage.pack(value), parts) for name, value in result.outputs.items()}
+            outputs = {name: self._packing.pack(value, parts) for name, value in result.outputs.items()}
         except Unstorable as reason:
             self._alive[key] = str(reason)
             self.keep(_alive(key), str(reason).encode())
             return None
         return Entry(key, result.size, result.seconds, outputs)
-
-    def _stored(self, packed: Packed, parts: dict[bytes, Path]) -> Inline | Content:
-        if not packed.buffers and len(json.dumps(packed.structure)) <= SMALL:
-            return Inline(packed.structure)
-        written = container.write(packed)
-        hash, size = container.content_hash(written), sum(memoryview(part).nbytes for part in written)
-        if size <= SMALL:
-            return Content(hash, size, b"".join(written))
-        if hash not in parts and not self._contents.there(hash, size):
-            parts[hash] = self._contents.prepare(written)
-        return Content(hash, size)
 
     def _place(self, entry: Entry, parts: Mapping[bytes, Path]) -> None:
         """Within the transaction: books and files change together."""
@@ -388,9 +394,3 @@ class Disk:
 
 def _alive(key: Key) -> str:
     return f"alive {key.hex()}"
-
-
-class _Damaged(Exception):
-    def __init__(self, hash: bytes) -> None:
-        super().__init__(hash.hex())
-        self.hash = hash

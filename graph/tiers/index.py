@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from graph.keys import SIZE, Key, Record
+from graph.tiers.batch import Fact
 
 log = logging.getLogger("weft.cache")
 
@@ -292,11 +293,18 @@ class Index:
         found = row.fetchone()
         return None if found is None else opened(name.encode(), found[0])
 
-    def keep(self, facts: Mapping[str, bytes]) -> None:
-        self._db.executemany(
-            "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)",
-            [(self._edition, name, sealed(name.encode(), body)) for name, body in facts.items()],
-        )
+    def keep(self, facts: Mapping[str, Fact]) -> None:
+        """Within a transaction, as what is there may enter what is written."""
+        for name, fact in facts.items():
+            body = fact if isinstance(fact, bytes) else fact(self._believed(name))
+            row = (self._edition, name, sealed(name.encode(), body))
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", row)
+
+    def _believed(self, name: str) -> bytes | None:
+        try:
+            return self.fact(name)
+        except ValueError:
+            return None
 
 
 def open_both(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from graph import call, node
 from graph.node import spec_of
 from graph.problems import InvalidGraph
 from tests.graph.lab import Lab, add, document, entry
+from tests.graph.neighbour import opened
 
 
 @node("Range", category="lab")
@@ -129,6 +131,27 @@ def test_a_node_grows_in_place_of_itself() -> None:
     assert bench.run(nodes).outputs["out"] == {"int": 7}
     other = document(n=entry("Add", a=3, b=3), out=entry("Show", value=("n", "int")))
     assert bench.ran(other) == ["out"], "what grew has the keys of what is drawn"
+
+
+def test_what_a_node_grows_into_is_foretold_after_a_restart_too(tmp_path: Path) -> None:
+    def restarted() -> Lab:
+        bench = lab()
+        bench.cache = opened(tmp_path)
+        return bench
+
+    def grown(value: int, id: str = "t") -> Any:
+        bench = restarted()
+        nodes = document(**{id: entry("Twice", value=value), "out": entry("Show", value=(id, "int"))})
+        told = bench.explain(nodes)[id].grows
+        bench.run(nodes)
+        bench.cache.close()
+        return told
+
+    assert grown(3) == {}, "nobody knows that it grows"
+    foretold = grown(4)
+    assert {id: type for id, (type, _) in foretold.items()} == {"t/1": "Add", "t/2": "Add"}
+    assert all(cost.ms > 0 for _, cost in foretold.values())
+    assert grown(5, "another") is None, "nodes of this definition grow; into what is not known of this one"
 
 
 @pytest.mark.parametrize(("type", "message"), [("Endless", "expands into itself"), ("Deep", "at most 64 levels")])

@@ -119,6 +119,14 @@ def meet(value: int, mine: str, other: str) -> int:
     return value
 
 
+@node("Hold", category="test")
+def hold(value: int, log: str, until: str) -> int:
+    """Adds its process to the file `log` and returns once there is the file `until`."""
+    with Path(log).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    return meet(value, log, until)
+
+
 @node("Mess", category="test")
 def mess(value: int) -> int:
     """Leaves the process in disorder."""

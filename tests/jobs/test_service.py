@@ -227,7 +227,7 @@ def test_the_cache_says_what_it_holds_and_lets_go(bench) -> None:
         await bench.run(SUM)
         before = await bench.jobs.cache()
         assert 0 < before["host"]["used"] <= before["host"]["budget"]
-        assert (await bench.jobs.cache(["host"]))["host"]["results"] == 0
+        assert (await bench.jobs.cache(["host", "disk"]))["host"]["results"] == 0
         plan = await bench.jobs.explain(document(SUM))
         assert {node["state"] for node in plan["nodes"].values()} == {"run"}
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,56 @@ def test_a_job_goes_where_most_of_what_it_needs_is(bench) -> None:
         for more in (1, 2, 3):
             for value in (1, 2, 1):
                 assert worker_of(bench, await bench.run(slow(value, more))) == homes[value]
+
+    bench(scenario, workers=2)
+
+
+def held(data: Path, value: int) -> dict[str, Any]:
+    """Something to compute that waits for the file "leave", and a sum of it that is another for each value."""
+    inputs = {"value": 3, "log": str(data / "log"), "until": str(data / "leave")}
+    return {"1": ("Hold", inputs), "2": ("Add", {"left": "@1", "right": value}), "3": ("Show", {"value": "@2"})}
+
+
+async def until(met: Callable[[], bool]) -> None:
+    while not met():  # noqa: ASYNC110 - files tell nobody
+        await asyncio.sleep(0.01)
+
+
+def begun(data: Path) -> list[str]:
+    """The processes that have begun to compute."""
+    return (data / "log").read_text().splitlines() if (data / "log").exists() else []
+
+
+def test_what_jobs_on_two_workers_ask_for_at_once_is_computed_once(bench) -> None:
+    async def scenario(bench: Bench) -> None:
+        await until_ready(bench, 2)
+        claims = bench.data / "cache" / "claims"
+        before = claims.stat().st_mtime_ns
+        jobs = [await bench.jobs.submit(document(held(bench.data, value))) for value in (1, 1, 2)]
+        await until(lambda: claims.stat().st_mtime_ns > before)
+        (bench.data / "leave").touch()
+        for id in jobs:
+            await bench.events(id)
+            assert (await bench.jobs.get(id)).state == "done"
+        assert worker_of(bench, jobs[0]) != worker_of(bench, jobs[1])
+        assert len(begun(bench.data)) == 1
+        ran = [[id for id, node in (await bench.nodes(job)).items() if node["state"] == "ran"] for job in jobs]
+        assert sorted(ran) == [[], ["1", "2", "3"], ["2", "3"]]
+
+    bench(scenario, workers=2)
+
+
+def test_who_waits_for_a_worker_that_is_killed_computes_itself(bench) -> None:
+    async def scenario(bench: Bench) -> None:
+        await until_ready(bench, 2)
+        jobs = [await bench.jobs.submit(document(held(bench.data, value))) for value in (1, 2)]
+        await until(lambda: len(begun(bench.data)) == 1)
+        os.kill(int(begun(bench.data)[0]), signal.SIGKILL)
+        await until(lambda: len(begun(bench.data)) == 2)
+        (bench.data / "leave").touch()
+        for id in jobs:
+            await bench.events(id)
+        assert [(await bench.jobs.get(id)).state for id in jobs] == ["done", "done"]
 
     bench(scenario, workers=2)
 

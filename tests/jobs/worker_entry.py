@@ -10,8 +10,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from graph.cache import Cache, Memory
 from graph.context import Context, OutputFile
 from graph.graph import Builder
+from graph.ledger import Account
 from graph.node import collect
 from graph.registry import Registry
+from graph.storage import PlainStorage
+from graph.tiers.disk import Disk
 from graph.values import PlainTraits
 from jobs import worker
 from jobs.engine import Engine
@@ -35,11 +38,12 @@ class Traits(PlainTraits):
 def engine(data: Path) -> Engine:
     files = FileStore([], data, Hashes(data / "hashes.db"))
     registry = Registry(collect(nodes))
+    disk = Disk(data / "cache", Account(1 << 24), PlainStorage(), "tests")
     return Engine(
         registry=registry,
         packs=[],
         builder=Builder(registry, files),
-        cache=Cache([Memory(1 << 24)], Traits(files)),
+        cache=Cache([Memory(1 << 24)], Traits(files), disk=disk),
         files=files,
         context=Context(save=OutputWriter(data / "output", data / "temp").save),
         limits={"cpu": 2},

@@ -18,7 +18,8 @@ from graph.keys import Record
 from graph.ledger import Account
 from graph.storage import PlainStorage
 from graph.tiers.contents import System
-from graph.tiers.disk import SMALL, Disk
+from graph.tiers.disk import Disk
+from graph.tiers.packing import SMALL
 from graph.tiers.tier import Result
 from tests.graph.tiers.faults import Faulty
 
