@@ -5,7 +5,7 @@ import { Catalogue } from "../../web/core/catalogue.js";
 import { colourOf, TYPE_COLOURS } from "../../web/core/colours.js";
 import { candidates, fits, matchingPort, refusal } from "../../web/core/connect.js";
 import { Document } from "../../web/core/document.js";
-import { search } from "../../web/core/search.js";
+import { NodeIndex } from "../../web/core/search.js";
 import { batch, computed, effect, signal } from "../../web/core/store.js";
 import { t } from "../../web/core/strings.js";
 import "./language.js";
@@ -46,12 +46,15 @@ test("a dragged link finds its port: the exact type first, then what fits", () =
 
 test("search finds by letters in order, prefers starts of words and whole words", () => {
   const found = (/** @type {string} */ query) =>
-    search([spec("VAEDecode", [], []), spec("VAEEncode", [], []), spec("ModelMerge", [], []), spec("KSampler", [], []), spec("LoadImage", [], [])], query).map((each) => each.id);
+    new NodeIndex([spec("VAEDecode", [], []), spec("VAEEncode", [], []), spec("ModelMerge", [], []), spec("KSampler", [], []), spec("LoadImage", [], [])]).find(query).map((each) => each.id);
   assert.equal(found("vd")[0], "VAEDecode");
   assert.equal(found("merge")[0], "ModelMerge");
   assert.equal(found("mm")[0], "ModelMerge");
   assert.equal(found("SAMP")[0], "KSampler");
   assert.deepEqual(found("zzz"), []);
+  assert.equal(found("采样")[0], "KSampler", "in Chinese");
+  assert.equal(found("open picture")[0], "LoadImage", "by words that mean the same");
+  assert.deepEqual(found("vae dec"), ["VAEDecode"], "every word counts");
   assert.equal(found("").length, 5);
   assert.equal(found("test").length, 5, "by category");
 });

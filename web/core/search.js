@@ -1,6 +1,9 @@
-/** Fuzzy search over node definitions: every letter of the query in order, better when together and at the start of words. */
+/** Fuzzy search over node definitions: every letter of a word in order, better when together and at the start of words; words that mean the same count too. */
+
+import { WORDS } from "./words.js";
 
 /** @import {NodeSpec} from "./types.js" */
+/** @typedef {{spec: NodeSpec, title: string, id: string, rest: string}} Entry  lower case, but for `spec` */
 
 /** Word starts: after a space, a separator, or where a capital follows a small letter. @param {string} text @param {number} index */
 const startsWord = (text, index) =>
@@ -10,10 +13,10 @@ const startsWord = (text, index) =>
  * How well a query matches a text; 0 when it does not.
  * @param {string} query  lower case
  * @param {string} text
+ * @param {string} lower  the text in lower case
  */
-function score(query, text) {
+export function score(query, text, lower = text.toLowerCase()) {
   if (query === "") return 1;
-  const lower = text.toLowerCase();
   const whole = lower.indexOf(query);
   if (whole >= 0) return 100 + query.length * 4 + (startsWord(text, whole) ? 60 : 0) - text.length / 10 - whole / 10;
   let [total, at, previous] = [0, 0, -2];
@@ -28,17 +31,61 @@ function score(query, text) {
   return Math.max(0.01, total - text.length / 20);
 }
 
-/**
- * Definitions that match, best first; ties and an empty query in order of title.
- * @param {Iterable<NodeSpec>} specs
- * @param {string} query
- * @returns {NodeSpec[]}
- */
-export function search(specs, query) {
-  const wanted = query.trim().toLowerCase();
-  return [...specs]
-    .map((spec) => ({ spec, points: Math.max(score(wanted, spec.title) * 2, score(wanted, spec.id) * 1.8, score(wanted, spec.category)) }))
-    .filter(({ points }) => points > 0)
-    .sort((a, b) => b.points - a.points || a.spec.title.localeCompare(b.spec.title))
-    .map(({ spec }) => spec);
+/** What means the same as a word, or as one that begins with it. @param {string} word  lower case @returns {readonly string[]} */
+function meanings(word) {
+  const enough = /[^\x00-\x7f]/.test(word) || word.length >= 3;
+  if (!enough) return [];
+  return [...new Set(WORDS.filter((group) => group.some((each) => each.startsWith(word))).flat())].filter((each) => /^[\x00-\x7f]+$/.test(each) && each !== word);
+}
+
+/** A set of definitions to search again and again. */
+export class NodeIndex {
+  /** @type {readonly Entry[]} */
+  #entries;
+
+  /** @param {Iterable<NodeSpec>} specs */
+  constructor(specs) {
+    this.#entries = [...specs]
+      .map((spec) => ({
+        spec,
+        title: spec.title.toLowerCase(),
+        id: spec.id.toLowerCase(),
+        rest: [spec.category, ...[...spec.inputs, ...spec.outputs].map((port) => `${port.name} ${port.type}`)].join(" ").toLowerCase(),
+      }))
+      .sort((a, b) => a.spec.title.localeCompare(b.spec.title));
+  }
+
+  /**
+   * Definitions that match every word, best first; for an empty query the recent ones, then all by title.
+   * @param {string} query
+   * @param {readonly string[]} recent  ids, the latest first
+   * @returns {NodeSpec[]}
+   */
+  find(query, recent = []) {
+    const words = query.trim().toLowerCase().split(/\s+/).filter(Boolean).map((word) => ({ word, same: meanings(word) }));
+    const whole = words.map(({ word }) => word).join(" ");
+    /** @type {{spec: NodeSpec, points: number}[]} */
+    const found = [];
+    for (const entry of this.#entries) {
+      let points = 0;
+      for (const { word, same } of words) {
+        const best = pointsOf(entry, word, same);
+        points = best === 0 ? -Infinity : points + best;
+      }
+      if (words.length > 1) points = Math.max(points, score(whole, entry.spec.title, entry.title) * 2 || -Infinity);
+      if (points === -Infinity) continue;
+      const latest = recent.indexOf(entry.spec.id);
+      found.push({ spec: entry.spec, points: points + (latest < 0 ? 0 : words.length === 0 ? 1000 - latest : 12) });
+    }
+    return found.sort((a, b) => b.points - a.points).map(({ spec }) => spec);
+  }
+}
+
+/** @param {Entry} entry @param {string} word @param {readonly string[]} same */
+function pointsOf({ spec, title, id, rest }, word, same) {
+  const own = Math.max(score(word, spec.title, title) * 2, score(word, spec.id, id) * 1.8);
+  if (own >= 100) return own;
+  const near = rest.includes(word) ? 90 - rest.length / 50 : 0;
+  const meant = same.some((each) => title.includes(each) || id.includes(each)) ? 96 - title.length / 10 : 0;
+  return Math.max(own, near, meant);
 }

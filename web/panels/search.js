@@ -1,21 +1,25 @@
-/** The box that finds a node to add: by name, category or the type of the link being drawn. */
+/** The box that finds a kind of node: by name, category, synonym or the type of the link being drawn; the recent ones first. */
 
 import { h, setText } from "../dom.js";
 import { colourOf } from "../core/colours.js";
-import { candidates, matchingPort } from "../core/connect.js";
-import { search } from "../core/search.js";
+import { instanceType, isComponent, mayUse } from "../core/components.js";
+import { matchingPort } from "../core/connect.js";
+import { NodeIndex } from "../core/search.js";
 import { t } from "../core/strings.js";
 
 /** @import {Editor} from "../core/editor.js" */
 /** @import {NodeSpec, Point, PortRef} from "../core/types.js" */
 
 const SHOWN = 60;
+const RECENT = "weft.recent";
+const RECENT_MOST = 12;
 
 export class NodeSearch {
   element = h("dialog", { class: "search", closedby: "any", "aria-label": t("search.title") });
   #box = h("input", { class: "search-box", type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "search-list", "aria-autocomplete": "list", spellcheck: "false", "aria-label": t("search.placeholder"), placeholder: t("search.placeholder") });
   #scope = h("div", { class: "search-scope", hidden: true });
   #list = h("div", { class: "search-list", id: "search-list", role: "listbox", "aria-label": t("search.title") });
+  #index = new NodeIndex([]);
   /** @type {NodeSpec[]} */
   #found = [];
   #chosen = 0;
@@ -37,13 +41,15 @@ export class NodeSearch {
    * @param {Point} at  on the screen
    * @param {PortRef | null} from  the port whose link is to be continued
    * @param {(spec: NodeSpec) => void} pick
+   * @param {string} title  of the node that another kind is looked for
    */
-  open(at, from, pick) {
+  open(at, from, pick, title = "") {
     this.#from = from;
     this.#pick = pick;
     this.#box.value = "";
-    this.#scope.toggleAttribute("hidden", from === null);
-    if (from) setText(this.#scope, t("search.for", { type: from.type }));
+    this.#scope.toggleAttribute("hidden", from === null && title === "");
+    setText(this.#scope, from ? t("search.for", { type: from.type }) : t("search.swap", { title }));
+    this.#index = new NodeIndex(this.#offered());
     this.element.showModal();
     this.#search();
     const { style, offsetWidth, offsetHeight } = this.element;
@@ -52,9 +58,16 @@ export class NodeSearch {
     this.#box.focus();
   }
 
+  /** Every kind of node that may be added, and would take the link. @returns {NodeSpec[]} */
+  #offered() {
+    const { catalogue, document } = this.#editor;
+    const components = [...document.components].filter(([name]) => mayUse(document, name)).map(([name, ports]) => catalogue.instance(document, instanceType(name), ports));
+    const from = this.#from;
+    return [...catalogue.specs.values(), ...components].filter((spec) => from === null || matchingPort(spec, from) !== null);
+  }
+
   #search() {
-    const { catalogue } = this.#editor;
-    this.#found = search(this.#from ? candidates(catalogue, this.#from) : catalogue.specs.values(), this.#box.value).slice(0, SHOWN);
+    this.#found = this.#index.find(this.#box.value, recent()).slice(0, SHOWN);
     this.#chosen = 0;
     const none = this.#from ? t("search.noneFor", { type: this.#from.type }) : t("search.none");
     this.#list.replaceChildren(
@@ -112,6 +125,18 @@ export class NodeSearch {
   /** @param {NodeSpec} spec */
   #take(spec) {
     this.element.close();
+    if (!isComponent(spec.id)) localStorage.setItem(RECENT, JSON.stringify([spec.id, ...recent().filter((id) => id !== spec.id)].slice(0, RECENT_MOST)));
     this.#pick(spec);
+  }
+}
+
+/** Kinds of node added lately, the latest first. @returns {string[]} */
+function recent() {
+  try {
+    const kept = JSON.parse(localStorage.getItem(RECENT) ?? "[]");
+    return Array.isArray(kept) ? kept.map(String) : [];
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return [];
   }
 }

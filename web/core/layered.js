@@ -1,0 +1,356 @@
+/**
+ * Layered drawing of a directed graph (after Sugiyama, Tagawa and Toda 1981): each item in a column right of what it
+ * reads; in turns from either side every column is put in the order, and at the heights, that its neighbours want; the
+ * drawing with the fewest crossings is kept and its neighbours swapped where that takes more away. Links are drawn
+ * straight past columns, so what is counted is what is seen. Parts that are not linked lie under each other. The same
+ * input gives the same drawing.
+ */
+
+/** @import {Point} from "./types.js" */
+/** @typedef {{id: string, w: number, h: number}} Item */
+/** @typedef {{from: string, to: string, fromY: number, toY: number}} Edge  y of its ends from the top of their items */
+/** @typedef {{x: number, y: number}} Gap */
+/**
+ * @typedef {{item: Item, x: number, y: number, key: number, ins: Joint[], outs: Joint[], lines: number[]}} Vertex
+ * @typedef {{at: Vertex, thereY: number, hereY: number}} Joint  another vertex, and heights there and here
+ * @typedef {{a: Vertex, b: Vertex, aY: number, bY: number}} Line  from left to right
+ */
+
+const SWEEPS = 10;
+/** Pairs of lines that may be looked at in search of a better drawing. */
+const EFFORT = 500_000;
+
+/**
+ * @param {readonly Item[]} items  in the order they should keep where nothing else decides
+ * @param {readonly Edge[]} edges
+ * @param {Gap} gap
+ * @returns {Map<string, Point>} top left corners, from 0, 0
+ */
+export function layered(items, edges, gap) {
+  /** @type {Map<string, Point>} */
+  const places = new Map();
+  const { parts, loners } = partsOf(items, edges);
+  let y = 0;
+  let widest = 0;
+  for (const part of parts) {
+    const vertices = drawPart(part.items, part.edges, gap);
+    const top = Math.min(...vertices.map((vertex) => vertex.y));
+    for (const vertex of vertices) places.set(vertex.item.id, { x: vertex.x, y: Math.round(vertex.y - top) + y });
+    y += Math.max(...vertices.map((vertex) => vertex.y + vertex.item.h)) - top + 2 * gap.y;
+    widest = Math.max(widest, ...vertices.map((vertex) => vertex.x + vertex.item.w));
+  }
+  let [x, row] = [0, 0];
+  for (const item of loners) {
+    if (x > 0 && x + item.w > Math.max(widest, 1200)) [x, y, row] = [0, y + row + gap.y, 0];
+    places.set(item.id, { x, y });
+    x += item.w + gap.x;
+    row = Math.max(row, item.h);
+  }
+  return places;
+}
+
+/** @param {readonly Item[]} items @param {readonly Edge[]} edges */
+function partsOf(items, edges) {
+  const leader = new Map(items.map((item) => [item.id, item.id]));
+  const find = (/** @type {string} */ id) => {
+    let root = id;
+    while (leader.get(root) !== root) root = /** @type {string} */ (leader.get(root));
+    for (let at = id; at !== root; ) {
+      const next = /** @type {string} */ (leader.get(at));
+      leader.set(at, root);
+      at = next;
+    }
+    return root;
+  };
+  const linked = new Set();
+  for (const { from, to } of edges) {
+    leader.set(find(from), find(to));
+    linked.add(from).add(to);
+  }
+  /** @type {Map<string, {items: Item[], edges: Edge[]}>} */
+  const parts = new Map();
+  for (const item of items) {
+    if (!linked.has(item.id)) continue;
+    const part = parts.get(find(item.id)) ?? { items: [], edges: [] };
+    parts.set(find(item.id), part);
+    part.items.push(item);
+  }
+  for (const edge of edges) parts.get(find(edge.from))?.edges.push(edge);
+  return { parts: [...parts.values()], loners: items.filter((item) => !linked.has(item.id)) };
+}
+
+/**
+ * The column of each item: one right of the rightmost it reads; then nearer to its readers where that shortens links.
+ * Edges that close a circle do not count.
+ * @param {readonly Item[]} items
+ * @param {readonly Edge[]} edges
+ * @returns {Map<string, number>}
+ */
+function columnsOf(items, edges) {
+  const lists = () => new Map(items.map((item) => [item.id, /** @type {string[]} */ ([])]));
+  const [sources, readers] = [lists(), lists()];
+  for (const { from, to } of edges) {
+    if (from === to) continue;
+    sources.get(to)?.push(from);
+    readers.get(from)?.push(to);
+  }
+  /** @type {Map<string, number>} */
+  const column = new Map();
+  const waiting = new Map(items.map((item) => [item.id, sources.get(item.id)?.length ?? 0]));
+  const order = items.filter((item) => waiting.get(item.id) === 0).map((item) => item.id);
+  const placed = new Set(order);
+  for (let at = 0; placed.size < items.length || at < order.length; at++) {
+    if (at === order.length) {
+      const stuck = /** @type {Item} */ (items.find((item) => !placed.has(item.id)));
+      order.push(stuck.id);
+      placed.add(stuck.id);
+    }
+    const id = order[at];
+    column.set(id, Math.max(0, .../** @type {string[]} */ (sources.get(id)).map((source) => (column.get(source) ?? -1) + 1)));
+    for (const reader of /** @type {string[]} */ (readers.get(id))) {
+      const left = /** @type {number} */ (waiting.get(reader)) - 1;
+      waiting.set(reader, left);
+      if (left > 0 || placed.has(reader)) continue;
+      placed.add(reader);
+      order.push(reader);
+    }
+  }
+  for (const id of order.reverse()) {
+    const [ins, outs] = [/** @type {string[]} */ (sources.get(id)), /** @type {string[]} */ (readers.get(id))];
+    const nearest = Math.min(...outs.map((reader) => /** @type {number} */ (column.get(reader)))) - 1;
+    if (outs.length > ins.length && nearest > /** @type {number} */ (column.get(id)) && nearest < Infinity) column.set(id, nearest);
+  }
+  const first = Math.min(...column.values());
+  for (const [id, at] of column) column.set(id, at - first);
+  return column;
+}
+
+/** @param {readonly Item[]} items @param {readonly Edge[]} edges @param {Gap} gap @returns {Vertex[]} */
+function drawPart(items, edges, gap) {
+  const column = columnsOf(items, edges);
+  /** @type {Vertex[][]} */
+  const columns = Array.from({ length: Math.max(...column.values()) + 1 }, () => []);
+  const vertexOf = new Map(items.map((item) => {
+    /** @type {Vertex} */
+    const vertex = { item, x: 0, y: 0, key: 0, ins: [], outs: [], lines: [] };
+    columns[/** @type {number} */ (column.get(item.id))].push(vertex);
+    return [item.id, vertex];
+  }));
+  let x = 0;
+  for (const vertices of columns) {
+    for (const vertex of vertices) vertex.x = x;
+    x += Math.max(...vertices.map((vertex) => vertex.item.w)) + gap.x;
+  }
+  const lines = linesOf(edges, vertexOf);
+  const pairs = pairsOf(lines);
+  walkOrder(columns, gap.y);
+  settle(columns, lines, pairs, gap.y);
+  improve(columns, lines, pairs, gap.y);
+  return columns.flat();
+}
+
+/** @param {readonly Edge[]} edges @param {ReadonlyMap<string, Vertex>} vertexOf @returns {Line[]} from left to right */
+function linesOf(edges, vertexOf) {
+  /** @type {Line[]} */
+  const lines = [];
+  for (const edge of edges) {
+    let [a, b] = [/** @type {Vertex} */ (vertexOf.get(edge.from)), /** @type {Vertex} */ (vertexOf.get(edge.to))];
+    let [aY, bY] = [edge.fromY, edge.toY];
+    if (a.x === b.x) continue;
+    if (a.x > b.x) [a, b, aY, bY] = [b, a, bY, aY];
+    lines.push({ a, b, aY, bY });
+    a.outs.push({ at: b, thereY: bY, hereY: aY });
+    b.ins.push({ at: a, thereY: aY, hereY: bY });
+  }
+  lines.sort((p, q) => p.a.x - q.a.x || p.b.x - q.b.x);
+  for (const [index, line] of lines.entries()) {
+    line.a.lines.push(index);
+    line.b.lines.push(index);
+  }
+  return lines;
+}
+
+/** For each line the later ones it may cross: those above the same stretch, with other ends. @param {readonly Line[]} lines @returns {Int32Array[]} */
+function pairsOf(lines) {
+  let room = EFFORT / 2;
+  return lines.map((line, index) => {
+    const end = line.b.x;
+    const met = [];
+    for (let other = index + 1; other < lines.length && lines[other].a.x < end && room > 0; other++) {
+      if (lines[other].a === line.a && lines[other].aY === line.aY) continue;
+      met.push(other);
+      room -= 1;
+    }
+    return Int32Array.from(met);
+  });
+}
+
+/** Whether two lines cross. The second begins at or right of the first's beginning. @param {Line} p @param {Line} q */
+function cross(p, q) {
+  const [x1, x2] = [q.a.x + q.a.item.w, Math.min(p.b.x, q.b.x)];
+  const [pX, pY, pSlope] = slope(p);
+  const [qX, qY, qSlope] = slope(q);
+  const above = pY + (x1 - pX) * pSlope - (qY + (x1 - qX) * qSlope);
+  const under = pY + (x2 - pX) * pSlope - (qY + (x2 - qX) * qSlope);
+  return above * under < -1e-6;
+}
+
+/** @param {Line} line @returns {[number, number, number]} where it begins, and how much it falls */
+function slope({ a, b, aY, bY }) {
+  const x = a.x + a.item.w;
+  const y = a.y + aY;
+  return [x, y, (b.y + bY - y) / Math.max(1, b.x - x)];
+}
+
+/** @param {readonly Line[]} lines @param {readonly Int32Array[]} pairs */
+function countCrossings(lines, pairs) {
+  let count = 0;
+  for (let index = 0; index < lines.length; index++) {
+    const line = lines[index];
+    for (const other of pairs[index]) if (cross(line, lines[other])) count += 1;
+  }
+  return count;
+}
+
+/** First order: as a walk along the links, from the first item, comes by. @param {Vertex[][]} columns @param {number} gap */
+function walkOrder(columns, gap) {
+  const met = new Map(columns.map((vertices) => [vertices[0].x, /** @type {Vertex[]} */ ([])]));
+  const seen = new Set();
+  for (const start of columns.flat()) {
+    const open = [start];
+    for (let vertex = open.pop(); vertex; vertex = open.pop()) {
+      if (seen.has(vertex)) continue;
+      seen.add(vertex);
+      met.get(vertex.x)?.push(vertex);
+      const near = [...vertex.ins, ...vertex.outs].sort((p, q) => p.hereY - q.hereY);
+      for (const joint of near.reverse()) if (!seen.has(joint.at)) open.push(joint.at);
+    }
+  }
+  for (const [at, vertices] of columns.entries()) {
+    columns[at] = met.get(vertices[0].x) ?? [];
+    let y = 0;
+    for (const vertex of columns[at]) {
+      vertex.y = y;
+      y += vertex.item.h + gap;
+    }
+  }
+}
+
+/** Sweep over the columns, and keep the drawing with the fewest crossings. @param {Vertex[][]} columns @param {readonly Line[]} lines @param {readonly Int32Array[]} pairs @param {number} gap */
+function settle(columns, lines, pairs, gap) {
+  const vertices = columns.flat();
+  let [fewest, best] = [Infinity, /** @type {number[]} */ ([])];
+  for (let sweep = 0; sweep < SWEEPS && fewest > 0; sweep++) {
+    const down = sweep % 2 === 0;
+    for (let step = 0; step < columns.length; step++) {
+      const column = columns[down ? step : columns.length - 1 - step];
+      pull(column, down ? "ins" : "outs", gap, sweep < SWEEPS - 2);
+    }
+    const crossings = countCrossings(lines, pairs);
+    if (crossings < fewest) [fewest, best] = [crossings, vertices.map((vertex) => vertex.y)];
+  }
+  for (const [index, vertex] of vertices.entries()) vertex.y = best[index];
+  for (const column of columns) column.sort((p, q) => p.y - q.y);
+}
+
+/**
+ * Bring a column to where its neighbours want it: sorted by that, then as near to it as vertices that must not overlap
+ * can be, in blocks that lie where their members want on average.
+ * @param {Vertex[]} vertices
+ * @param {"ins" | "outs"} side
+ * @param {number} gap
+ * @param {boolean} sort
+ */
+function pull(vertices, side, gap, sort) {
+  for (const vertex of vertices) {
+    const joints = vertex[side];
+    let sum = 0;
+    for (const joint of joints) sum += joint.at.y + joint.thereY - joint.hereY;
+    vertex.key = joints.length > 0 ? sum / joints.length : vertex.y;
+  }
+  if (sort) vertices.sort((p, q) => p.key - q.key || p.y - q.y);
+  /** @type {{first: number, sum: number, weight: number, h: number}[]} */
+  const blocks = [];
+  for (let index = 0; index < vertices.length; index++) {
+    const vertex = vertices[index];
+    const weight = vertex[side].length > 0 ? 1 : 0.05;
+    let block = { first: index, sum: vertex.key * weight, weight, h: vertex.item.h + gap };
+    for (let above = blocks.at(-1); above && above.sum / above.weight + above.h > block.sum / block.weight; above = blocks.at(-1)) {
+      blocks.pop();
+      block = { first: above.first, sum: above.sum + block.sum - above.h * block.weight, weight: above.weight + block.weight, h: above.h + block.h };
+    }
+    blocks.push(block);
+  }
+  for (let at = 0; at < blocks.length; at++) {
+    let y = blocks[at].sum / blocks[at].weight;
+    for (let index = blocks[at].first; index < (blocks[at + 1]?.first ?? vertices.length); index++) {
+      vertices[index].y = y;
+      y += vertices[index].item.h + gap;
+    }
+  }
+}
+
+/**
+ * Swap neighbours in a column, and straighten a link of a vertex, where that takes crossings away.
+ * @param {Vertex[][]} columns
+ * @param {readonly Line[]} lines
+ * @param {readonly Int32Array[]} pairs
+ * @param {number} gap
+ */
+function improve(columns, lines, pairs, gap) {
+  /** @type {number[][]} */
+  const partners = lines.map(() => []);
+  for (const [index, others] of pairs.entries()) for (const other of others) (partners[index].push(other), partners[other].push(index));
+  let effort = EFFORT;
+  const crossingsAt = (/** @type {Vertex[]} */ ...vertices) => {
+    let count = 0;
+    for (const vertex of vertices) {
+      for (const index of vertex.lines) {
+        effort -= partners[index].length;
+        for (const other of partners[index]) if (index < other ? cross(lines[index], lines[other]) : cross(lines[other], lines[index])) count += 1;
+      }
+    }
+    return count;
+  };
+  for (let round = 0, better = true; better && round < 4 && effort > 0; round++) {
+    better = false;
+    for (const vertices of columns) {
+      for (let index = 0; index < vertices.length; index++) {
+        if (index + 1 < vertices.length && swap(vertices, index, gap, crossingsAt)) better = true;
+        if (straighten(vertices, index, gap, crossingsAt)) better = true;
+      }
+    }
+  }
+}
+
+/** @param {Vertex[]} vertices @param {number} index @param {number} gap @param {(...vertices: Vertex[]) => number} crossingsAt */
+function swap(vertices, index, gap, crossingsAt) {
+  const [upper, lower] = [vertices[index], vertices[index + 1]];
+  const before = crossingsAt(upper, lower);
+  if (before === 0) return false;
+  const [y1, y2] = [upper.y, lower.y];
+  [lower.y, upper.y] = [y1, Math.max(y1 + lower.item.h + gap, y2 + lower.item.h - upper.item.h)];
+  if (crossingsAt(upper, lower) >= before) {
+    [upper.y, lower.y] = [y1, y2];
+    return false;
+  }
+  [vertices[index], vertices[index + 1]] = [lower, upper];
+  return true;
+}
+
+/** @param {Vertex[]} vertices @param {number} index @param {number} gap @param {(...vertices: Vertex[]) => number} crossingsAt */
+function straighten(vertices, index, gap, crossingsAt) {
+  const vertex = vertices[index];
+  let fewest = crossingsAt(vertex);
+  if (fewest === 0) return false;
+  const [above, under] = [vertices[index - 1], vertices[index + 1]];
+  const [least, most] = [above ? above.y + above.item.h + gap : -Infinity, under ? under.y - vertex.item.h - gap : Infinity];
+  let [best, better] = [vertex.y, false];
+  for (const joint of [...vertex.ins, ...vertex.outs]) {
+    vertex.y = Math.max(least, Math.min(most, joint.at.y + joint.thereY - joint.hereY));
+    const crossings = crossingsAt(vertex);
+    if (crossings < fewest) [fewest, best, better] = [crossings, vertex.y, true];
+  }
+  vertex.y = best;
+  return better;
+}

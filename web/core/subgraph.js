@@ -1,0 +1,299 @@
+/** Making a component of some nodes, putting its nodes back in its place, and its ports. */
+
+import { REROUTE } from "./catalogue.js";
+import { addComponent, componentName, dropComponent, freeName, instanceType, isComponent } from "./components.js";
+import { BadDocument } from "./document.js";
+import { isLink, linksOf } from "./level.js";
+
+/** @import {Change, Document} from "./document.js" */
+/** @import {ComponentPorts, InputPort, Link, NodeData, OutputPort, Place, Point} from "./types.js" */
+
+/**
+ * Make a component of nodes of the sheet on the table, and an instance of it in their place. Links across the border
+ * become ports, one for each output outside that is read, and one for each output inside that is read from outside.
+ * @param {Document} document
+ * @param {Iterable<string>} ids
+ * @param {string} wanted  its name, if it is free
+ * @returns {{changes: Change[], id: string, name: string}}
+ */
+export function makeComponent(document, ids, wanted) {
+  const inside = new Set([...ids].filter((id) => document.nodes.has(id)));
+  if (inside.size === 0) throw new BadDocument("A component is made of at least one node.");
+  const name = freeName(wanted, (each) => document.components.has(each));
+  const id = document.freeId();
+  const border = readBorder(document, inside);
+  const { level } = document;
+  /** @type {Change[]} */
+  const inner = [...inside].map((each) => {
+    const node = /** @type {NodeData} */ (document.nodes.get(each));
+    const inputs = { ...node.inputs, ...border.replaced.get(each) };
+    const kept = Object.fromEntries(Object.entries(inputs).filter(([, value]) => value !== undefined));
+    const { frame: _, ...place } = document.places.get(each) ?? { x: 0, y: 0 };
+    return { kind: "add", id: each, node: { ...node, inputs: kept }, place: /** @type {Place} */ (place), level: name };
+  });
+  const outs = outputsOf(document, inside);
+  /** @type {Change[]} */
+  const readers = outs.ends.map((end) => ({
+    kind: "input",
+    id: end.id,
+    name: end.name,
+    value: relinked(document.input(end.id, end.name), (link) => {
+      const port = outs.ports.find((each) => each.node === link.node && each.output === link.output);
+      return port ? { node: id, output: port.name } : link;
+    }),
+    level,
+  }));
+  const place = corner([...inside].map((each) => document.places.get(each) ?? { x: 0, y: 0 }));
+  return {
+    name,
+    id,
+    changes: [
+      { kind: "component", id: name, ports: { inputs: border.ports, outputs: outs.ports }, level: name },
+      ...inner,
+      ...border.reroutes.map((change) => ({ ...change, level: name })),
+      ...readers,
+      ...[...inside].map((each) => /** @type {Change} */ ({ kind: "remove", id: each, level })),
+      { kind: "add", id, node: { type: instanceType(name), inputs: border.given }, place, level },
+      ...retargeted(document, inside, id, border.ports),
+    ],
+  };
+}
+
+/**
+ * The ports that links into some nodes become. A list that mixes links from both sides gets a reroute inside.
+ * @param {Document} document
+ * @param {ReadonlySet<string>} inside
+ */
+function readBorder(document, inside) {
+  /** @type {InputPort[]} */
+  const ports = [];
+  /** @type {Record<string, unknown>} */
+  const given = {};
+  /** @type {Map<string, Record<string, unknown>>} */
+  const replaced = new Map();
+  /** @type {Change[]} */
+  const reroutes = [];
+  /** @type {Map<string, string>} */
+  const names = new Map();
+  let next = Number(document.freeId());
+  const portFor = (/** @type {unknown} */ value, /** @type {string} */ wanted) => {
+    const key = JSON.stringify(value);
+    const known = names.get(key);
+    if (known !== undefined) return known;
+    const port = freeName(wanted, (each) => Object.hasOwn(given, each), "_");
+    names.set(key, port);
+    given[port] = value;
+    return port;
+  };
+  for (const id of inside) {
+    const place = document.places.get(id) ?? { x: 0, y: 0 };
+    for (const [input, value] of Object.entries(document.nodes.get(id)?.inputs ?? {})) {
+      const links = linksOf(value);
+      const outer = links.filter((link) => !inside.has(link.node));
+      if (outer.length === 0) continue;
+      const held = replaced.get(id) ?? {};
+      replaced.set(id, held);
+      if (outer.length === links.length) {
+        held[input] = undefined;
+        ports.push({ name: portFor(value, input), node: id, input });
+      } else {
+        held[input] = relinked(value, (link) => {
+          if (inside.has(link.node)) return link;
+          const reroute = String(next++);
+          const at = { x: place.x - 96, y: place.y + 40 * reroutes.length };
+          reroutes.push({ kind: "add", id: reroute, node: { type: REROUTE, inputs: {} }, place: at });
+          ports.push({ name: portFor(link, input), node: reroute, input: "value" });
+          return { node: reroute, output: "value" };
+        });
+      }
+    }
+  }
+  return { ports, given, replaced, reroutes };
+}
+
+/** @param {Document} document @param {ReadonlySet<string>} inside */
+function outputsOf(document, inside) {
+  /** @type {OutputPort[]} */
+  const ports = [];
+  /** @type {{id: string, name: string}[]} */
+  const ends = [];
+  for (const id of inside) {
+    for (const end of document.readers(id)) {
+      if (inside.has(end.id)) continue;
+      if (!ends.some((each) => each.id === end.id && each.name === end.name)) ends.push(end);
+      for (const link of linksOf(document.input(end.id, end.name))) {
+        if (link.node !== id || ports.some((port) => port.node === id && port.output === link.output)) continue;
+        ports.push({ name: freeName(link.output, (each) => ports.some((port) => port.name === each), "_"), node: id, output: link.output });
+      }
+    }
+  }
+  return { ports, ends };
+}
+
+/** What of the workflow's interface leads to nodes that moved into a component leads to a port of its instance. @param {Document} document @param {ReadonlySet<string>} inside @param {string} id @param {InputPort[]} ports  more are added @returns {Change[]} */
+function retargeted(document, inside, id, ports) {
+  if (document.level !== "" || !document.interface.some((port) => inside.has(port.node))) return [];
+  const moved = document.interface.map((port) => {
+    if (!inside.has(port.node)) return port;
+    const known = ports.find((each) => each.node === port.node && each.input === port.input);
+    const name = known?.name ?? freeName(port.input, (each) => ports.some((other) => other.name === each), "_");
+    if (!known) ports.push({ name, node: port.node, input: port.input });
+    return { ...port, node: id, input: name };
+  });
+  return [{ kind: "interface", ports: moved }];
+}
+
+/**
+ * Put the nodes of a component in the place of an instance of it. The component stays while other instances use it.
+ * @param {Document} document
+ * @param {string} instance
+ * @returns {{changes: Change[], ids: string[]}}
+ */
+export function unpack(document, instance) {
+  const node = document.nodes.get(instance);
+  const ports = node && isComponent(node.type) ? document.components.get(componentName(node.type)) : undefined;
+  if (!node || !ports) throw new BadDocument(`Node ${instance} is no instance of a component.`);
+  const { level } = document;
+  const name = componentName(node.type);
+  const sheet = document.sheet(name);
+  let next = Number(document.freeId());
+  const ids = new Map([...sheet.nodes.keys()].map((id) => [id, String(next++)]));
+  const at = document.places.get(instance) ?? { x: 0, y: 0 };
+  const from = corner([...sheet.places.values()]);
+  const renamed = (/** @type {Link} */ link) => ({ node: ids.get(link.node) ?? link.node, output: link.output });
+  const givenTo = (/** @type {string} */ id) =>
+    ports.inputs.filter((port) => port.node === id && Object.hasOwn(node.inputs, port.name)).map((port) => [port.input, node.inputs[port.name]]);
+  /** @type {Change[]} */
+  const added = [...sheet.nodes].map(([id, inner]) => {
+    const inputs = { ...Object.fromEntries(Object.entries(inner.inputs).map(([input, value]) => [input, relinked(value, renamed)])), ...Object.fromEntries(givenTo(id)) };
+    const { frame: _, ...place } = sheet.places.get(id) ?? { x: 0, y: 0 };
+    const mode = node.mode !== undefined ? { mode: node.mode } : {};
+    return {
+      kind: "add",
+      id: /** @type {string} */ (ids.get(id)),
+      node: { ...inner, ...mode, inputs },
+      place: /** @type {Place} */ ({ ...place, x: place.x - from.x + at.x, y: place.y - from.y + at.y, ...(at.frame === undefined ? {} : { frame: at.frame }) }),
+      level,
+    };
+  });
+  /** @type {Change[]} */
+  const readers = [...document.readers(instance)].map((end) => ({
+    kind: "input",
+    id: end.id,
+    name: end.name,
+    value: relinked(document.input(end.id, end.name), (link) => {
+      const port = link.node === instance ? ports.outputs.find((each) => each.name === link.output) : undefined;
+      return port ? { node: /** @type {string} */ (ids.get(port.node)), output: port.output } : link;
+    }),
+    level,
+  }));
+  const shown = document.interface.some((port) => port.node === instance && level === "")
+    ? [{ kind: /** @type {const} */ ("interface"), ports: document.interface.flatMap((port) => (port.node === instance ? ledInside(ports, port, ids) : [port])) }]
+    : [];
+  const gone = countInstances(document, name) === 1 ? dropComponent(document, name) : [];
+  return { changes: [...added, ...readers, { kind: "remove", id: instance, level }, ...shown, ...gone], ids: [...ids.values()] };
+}
+
+/** @param {ComponentPorts} ports @param {import("./types.js").InterfacePort} port @param {ReadonlyMap<string, string>} ids */
+const ledInside = (ports, port, ids) =>
+  ports.inputs.filter((each) => each.name === port.input).map((each) => ({ ...port, node: ids.get(each.node) ?? each.node, input: each.input }));
+
+/** @param {Document} document @param {string} name */
+export function countInstances(document, name) {
+  let count = 0;
+  for (const level of ["", ...document.components.keys()]) {
+    for (const node of document.sheet(level).nodes.values()) {
+      if (node.type === instanceType(name)) count += 1;
+      for (const value of Object.values(node.inputs)) if (/** @type {{component?: unknown} | null} */ (value)?.component === name) count += 1;
+    }
+  }
+  return count;
+}
+
+/**
+ * Give a port of a component another name, in it and in all its instances.
+ * @param {Document} document
+ * @param {string} name  of the component
+ * @param {"inputs" | "outputs"} side
+ * @param {string} from
+ * @param {string} wanted
+ * @returns {Change[]}
+ */
+export function renamePort(document, name, side, from, wanted) {
+  const ports = document.components.get(name);
+  if (!ports || wanted === "" || wanted === from) return [];
+  const to = freeName(wanted, (each) => ports[side].some((port) => port.name === each), "_");
+  const fresh = { ...ports, [side]: ports[side].map((port) => (port.name === from ? { ...port, name: to } : port)) };
+  return [{ kind: "component", id: name, ports: /** @type {ComponentPorts} */ (fresh), level: name }, ...inInstances(document, name, side, from, to)];
+}
+
+/** Take a port away from a component and its instances. @param {Document} document @param {string} name @param {"inputs" | "outputs"} side @param {string} port @returns {Change[]} */
+export function removePort(document, name, side, port) {
+  const ports = document.components.get(name);
+  if (!ports) return [];
+  const fresh = { ...ports, [side]: ports[side].filter((each) => each.name !== port) };
+  return [{ kind: "component", id: name, ports: /** @type {ComponentPorts} */ (fresh), level: name }, ...inInstances(document, name, side, port, null)];
+}
+
+/** Show an input, or an output, of an inner node as a port of its component. @param {Document} document @param {string} name @param {"inputs" | "outputs"} side @param {string} node @param {string} inner @returns {Change[]} */
+export function addPort(document, name, side, node, inner) {
+  const ports = document.components.get(name);
+  if (!ports) return [];
+  const field = side === "inputs" ? "input" : "output";
+  const known = /** @type {readonly any[]} */ (ports[side]).some((port) => port.node === node && port[field] === inner);
+  if (known) return [];
+  const port = { name: freeName(inner, (each) => ports[side].some((other) => other.name === each), "_"), node, [field]: inner };
+  return [{ kind: "component", id: name, ports: /** @type {ComponentPorts} */ ({ ...ports, [side]: [...ports[side], port] }), level: name }];
+}
+
+/** Carry the new name of a port, or its end, to the instances. @param {Document} document @param {string} name @param {"inputs" | "outputs"} side @param {string} from @param {string | null} to @returns {Change[]} */
+function inInstances(document, name, side, from, to) {
+  /** @type {Change[]} */
+  const changes = [];
+  for (const level of ["", ...document.components.keys()]) {
+    const sheet = document.sheet(level);
+    for (const [id, node] of sheet.nodes) {
+      if (node.type !== instanceType(name)) continue;
+      if (side === "inputs" && Object.hasOwn(node.inputs, from)) {
+        changes.push({ kind: "input", id, name: from, value: undefined, level });
+        if (to !== null) changes.push({ kind: "input", id, name: to, value: node.inputs[from], level });
+      }
+      for (const end of side === "outputs" ? sheet.readers(id) : []) {
+        const value = relinked(sheet.input(end.id, end.name), (link) => (link.node !== id || link.output !== from ? link : to === null ? null : { node: id, output: to }));
+        changes.push({ kind: "input", id: end.id, name: end.name, value, level });
+      }
+    }
+  }
+  const led = side === "inputs" ? document.interface.filter((port) => port.input === from && document.sheet("").nodes.get(port.node)?.type === instanceType(name)) : [];
+  if (led.length === 0) return changes;
+  const shown = document.interface.flatMap((port) => (!led.includes(port) ? [port] : to === null ? [] : [{ ...port, input: to }]));
+  return [...changes, { kind: "interface", ports: shown }];
+}
+
+/** Give a component another name everywhere. @param {Document} document @param {string} from @param {string} wanted @returns {Change[]} */
+export function renameComponent(document, from, wanted) {
+  const to = freeName(wanted.trim(), (each) => each !== from && document.components.has(each));
+  if (to === "" || to === from) return [];
+  const changes = [...addComponent(to, document.component(from)), ...dropComponent(document, from)];
+  for (const level of ["", ...document.components.keys()]) {
+    const target = level === from ? to : level;
+    for (const [id, node] of document.sheet(level).nodes) {
+      if (node.type === instanceType(from)) changes.push({ kind: "field", id, name: "type", value: instanceType(to), level: target });
+      for (const [input, value] of Object.entries(node.inputs)) {
+        if (/** @type {{component?: unknown} | null} */ (value)?.component === from) changes.push({ kind: "input", id, name: input, value: { component: to }, level: target });
+      }
+    }
+  }
+  return changes;
+}
+
+/** A value with its links changed; null takes one away. @param {unknown} value @param {(link: Link) => Link | null} change */
+function relinked(value, change) {
+  if (isLink(value)) return change(value) ?? undefined;
+  if (!Array.isArray(value)) return value;
+  const left = value.flatMap((item) => (isLink(item) ? (change(item) ?? []) : [item]));
+  return left.length === 0 && value.length > 0 ? undefined : left;
+}
+
+/** @param {readonly Point[]} points @returns {Place} */
+const corner = (points) => (points.length === 0 ? { x: 0, y: 0 } : { x: Math.min(...points.map((point) => point.x)), y: Math.min(...points.map((point) => point.y)) });
