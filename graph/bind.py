@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 
 from graph.files import Files
 from graph.fragment import Body
-from graph.node import AtMost, NodeSpec, Port, Required
+from graph.node import NodeSpec, Port, Required
 from graph.problems import Code, Problem, Problems, nearest, shown
 from graph.values import encode, encode_text
 from graph.workflow import Limits
@@ -160,8 +160,9 @@ class Binder:
                 problems.append(_refused("too_large", id, spec, port, "a smaller constant", constant))
         if read < len(given):
             problems.extend(_unknown_inputs(id, spec, given))
-        if spec.at_most is not None:
-            problems.extend(_too_much(id, spec, spec.at_most, constants))
+        if spec.at_most is not None and (excess := spec.at_most.excess(constants)) is not None:
+            message = f"node {id} {spec.title}: {excess.message}"
+            problems.append(Problem("too_large", id, excess.port, message, excess.expected, excess.got))
         head = b"".join(keys)
         return Node(spec, links, constants, tuple(external), head, b"".join(sources), frozenset(lazy), tuple(gathers))
 
@@ -263,16 +264,6 @@ def _refused(
 ) -> Problem:
     message = f"node {id} {spec.title}: input {port.name} expects {expected}, got {shown(value)}"
     return Problem(code, id, port.name, message, expected, shown(value), hint)
-
-
-def _too_much(id: str, spec: NodeSpec, bound: AtMost, constants: Mapping[str, object]) -> Iterator[Problem]:
-    factors = {name: value for name in bound.inputs if type(value := constants.get(name)) is int}
-    count = math.prod(factors.values())
-    if count > bound.count:
-        expected = f"at most {bound.count:,} {bound.units} in all"
-        message = f"node {id} {spec.title}: {' x '.join(factors)} is {count:,} {bound.units}; expected {expected}"
-        largest = max(factors, key=lambda name: factors[name])
-        yield Problem("too_large", id, largest, message, expected, f"{count:,} {bound.units}")
 
 
 def _unknown_inputs(id: str, spec: NodeSpec, given: Mapping[str, object]) -> Iterator[Problem]:

@@ -276,6 +276,8 @@ class _Run:
         if extra:
             given = {name: value for name in extra if (value := values.pop(name, None)) is not None}
             values.update({n: replace(v, given=given) for n, v in values.items() if isinstance(v, Body)})
+        if node.spec.at_most is not None and (excess := node.spec.at_most.excess(values)) is not None:
+            raise ValueError(excess.message)
         return values
 
     def _context(self, i: int) -> Context:

@@ -3,7 +3,7 @@ several that share a disk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import partial
 from threading import Lock
 from typing import Any, Protocol
@@ -56,13 +56,14 @@ class Boarding:
     """The part one run has in the flights of a cache: what it computes for others, and what it waits for.
 
     `away` is what waits for others. `told` is called by a thread of another run; other processes tell nothing, so what
-    is `abroad` has to be joined again now and then. `landings` is what others are still to be told by `tell`, which the
-    run calls without holding its own lock."""
+    is `abroad` has to be joined again now and then. Nodes that have `grown` are not waited for there: what they grew of
+    has a claim itself, and two processes could each wait for the other's. `landings` is what others are still to be
+    told by `tell`, which the run calls without holding its own lock."""
 
-    def __init__(self, flights: Flights, told: Callable[[int, Landed | None], None]) -> None:
+    def __init__(self, flights: Flights, told: Callable[[int, Landed | None], None], grown: Container[int]) -> None:
         self.away: set[int] = set()
         self.landings: list[tuple[Key, Landed | None]] = []
-        self._flights, self._told = flights, told
+        self._flights, self._told, self._grown = flights, told, grown
         self._flying: dict[int, Key] = {}
 
     def join(self, i: int, key: Key) -> bool:
@@ -72,7 +73,7 @@ class Boarding:
                 self.away.add(i)
                 return False
             self._flying[i] = key
-        if not self._flights.claimant.claim(key):
+        if not self._flights.claimant.claim(key) and i not in self._grown:
             self.away.add(i)
             return False
         self.away.discard(i)

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import FunctionType, ModuleType, NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from graph.context import Context, OutputFile
 from graph.files import Files, NoFiles
@@ -31,14 +44,33 @@ class Required:
 REQUIRED: Final = Required()
 
 
+class Excess(NamedTuple):
+    """The largest input of those that make too much together, and what is wrong in words."""
+
+    port: str
+    message: str
+    expected: str
+    got: str
+
+
 @dataclass(frozen=True)
 class AtMost:
     """How much one node makes at most: the product of its `inputs`, in `units` ("pixels"). Checked before anything
-    runs, as far as the inputs are constants."""
+    runs, as far as the inputs are constants, and where some are linked again before the node runs."""
 
     count: int
     units: str
     inputs: tuple[str, ...]
+
+    def excess(self, values: Mapping[str, object]) -> Excess | None:
+        """What is too much about these inputs; those that are no whole numbers count nothing."""
+        factors = {name: value for name in self.inputs if type(value := values.get(name)) is int}
+        count = math.prod(factors.values())
+        if count <= self.count:
+            return None
+        largest = max(factors, key=lambda name: factors[name])
+        got, expected = f"{count:,} {self.units}", f"at most {self.count:,} {self.units} in all"
+        return Excess(largest, f"{' x '.join(factors)} is {got}; expected {expected}", expected, got)
 
     def to_json(self) -> dict[str, Any]:
         return {"count": self.count, "units": self.units, "inputs": list(self.inputs)}

@@ -62,7 +62,7 @@ class Standing:
         self.values = Live(plan.records)
         self.error: NodeError | None = None
         self.cancelled = False
-        self.boarding = Boarding(cache.flights, told)
+        self.boarding = Boarding(cache.flights, told, plan.owner)
         self._plan, self._cache, self._tell = plan, cache, Teller(plan, cache, emit)
         self._state = [State.IDLE] * count
         self._ready = Ready(self._is_ready)

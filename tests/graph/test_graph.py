@@ -365,8 +365,12 @@ def test_what_is_more_than_a_node_makes_is_refused_before_it_runs() -> None:
         (problem,) = refused.value.problems
         assert (problem.code, problem.node, problem.port) == ("too_large", "b", "height")
         assert problem.message == "node b Blank: width x height is 1,100 dots; expected at most 1,000 dots in all"
-    linked = document(n=entry("Number", value=9), b=entry("Blank", width=("n", "int"), height=1000))
-    assert lab.graph(linked, ["b"]), "what a link brings is not known yet"
+    for width, state in ((1, "done"), (9, "failed")):
+        linked = document(n=entry("Number", value=width), b=entry("Blank", width=("n", "int"), height=1000))
+        outcome = lab.run(linked, ["b"])
+        assert outcome.state == state, "what a link brings is known only then"
+    assert outcome.error is not None
+    assert outcome.error.message == "width x height is 9,000 dots; expected at most 1,000 dots in all"
 
 
 def test_a_bound_names_inputs() -> None:
