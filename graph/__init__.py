@@ -1,5 +1,6 @@
 """The engine, and the names a node author needs."""
 
+from graph.bounds import AtMost as AtMost
 from graph.context import NO_CONTEXT as NO_CONTEXT
 from graph.context import Cancelled as Cancelled
 from graph.context import Context as Context
@@ -7,7 +8,6 @@ from graph.context import OutputFile as OutputFile
 from graph.fragment import Body as Body
 from graph.fragment import Lazy as Lazy
 from graph.fragment import call as call
-from graph.node import AtMost as AtMost
 from graph.node import node as node
 from graph.widgets import Choice as Choice
 from graph.widgets import Gives as Gives

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,7 +13,6 @@ from typing import (
     Any,
     Final,
     Literal,
-    NamedTuple,
     TypeVar,
     Union,
     cast,
@@ -23,6 +21,7 @@ from typing import (
     get_type_hints,
 )
 
+from graph.bounds import AtMost
 from graph.context import Context, OutputFile
 from graph.files import Files, NoFiles
 from graph.fragment import Lazy
@@ -42,42 +41,6 @@ class Required:
 
 
 REQUIRED: Final = Required()
-
-
-class Excess(NamedTuple):
-    """The largest input of those that make too much together, and what is wrong in words."""
-
-    port: str
-    message: str
-    expected: str
-    got: str
-
-
-@dataclass(frozen=True)
-class AtMost:
-    """How much one node makes at most: the product of its `inputs`, in `units` ("pixels"). Checked before anything
-    runs, as far as the inputs are constants, and where some are linked again before the node runs."""
-
-    count: int
-    units: str
-    inputs: tuple[str, ...]
-
-    def excess(self, values: Mapping[str, object]) -> Excess | None:
-        """What is too much about these inputs; those that are no whole numbers count nothing."""
-        factors = {name: value for name in self.inputs if type(value := values.get(name)) is int}
-        count = math.prod(factors.values())
-        if count <= self.count:
-            return None
-        largest = max(factors, key=lambda name: factors[name])
-        got, expected = f"{count:,} {self.units}", f"at most {self.count:,} {self.units} in all"
-        return Excess(largest, f"{' x '.join(factors)} is {got}; expected {expected}", expected, got)
-
-    def to_json(self) -> dict[str, Any]:
-        return {"count": self.count, "units": self.units, "inputs": list(self.inputs)}
-
-    @staticmethod
-    def from_json(json: Mapping[str, Any]) -> AtMost:
-        return AtMost(json["count"], json["units"], tuple(json["inputs"]))
 
 
 @dataclass(frozen=True)
