@@ -16,6 +16,7 @@ from api.routes import ROUTES
 from api.services import Services
 from api.session import Sessions
 from api.site import Site
+from api.thumbs import Thumbnails
 from jobs.files import FileStore
 from jobs.service import Jobs
 
@@ -33,7 +34,7 @@ HEADERS: Mapping[str, str] = {
 def build_app(config: Config, jobs: Jobs, files: FileStore) -> web.Application:
     """The application over its parts; it starts and stops nothing of them."""
     sessions = Sessions(config.token) if config.token else None
-    services = Services(config, jobs, files, Documents(files), Site(files), sessions)
+    services = Services(config, jobs, files, Documents(files), Site(files), sessions, Thumbnails())
     by_template = {(route.method, route.template): route for route in ROUTES}
     app = web.Application(middlewares=[problem_details, build_gate(config, sessions, by_template)])
     if sessions is not None:

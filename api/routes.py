@@ -6,7 +6,21 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from api import cache, events, files, health, jobs, models, nodes, page, queue, templates, workflows
+from api import (
+    cache,
+    events,
+    files,
+    gallery,
+    health,
+    jobs,
+    models,
+    nodes,
+    page,
+    queue,
+    templates,
+    thumbnails,
+    workflows,
+)
 from api.openapi import describe
 from api.route import JSON, Answer, Body, Parameter, Route, json_answer
 from api.services import Services
@@ -296,6 +310,27 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{API}/files/input/{{name:.+}}", files.get_input, "An uploaded file", FILE),
     Route("GET", f"{API}/files/output/{{name:.+}}", files.get_output, "A result", FILE),
     Route("GET", f"{API}/files/temp/{{name:.+}}", files.get_temp, "A preview result", FILE),
+    Route(
+        "GET",
+        f"{API}/results",
+        gallery.results,
+        "Pictures of all jobs, newest first",
+        {200: json_answer("A page of jobs with their pictures", "ResultList")},
+        parameters=(
+            Parameter("q", "Words that all have to be among prompts, names of models and seeds."),
+            Parameter("since", "Only jobs that ended at this time or later, in milliseconds since the epoch.", NUMBER),
+            Parameter("until", "Only jobs that ended before this time.", NUMBER),
+            LIMIT,
+            CURSOR,
+        ),
+    ),
+    Route(
+        "GET",
+        f"{API}/thumbnails/{{folder}}/{{name:.+}}",
+        thumbnails.thumbnail,
+        "A picture in small",
+        {200: Answer("WebP", "image/webp"), 304: Answer("Unchanged.")},
+    ),
     Route(
         "GET",
         "/login",

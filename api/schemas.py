@@ -114,6 +114,25 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "Event": record({"type": TEXT}, {"n": COUNT, "job": TEXT, "t": COUNT}),
     "EventList": record({"events": list_of(ref("Event"))}),
+    "ResultList": record(
+        {
+            "results": list_of(
+                record(
+                    {
+                        "job": TEXT,
+                        "finished": COUNT,
+                        "prompts": list_of(TEXT),
+                        "models": list_of(TEXT),
+                        "seeds": list_of({"type": "integer"}),
+                        "pictures": list_of(
+                            record({"node": TEXT, "url": TEXT, "media_type": TEXT, "width": COUNT, "height": COUNT})
+                        ),
+                    }
+                )
+            ),
+            "next": MAYBE,
+        }
+    ),
     "Explanation": record(
         {
             "nodes": map_of(

@@ -8,6 +8,7 @@ from api.config import Config
 from api.documents import Documents
 from api.session import Sessions
 from api.site import Site
+from api.thumbs import Thumbnails
 from jobs.files import FileStore
 from jobs.service import Jobs
 
@@ -22,3 +23,4 @@ class Services:
     documents: Documents
     site: Site
     sessions: Sessions | None
+    thumbnails: Thumbnails

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from graph.node import NodeSpec
 from graph.problems import InvalidGraph, Problem
 from graph.workflow import load_parsed
 from jobs import order, rows
@@ -19,6 +20,7 @@ from jobs.database import Database
 from jobs.dispatcher import Dispatcher
 from jobs.feed import Feed, Feeds, clip
 from jobs.job import Job, Page, Queue, Standing, State, UnknownJob, WorkerState, WorkerUnavailable
+from jobs.results import AT_ONCE, Candidate, Made, Wanted, candidates, made_of
 from jobs.rows import Batch, NewJob, compact, now_ms
 from jobs.staff import Workers
 
@@ -107,6 +109,22 @@ class Jobs:
         """Jobs, newest first; ValueError for a cursor that is not from an earlier page."""
         before = None if cursor is None else int(cursor)
         return await self._database.run(partial(rows.page, state=state, limit=limit, before=before))
+
+    async def results(self, wanted: Wanted, limit: int) -> tuple[Sequence[tuple[Candidate, Made]], int | None]:
+        """The newest jobs with kept pictures, about `limit` of them, with what these are made of; and the number to
+        look before for the rest, None where there is none."""
+        found: list[tuple[Candidate, Made]] = []
+        while True:
+            batch = await self._database.run(partial(candidates, wanted=wanted))
+            made = await asyncio.to_thread(_made, batch, self.catalogue.registry)
+            for candidate, of in zip(batch, made, strict=True):
+                if of.has(wanted.words):
+                    found.append((candidate, of))
+                if len(found) >= limit:
+                    return found, candidate.number
+            if len(batch) < AT_ONCE:
+                return found, None
+            wanted = replace(wanted, before=batch[-1].number)
 
     async def cancel(self, id: str) -> State:
         """The state after the request: a running job is "running" until its node has let go. Raises UnknownJob."""
@@ -239,6 +257,10 @@ class Jobs:
         if not self.catalogue.known:
             await self._dispatcher.staff.ready()
         self.catalogue.builder.build(load_parsed(workflow), targets)
+
+
+def _made(batch: Sequence[Candidate], registry: Mapping[str, NodeSpec]) -> list[Made]:
+    return [made_of(json.loads(candidate.workflow), registry) for candidate in batch]
 
 
 async def _answered(question: Awaitable[Sequence[bytes]]) -> list[Mapping[str, Any]]:

@@ -47,7 +47,8 @@ def examples(world: World, job: str) -> dict[str, str]:
     world.send_json("PUT", f"{API}/workflows/deleted", workflow("x"))
     entry = world.ask("DELETE", f"{API}/workflows/deleted", headers={"If-Match": "*"}).json["id"]
     revision = saved.json["revision"]
-    return {"{id}": job, "{name}": "default", "{path}": "main.js", "{revision}": revision, "{entry}": entry}
+    values = {"{id}": job, "{name}": "default", "{path}": "main.js", "{revision}": revision, "{entry}": entry}
+    return values | {"{folder}": "output"}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")

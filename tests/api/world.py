@@ -20,7 +20,7 @@ from aiohttp import web
 from api.app import build_app, login_path
 from api.config import Config
 from diffusion.header import read_header
-from graph import Choice, InputFile, ModelFile, OutputFile, OutputName, Slider, node
+from graph import Choice, InputFile, ModelFile, OutputFile, OutputName, Seed, Slider, Text, node
 from graph.node import spec_of
 from graph.registry import Registry
 from jobs.catalogue import Catalogue
@@ -67,7 +67,13 @@ def show(value: str, prefix: Annotated[str, OutputName()] = "weft") -> list[Outp
     raise AssertionError(value, prefix)
 
 
-REGISTRY = Registry(spec_of(each) for each in (words, picture, weights, number, show))
+@node("test.Paint", category="test")
+def paint(prompt: Annotated[str, Text(multiline=True)], seed: Annotated[int, Seed()] = 0) -> str:
+    """A prompt with a seed."""
+    return f"{prompt} {seed}"
+
+
+REGISTRY = Registry(spec_of(each) for each in (words, picture, weights, number, paint, show))
 
 
 class ScriptedWorker:
