@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import BinaryIO, Final
+from typing import Final
 
 from aiohttp import hdrs, web
 
@@ -12,7 +12,7 @@ from api.files import USER_CONTENT
 from api.media import BadImage, ImageTooLarge
 from api.problems import Refused
 from api.services import Services
-from jobs.files import MODEL_FOLDERS, BadName, FileStore, NoSuchFile
+from jobs.files import MODEL_FOLDERS, BadName, NoSuchFile
 
 BESIDE: Final = (".png", ".jpg", ".jpeg", ".webp", ".preview.png", ".preview.jpg", ".preview.webp")
 """What the picture of a model is called: as the model, with one of these endings."""
@@ -22,7 +22,10 @@ async def thumbnail(request: web.Request, services: Services) -> web.StreamRespo
     """A picture in small, as WebP; of a model the one that lies beside it."""
     folder, name = request.match_info["folder"], request.match_info["name"]
     try:
-        file = await asyncio.to_thread(_open, services.files, folder, name)
+        if folder in MODEL_FOLDERS:
+            file = await asyncio.to_thread(services.files.open_beside, folder, name, BESIDE)
+        else:
+            file = await asyncio.to_thread(services.files.open, folder, name)
     except (BadName, NoSuchFile, ValueError) as error:
         raise Refused(404, "unknown_file", f"There is no picture of {name!r:.100} in {folder!r:.40}.") from error
     with file:
@@ -38,14 +41,3 @@ async def thumbnail(request: web.Request, services: Services) -> web.StreamRespo
         except ImageTooLarge as error:
             raise Refused(413, "picture_too_large", f"{name!r:.100} is too large: {error}.") from error
     return web.Response(body=body, headers={**headers, hdrs.CONTENT_TYPE: "image/webp"})
-
-
-def _open(files: FileStore, folder: str, name: str) -> BinaryIO:
-    if folder not in MODEL_FOLDERS:
-        return files.open(folder, name)
-    model = files.path(folder, name)
-    for ending in BESIDE:
-        picture = model.with_name(model.stem + ending)
-        if picture.is_file() and not picture.is_symlink():
-            return picture.open("rb")
-    raise NoSuchFile(f"{name!r} has no picture beside it")

@@ -42,7 +42,8 @@ class Thumbnails:
 
 
 def _shrunk(file: BinaryIO) -> bytes:
-    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - the server starts without Pillow
+    from PIL import ImageOps, UnidentifiedImageError  # noqa: PLC0415 - the server starts without Pillow
+    from PIL.Image import open as decoded  # noqa: PLC0415
 
     data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
@@ -51,7 +52,7 @@ def _shrunk(file: BinaryIO) -> bytes:
     if info.width * info.height > MOST_PIXELS:
         raise ImageTooLarge(f"expected at most {MOST_PIXELS:,} pixels, got {info.width} x {info.height}")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with decoded(io.BytesIO(data), formats=FORMATS) as picture:
             picture.draft("RGB", (SIDE, SIDE))
             upright = ImageOps.exif_transpose(picture)
             upright.thumbnail((SIDE, SIDE))

@@ -145,6 +145,19 @@ class FileStore:
                 raise
             raise NoSuchFile(f"{name!r} in {folder!r} cannot be opened: {error.strerror}") from error
 
+    def open_beside(self, folder: str, name: str, endings: Sequence[str]) -> BinaryIO:
+        """The first file that lies beside another one and is called as that, with one of `endings` in the place of its
+        own. Raises BadName or NoSuchFile."""
+        path = self.path(folder, name)
+        root = next(root for root in map(Path.resolve, self._roots_of(folder)) if path.is_relative_to(root))
+        for ending in endings:
+            try:
+                return _open_beneath(root, path.with_name(path.stem + ending).relative_to(root).parts)
+            except OSError as error:
+                if error.errno not in _NOT_THERE:
+                    raise
+        raise NoSuchFile(f"nothing with {', '.join(endings)} lies beside {name!r} in {folder!r}")
+
     def read(self, folder: str, name: str) -> bytes:
         """The whole file. Raises BadName or NoSuchFile."""
         with self.open(folder, name) as file:
