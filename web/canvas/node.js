@@ -3,10 +3,11 @@
 import { h, icon, setAttributes, setText } from "../dom.js";
 import { colourOf, isPlain } from "../core/colours.js";
 import { linksOf, own } from "../core/document.js";
-import { duration, sentence } from "../core/run.js";
+import { sentence } from "../core/run.js";
 import { t } from "../core/strings.js";
 import { createControl } from "../widgets/index.js";
-import { titleOf } from "./painter.js";
+import { titleOf } from "./look.js";
+import { statusText } from "./status.js";
 
 /** @import {Editor} from "../core/editor.js" */
 /** @import {Layout, Row} from "../core/geometry.js" */
@@ -217,12 +218,4 @@ export class NodeView {
       ),
     );
   }
-}
-
-/** @param {NodeRun | undefined} run */
-function statusText(run) {
-  if (!run) return t("status.idle");
-  if (run.state === "ran") return run.ms === undefined ? t("status.ran", { duration: "" }).trim() : t("status.ran", { duration: duration(run.ms) });
-  if (run.state === "running" && run.total) return t("status.step", { step: run.step ?? 0, total: run.total });
-  return t(`status.${run.state}`);
 }

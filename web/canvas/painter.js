@@ -1,193 +1,200 @@
 /**
- * Draws the grid, the links and every node that has no DOM at the moment: nodes too small to read, and nodes that came
- * into view this instant. Only what is on screen is drawn.
+ * Paints a part of the world: canvas and dots, frames, links, and every node, in full where it can be read, else as a box
+ * with a title as large as it allows. Tiles are made of this; so it depends on nothing but what is asked for.
  */
 
-import { bezier, HEADER, PADDING, PORT_ROW, WIDGET_ROW } from "../core/geometry.js";
-import { visible } from "../core/camera.js";
-import { isLink, own } from "../core/document.js";
+import { halfOctave } from "../core/camera.js";
+import { HEADER, STATUS } from "../core/geometry.js";
+import { overlap } from "../core/grid.js";
+import { DETAIL, isOff, titleOf, wireWidth } from "./look.js";
+import { paintNear } from "./near.js";
+import { drawPicture } from "./overlay.js";
+import { trace } from "./wires.js";
 
-/** @import {Camera} from "../core/camera.js" */
 /** @import {Editor} from "../core/editor.js" */
 /** @import {Run} from "../core/run.js" */
 /** @import {Wire} from "../core/scene.js" */
-/** @import {Box, Point} from "../core/types.js" */
+/** @import {Box, Problem} from "../core/types.js" */
+/** @import {Ctx, Ink} from "./ink.js" */
+/** @import {Pictures} from "./pictures.js" */
 /** @import {Theme} from "./theme.js" */
+/** @import {LinkStyle} from "./wires.js" */
 
 const DOTS = 24;
-/** Below this scale a painted node shows its title only. */
-const DETAIL = 0.4;
-const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif';
+/** How far a port reaches beyond its node; how wide a node with a picture is at most. */
+const PORT = 8;
+const WIDE = 640;
+/** Below this scale links are straight. */
+const CURVED = 0.12;
 
 /**
- * @typedef {{ctx: CanvasRenderingContext2D, size: {w: number, h: number}, ratio: number, camera: Camera, theme: Theme,
- *            editor: Editor, run: Run, failing: ReadonlySet<string>, mounted: ReadonlySet<string>, hovered: string | null}} Scenery
+ * @typedef {{ctx: Ctx, ink: Ink, theme: Theme, scale: number, editor: Editor, run: Run,
+ *            problems: ReadonlyMap<string, readonly Problem[]>, lifted: ReadonlySet<string>, links: LinkStyle,
+ *            pictures: Pictures}} Scenery
  */
 
-/** @param {Scenery} scenery */
-export function paintScene(scenery) {
-  const { ctx, size, ratio, camera, theme, editor, mounted } = scenery;
-  ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
+/** Everything in an area but what is lifted off it. @param {Scenery} scenery @param {Box} area */
+export function paintWorld(scenery, area) {
+  const { ctx, theme, editor, lifted } = scenery;
   ctx.fillStyle = theme.canvas;
-  ctx.fillRect(0, 0, size.w, size.h);
-  paintDots(scenery);
-  ctx.setTransform(ratio * camera.scale, 0, 0, ratio * camera.scale, ratio * camera.x, ratio * camera.y);
-  const area = visible(camera, size);
-  paintWires(scenery, editor.scene.wiresIn(area));
-  const painted = [...editor.scene.nodes.query(area)].filter((id) => !mounted.has(id));
-  if (camera.scale < DETAIL) paintFar(scenery, painted);
-  else for (const id of painted) paintNear(scenery, id);
+  ctx.fillRect(area.x, area.y, area.w, area.h);
+  paintDots(scenery, area);
+  paintFrames(scenery, area);
+  const loose = (/** @type {Wire} */ wire) => !lifted.has(wire.id) && !lifted.has(wire.source);
+  paintWires(scenery, lifted.size > 0 ? editor.scene.wiresIn(area).filter(loose) : editor.scene.wiresIn(area));
+  paintNodes(scenery, [...editor.scene.nodes.query(around(scenery, area))].filter((id) => !lifted.has(id)));
 }
 
-/** @param {Scenery} scenery */
-function paintDots({ ctx, size, camera, theme }) {
-  let step = DOTS * camera.scale;
-  while (step < 18) step *= 2;
+/** Where nodes may lie that reach into an area: with their ports to the sides, with status and picture below. @param {Scenery} scenery @param {Box} area @returns {Box} */
+function around({ pictures }, { x, y, w, h }) {
+  const above = pictures.size > 0 ? 2 * WIDE : 2 * STATUS;
+  return { x: x - PORT, y: y - above, w: w + 2 * PORT, h: h + above };
+}
+
+/** What is lifted, with the links between its nodes, on nothing. @param {Scenery} scenery @param {Box} area */
+export function paintLifted(scenery, area) {
+  const { editor, lifted } = scenery;
+  paintWires(scenery, editor.scene.wiresIn(area).filter((wire) => lifted.has(wire.id) && lifted.has(wire.source)));
+  paintNodes(scenery, [...editor.scene.nodes.query(around(scenery, area))].filter((id) => lifted.has(id)));
+}
+
+/** @param {Scenery} scenery @param {string[]} ids */
+function paintNodes(scenery, ids) {
+  const { scene } = scenery.editor;
+  ids.sort((a, b) => scene.order(a) - scene.order(b));
+  if (scenery.scale < DETAIL) paintFar(scenery, ids);
+  paintPictures(scenery, ids);
+  if (scenery.scale >= DETAIL) for (const id of ids) paintNear(scenery, id, titleOf(scenery.editor, id), edgeOf(scenery, id));
+}
+
+/** @param {Scenery} scenery @param {Box} area */
+function paintDots({ ctx, scale, theme }, area) {
+  let step = DOTS;
+  while (step * scale < 18) step *= 2;
+  const size = 1.5 / scale;
   ctx.fillStyle = theme.dot;
-  for (let y = ((camera.y % step) + step) % step; y < size.h; y += step) {
-    for (let x = ((camera.x % step) + step) % step; x < size.w; x += step) ctx.fillRect(x - 0.75, y - 0.75, 1.5, 1.5);
+  ctx.beginPath();
+  for (let y = Math.floor(area.y / step) * step; y < area.y + area.h + size; y += step) {
+    for (let x = Math.floor(area.x / step) * step; x < area.x + area.w + size; x += step) ctx.rect(x - size / 2, y - size / 2, size, size);
+  }
+  ctx.fill();
+}
+
+/** Frames lie behind the nodes, the larger behind the smaller; their titles stay readable from far. @param {Scenery} scenery @param {Box} area */
+function paintFrames({ ctx, ink, theme, scale, editor }, area) {
+  const frames = [...editor.document.frames.values()].filter((frame) => overlap(frame, area));
+  frames.sort((a, b) => b.w * b.h - a.w * a.h);
+  for (const { title, x, y, w, h, colour } of frames) {
+    const tint = theme.tint(colour) ?? theme.muted;
+    ctx.beginPath();
+    ctx.roundRect(x, y, w, h, 8);
+    ctx.fillStyle = tint;
+    ctx.globalAlpha = 0.1;
+    ctx.fill();
+    ctx.globalAlpha = 0.5;
+    ctx.strokeStyle = tint;
+    ctx.lineWidth = Math.max(1, 1 / scale);
+    ctx.stroke();
+    ctx.globalAlpha = 1;
+    const size = Math.min(Math.max(14, 13 / scale), h / 3);
+    ctx.fillStyle = theme.text;
+    ctx.font = ink.font(size, 600);
+    ink.line(ctx, title, x + Math.min(12, size), y + Math.max(HEADER / 2, size * 0.8), w - 2 * Math.min(12, size));
   }
 }
 
 /** Links of one colour are one path. @param {Scenery} scenery @param {readonly Wire[]} wires */
-function paintWires({ ctx, camera, theme, editor, hovered }, wires) {
+function paintWires({ ctx, scale, theme, editor, links }, wires) {
+  if (links === "hidden") return;
   const selection = editor.selection.peek();
-  const chosen = editor.selectedWire.peek();
-  /** @type {Map<string, {colour: string, width: number, alpha: number, path: Path2D}>} */
+  const style = scale < CURVED ? "straight" : links;
+  /** @type {Map<string, {colour: string, strong: boolean, path: Path2D}>} */
   const strokes = new Map();
-  const thin = Math.min(2.25, Math.max(1, 2 / Math.sqrt(camera.scale))) / Math.max(camera.scale, 0.5);
   for (const wire of wires) {
-    const picked = wire.key === chosen;
-    const strong = picked || wire.key === hovered || selection.has(wire.id) || selection.has(wire.source);
-    const colour = picked ? theme.accent : theme.port(wire.type);
+    const strong = selection.has(wire.id) || selection.has(wire.source);
+    const colour = theme.port(wire.type);
     const key = `${colour}${strong}`;
-    const stroke = strokes.get(key) ?? { colour, width: strong ? thin * 1.5 : thin, alpha: strong ? 1 : 0.62, path: new Path2D() };
+    const stroke = strokes.get(key) ?? { colour, strong, path: new Path2D() };
     strokes.set(key, stroke);
-    trace(stroke.path, wire.from, wire.to);
+    trace(stroke.path, wire.from, wire.to, style);
   }
   ctx.lineCap = "round";
-  for (const { colour, width, alpha, path } of strokes.values()) {
-    ctx.globalAlpha = alpha;
+  for (const { colour, strong, path } of strokes.values()) {
+    ctx.globalAlpha = strong ? 1 : 0.62;
     ctx.strokeStyle = colour;
-    ctx.lineWidth = width;
+    ctx.lineWidth = wireWidth(scale) * (strong ? 1.5 : 1);
     ctx.stroke(path);
   }
   ctx.globalAlpha = 1;
 }
 
-/** @param {Path2D | CanvasRenderingContext2D} path @param {Point} from @param {Point} to */
-export function trace(path, from, to) {
-  const [a, b, c, d] = bezier(from, to);
-  path.moveTo(a.x, a.y);
-  path.bezierCurveTo(b.x, b.y, c.x, c.y, d.x, d.y);
-}
-
-/** The colour of a node's edge says how it fares. @param {Scenery} scenery @param {string} id */
-function edgeOf({ theme, editor, run, failing }, id) {
+/** How a node fares, for its edge and, from far, its fill. @param {Scenery} scenery @param {string} id @returns {"failed" | "selected" | "ran" | "cached" | ""} */
+function edgeOf({ editor, run, problems }, id) {
   const state = run.nodes.get(id)?.state;
-  if (failing.has(id) || state === "failed") return theme.danger;
-  return state === "running" || editor.selection.peek().has(id) ? theme.accent : theme.line;
+  if (state === "failed" || problems.has(id)) return "failed";
+  if (editor.selection.peek().has(id)) return "selected";
+  return state === "ran" || state === "cached" ? state : "";
 }
 
-/** Nodes of one edge colour are one path. @param {Scenery} scenery @param {readonly string[]} ids */
+/** Nodes that look alike are one path. @param {Scenery} scenery @param {readonly string[]} ids */
 function paintFar(scenery, ids) {
-  const { ctx, camera, theme, editor } = scenery;
-  /** @type {Map<string, Path2D>} */
-  const paths = new Map();
+  const { ctx, theme, editor, scale } = scenery;
+  /** @type {Map<string, {path: Path2D, fill: string, edge: string, alpha: number}>} */
+  const looks = new Map();
+  const strips = { ran: new Path2D(), cached: new Path2D(), failed: new Path2D() };
+  const strip = Math.max(4, 3 / scale);
   for (const id of ids) {
     const { x, y, w, h } = /** @type {Box} */ (editor.scene.nodes.box(id));
     const edge = edgeOf(scenery, id);
-    const path = paths.get(edge) ?? new Path2D();
-    paths.set(edge, path);
-    path.rect(x, y, w, h);
+    const colour = editor.document.places.get(id)?.colour;
+    const off = isOff(editor, id);
+    const key = `${edge === "ran" || edge === "cached" ? "" : edge}\0${colour ?? ""}\0${off}`;
+    const look = looks.get(key) ?? {
+      path: new Path2D(),
+      fill: theme.tinted(colour) ?? (edge === "failed" ? theme.dangerSoft : theme.head),
+      edge: edge === "failed" ? theme.danger : edge === "selected" ? theme.accent : theme.line,
+      alpha: off ? 0.45 : 1,
+    };
+    looks.set(key, look);
+    look.path.rect(x, y, w, h);
+    if (edge === "ran" || edge === "cached" || edge === "failed") strips[edge].rect(x, y, strip, h);
   }
-  ctx.fillStyle = theme.head;
-  for (const [edge, path] of paths) {
-    ctx.strokeStyle = edge;
-    ctx.lineWidth = (edge === theme.line ? 1 : 2) / camera.scale;
+  for (const { path, fill, edge, alpha } of looks.values()) {
+    ctx.globalAlpha = alpha;
+    ctx.fillStyle = fill;
     ctx.fill(path);
+    ctx.strokeStyle = edge;
+    ctx.lineWidth = (edge === theme.line ? 1 : 2) / scale;
     ctx.stroke(path);
   }
-  for (const id of ids) paintTitle(scenery, id, /** @type {Box} */ (editor.scene.nodes.box(id)));
+  ctx.globalAlpha = 1;
+  for (const [state, path] of Object.entries(strips)) {
+    ctx.fillStyle = state === "failed" ? theme.danger : state === "ran" ? theme.accent : theme.muted;
+    ctx.fill(path);
+  }
+  for (const id of ids) paintFarTitle(scenery, id, /** @type {Box} */ (editor.scene.nodes.box(id)), strip);
 }
 
-/** @param {Scenery} scenery @param {string} id */
-function paintNear(scenery, id) {
-  const { ctx, theme, editor } = scenery;
-  const box = /** @type {Box} */ (editor.scene.nodes.box(id));
-  const edge = edgeOf(scenery, id);
-  ctx.fillStyle = theme.surface;
-  ctx.strokeStyle = edge;
-  ctx.lineWidth = edge === theme.line ? 1 : 2;
-  ctx.beginPath();
-  ctx.roundRect(box.x, box.y, box.w, box.h, 8);
-  ctx.fill();
-  ctx.stroke();
-  paintBody(scenery, id, box);
-  paintTitle(scenery, id, box);
-}
-
-/** Titles stay readable when far: they grow, up to filling the node. @param {Scenery} scenery @param {string} id @param {Box} box */
-function paintTitle({ ctx, camera, theme, editor }, id, box) {
-  const size = Math.min(13 / Math.min(1, camera.scale * 1.15), box.h / 3, 44);
-  if (size * camera.scale < 5) return;
-  const far = camera.scale < DETAIL;
+/** Titles grow as the view draws back, up to filling the node, over two lines when they must. @param {Scenery} scenery @param {string} id @param {Box} box @param {number} inset */
+function paintFarTitle({ ctx, ink, scale, theme, editor }, id, box, inset) {
+  const size = Math.min(13 / Math.min(1, halfOctave(scale) * 1.15), box.h / 3, 52);
+  if (size * scale < 5) return;
   ctx.fillStyle = theme.text;
-  ctx.font = `600 ${far ? size : 13}px ${FONT}`;
-  ctx.textBaseline = "middle";
+  ctx.globalAlpha = isOff(editor, id) ? 0.6 : 1;
+  ctx.font = ink.font(size, 600);
+  const rows = Math.max(1, Math.min(2, Math.floor(box.h / (size * 1.2))));
+  const room = box.w - 2 * inset - 12;
   const title = titleOf(editor, id);
-  ctx.fillText(clip(ctx, title, box.w - 24), box.x + 12, far ? box.y + box.h / 2 : box.y + HEADER / 2, box.w - 24);
+  if (rows === 1 || ink.width(ctx, title) <= room) ink.line(ctx, title, box.x + inset + 6, box.y + box.h / 2, room);
+  else ink.block(ctx, title, box.x + inset + 6, box.y + box.h / 2 - size * 1.2, room, size * 2.4, size * 1.2);
+  ctx.globalAlpha = 1;
 }
 
-/** @param {Scenery} scenery @param {string} id @param {Box} box */
-function paintBody({ ctx, theme, editor }, id, box) {
-  const layout = editor.scene.layout(id);
-  if (!layout) return;
-  ctx.font = `12px ${FONT}`;
-  ctx.textBaseline = "middle";
-  for (const row of layout.rows) {
-    const middle = box.y + row.y + Math.min(row.h, row.kind === "widget" ? WIDGET_ROW : PORT_ROW) / 2;
-    if (row.kind === "widget" && row.input) {
-      ctx.fillStyle = theme.field;
-      const label = row.h === WIDGET_ROW;
-      const left = box.x + (label ? 96 : 12);
-      ctx.beginPath();
-      ctx.roundRect(left, box.y + row.y + 2, box.x + box.w - 12 - left, row.h - 4, 6);
-      ctx.fill();
-      ctx.fillStyle = theme.text;
-      const value = own(editor.document.nodes.get(id)?.inputs ?? {}, row.input.name);
-      if (!isLink(value)) ctx.fillText(clip(ctx, String(value ?? ""), box.w - (left - box.x) - 28), left + 8, label ? middle : box.y + row.y + 16);
-      if (!label) continue;
-    }
-    ctx.fillStyle = theme.muted;
-    ctx.textAlign = "left";
-    if (row.input) ctx.fillText(row.input.name, box.x + 12 + PADDING / 2, middle);
-    ctx.textAlign = "right";
-    if (row.output) ctx.fillText(row.output.name, box.x + box.w - 12 - PADDING / 2, middle);
-    ctx.textAlign = "left";
+/** What nodes made. @param {Scenery} scenery @param {readonly string[]} ids */
+function paintPictures({ ctx, theme, scale, editor, pictures, run }, ids) {
+  if (pictures.size === 0) return;
+  for (const id of ids) {
+    const picture = run.nodes.get(id)?.state === "running" ? null : pictures.get(id);
+    if (picture) drawPicture(ctx, theme, /** @type {Box} */ (editor.scene.nodes.box(id)), picture, scale);
   }
-  for (const ref of editor.scene.ports(id)) {
-    const at = editor.scene.portPoint(ref);
-    if (!at) continue;
-    ctx.fillStyle = theme.port(ref.type);
-    ctx.beginPath();
-    ctx.arc(at.x, at.y, 5, 0, 2 * Math.PI);
-    ctx.fill();
-  }
-}
-
-/** @param {Editor} editor @param {string} id */
-export const titleOf = (editor, id) => editor.document.nodes.get(id)?.title || editor.scene.spec(id)?.title || id;
-
-/** A text cut to a width, by halving. @param {CanvasRenderingContext2D} ctx @param {string} text @param {number} width */
-function clip(ctx, text, width) {
-  const line = text.length > 200 ? text.slice(0, 200) : text;
-  if (ctx.measureText(line).width <= width) return line;
-  let [low, high] = [0, line.length];
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (ctx.measureText(`${line.slice(0, middle)}…`).width <= width) low = middle;
-    else high = middle - 1;
-  }
-  return `${line.slice(0, low)}…`;
 }

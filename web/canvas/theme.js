@@ -1,12 +1,18 @@
 /** The colours of the style sheet, resolved for the painter; read again when the system or the person chooses another theme. */
 
-import { colourOf } from "../core/colours.js";
+import { colourOf, TINTS, tintOf } from "../core/colours.js";
 
-const NAMES = /** @type {const} */ ([
-  "canvas", "dot", "surface", "head", "field", "line", "text", "muted", "accent", "danger",
-]);
+/** Colours by the name the painter has for them. */
+const NAMES = /** @type {const} */ ({
+  canvas: "canvas", dot: "dot", surface: "surface", head: "head", field: "field", line: "line", text: "text", muted: "muted",
+  accent: "accent", accentSoft: "accent-soft", danger: "danger", dangerSoft: "danger-soft",
+});
 
-/** @typedef {Record<(typeof NAMES)[number], string> & {port: (type: string) => string}} Theme */
+/**
+ * @typedef {Record<keyof typeof NAMES, string> & {port: (type: string) => string, tint: (colour: string | undefined) => string | null,
+ *           tinted: (colour: string | undefined) => string | null}} Theme
+ *   `tint`: a colour a person gave a frame; `tinted`: the same, soft, as the ground of a title
+ */
 
 /** @param {HTMLElement} host @returns {Theme} */
 export function readTheme(host) {
@@ -14,14 +20,20 @@ export function readTheme(host) {
   host.append(probe);
   probe.style.color = "light-dark(#ffffff, #000000)";
   const dark = getComputedStyle(probe).color === "rgb(0, 0, 0)";
-  const entries = NAMES.map((name) => {
-    probe.style.color = `var(--${name})`;
-    return [name, getComputedStyle(probe).color];
-  });
+  const read = (/** @type {string} */ colour) => {
+    probe.style.color = colour;
+    return getComputedStyle(probe).color;
+  };
+  const entries = Object.entries(NAMES).map(([name, variable]) => [name, read(`var(--${variable})`)]);
+  /** @type {Map<string, string>} */
+  const soft = new Map();
+  for (const name of TINTS) soft.set(name, read(`color-mix(in srgb, ${tintOf(name)?.[dark ? "dark" : "light"]} 30%, var(--head))`));
   probe.remove();
   return /** @type {Theme} */ ({
     ...Object.fromEntries(entries),
     port: (/** @type {string} */ type) => colourOf(type)[dark ? "dark" : "light"],
+    tint: (/** @type {string | undefined} */ colour) => tintOf(colour)?.[dark ? "dark" : "light"] ?? null,
+    tinted: (/** @type {string | undefined} */ colour) => soft.get(colour ?? "") ?? null,
   });
 }
 

@@ -1,69 +1,71 @@
-/** The view of the graph: a camera, a painted scene, DOM nodes over it where they can be read, and an overlay for what is being done. */
+/**
+ * The view of the graph: a camera on a painted world. The world is kept in tiles, which moving only copies; over it lies what
+ * changes by itself (links under the pointer, dragged nodes, nodes at work), and, once the view rests, the DOM of the nodes
+ * that can be read.
+ */
 
 import * as cameras from "../core/camera.js";
-import { union } from "../core/grid.js";
 import { STATUS } from "../core/geometry.js";
-import { h } from "../dom.js";
+import { union } from "../core/grid.js";
 import { t } from "../core/strings.js";
-import { NodeView } from "./node.js";
-import { paintScene, trace } from "./painter.js";
-import { readTheme, watchTheme } from "./theme.js";
+import { h } from "../dom.js";
+import { NodeLayer, READABLE } from "./nodes.js";
+import { forwardPress } from "./press.js";
+import { Screen } from "./screen.js";
+import { watchTheme } from "./theme.js";
+import { Watch } from "./watch.js";
 
 /** @import {Camera} from "../core/camera.js" */
 /** @import {Editor} from "../core/editor.js" */
 /** @import {Run} from "../core/run.js" */
 /** @import {Box, Point, PortRef, Problem} from "../core/types.js" */
 /** @import {NodeServices} from "./node.js" */
-/** @typedef {{link?: {from: Point, to: Point, type: string, reversed: boolean}, box?: Box, note?: {text: string, at: Point}}} Overlay  box and note in screen units */
+/** @import {Overlay} from "./overlay.js" */
+/** @import {LinkStyle} from "./wires.js" */
 /** @typedef {{run: Run, problems: ReadonlyMap<string, readonly Problem[]>}} Status */
 
-/** From this scale on, nodes are DOM. */
-const READABLE = 0.45;
-/** Milliseconds of a frame that building DOM nodes may take while something moves. */
+/** Milliseconds without motion after which the view rests. */
+const REST = 120;
+/** Milliseconds of a frame that painting tiles may take: while moving, and when everything is new. */
 const SLICE = 6;
-const MARGIN = 160;
-/** @type {readonly Problem[]} */
-const NO_PROBLEMS = [];
+const FIRST = 60;
 
 export class View {
   element = h("div", { class: "canvas", tabindex: 0, role: "region", "aria-label": t("canvas.label") });
-  #scene = h("canvas", { class: "layer", "aria-hidden": "true" });
-  #nodes = h("div", { class: "nodes" });
-  #overlayCanvas = h("canvas", { class: "layer over", "aria-hidden": "true" });
   #note = h("div", { class: "note", hidden: true, role: "status" });
   #hint = h("div", { class: "canvas-hint", hidden: true }, t("canvas.hint"));
-  /** @type {Map<string, NodeView>} */
-  #mounted = new Map();
-  #mountedIds = new Set();
+  #screen;
+  #nodes;
+  #watch;
   /** @type {Camera} */
   camera = { x: 0, y: 0, scale: 1 };
   size = { w: 0, h: 0 };
-  #ratio = 1;
   #frame = 0;
+  #until = SLICE;
+  /** Moving now, since when, and whether the scale changes. */
+  #moving = false;
+  #zooming = false;
+  #moved = 0;
+  #idle = 0;
   #fitWanted = false;
+  /** @type {(() => void)[]} */
+  #waiting = [];
   /** @type {Overlay} */
   #overlay = {};
   /** @type {string | null} */
-  hoveredWire = null;
-  /** @type {((ref: PortRef) => string | null) | null} */
-  #refusalOf = null;
-  /** @type {import("./theme.js").Theme | null} */
-  #theme = null;
+  #hovered = null;
   #editor;
-  #status;
-  #services;
 
   /** @param {HTMLElement} parent @param {Editor} editor @param {() => Status} status @param {NodeServices} services */
   constructor(parent, editor, status, services) {
     this.#editor = editor;
-    this.#status = status;
-    this.#services = services;
-    this.element.append(this.#scene, this.#nodes, this.#overlayCanvas, this.#note, this.#hint);
+    this.#nodes = new NodeLayer(editor, status, services);
+    this.#watch = new Watch(editor, status, (boxes) => this.#damaged(boxes));
+    this.#screen = new Screen(editor, status, this.#watch, this.element);
+    this.element.append(this.#screen.base, this.#nodes.element, this.#screen.over, this.#note, this.#hint);
     parent.append(this.element);
-    watchTheme(() => {
-      this.#theme = null;
-      this.invalidate();
-    });
+    watchTheme(() => this.#repaint());
+    this.element.addEventListener("pointerdown", (event) => this.#pressed(event), { capture: true });
     new ResizeObserver(() => this.#resize()).observe(this.element);
     this.#resize();
     editor.watch((touched) => this.#documentChanged(touched));
@@ -71,15 +73,49 @@ export class View {
 
   /** Draw again before the next frame. */
   invalidate() {
+    this.#screen.stale = true;
+    this.#ask();
+  }
+
+  #ask() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
       this.#draw();
     });
   }
 
-  /** @param {Camera} camera */
+  /** Move the view, as part of a motion. @param {Camera} camera */
   setCamera(camera) {
+    this.#zooming ||= camera.scale !== this.camera.scale;
     this.camera = camera;
+    this.#moved = performance.now();
+    if (!this.#moving) {
+      this.#moving = true;
+      this.#nodes.hide();
+      setTimeout(() => this.#restSoon(), REST);
+    }
+    this.invalidate();
+  }
+
+  /** Move the view at once. @param {Camera} camera */
+  jump(camera) {
+    this.camera = camera;
+    this.#until = FIRST;
+    this.settle();
+  }
+
+  #restSoon() {
+    if (!this.#moving) return;
+    const left = this.#moved + REST - performance.now();
+    if (left > 1) setTimeout(() => this.#restSoon(), left);
+    else this.settle();
+  }
+
+  /** End the motion: let what is on screen be DOM again. */
+  settle() {
+    this.#moving = false;
+    this.#zooming = false;
+    this.#nodes.show(cameras.snapped(this.camera, this.#screen.ratio), this.size);
     this.invalidate();
   }
 
@@ -95,9 +131,9 @@ export class View {
       return;
     }
     const { nodes } = this.#editor.scene;
-    const box = union(ids ? [...ids].flatMap((id) => nodes.box(id) ?? []) : nodes.boxes());
-    if (box) this.setCamera(cameras.fit({ ...box, h: box.h + STATUS }, this.size));
-    else this.setCamera({ x: 0, y: 0, scale: 1 });
+    const frames = ids ? [] : this.#editor.document.frames.values();
+    const box = union([...(ids ? [...ids].flatMap((id) => nodes.box(id) ?? []) : nodes.boxes()), ...frames]);
+    this.jump(box ? cameras.fit({ ...box, h: box.h + STATUS }, this.size) : { x: 0, y: 0, scale: 1 });
   }
 
   /** Move the view just enough that a node is on screen and readable. @param {string} id */
@@ -109,12 +145,12 @@ export class View {
     const seen = cameras.visible(this.camera, this.size);
     const inside = box.x >= seen.x && box.y >= seen.y && box.x + box.w <= seen.x + seen.w && box.y + box.h <= seen.y + seen.h;
     if (inside && scale === this.camera.scale) return;
-    this.setCamera({ x: this.size.w / 2 - centre.x * scale, y: this.size.h / 2 - centre.y * scale, scale });
+    this.jump({ x: this.size.w / 2 - centre.x * scale, y: this.size.h / 2 - centre.y * scale, scale });
   }
 
-  /** Put the keyboard focus on a node, once it is drawn. @param {string} id */
+  /** Put the keyboard focus on a node that is in view. @param {string} id */
   focus(id) {
-    requestAnimationFrame(() => this.#mounted.get(id)?.element.focus({ preventScroll: true }));
+    if (this.#editor.scene.nodes.box(id) && this.camera.scale >= READABLE) this.#nodes.need(id).element.focus({ preventScroll: true });
   }
 
   /** Whether the pointer is over the graph and the keyboard is not moving about in it. */
@@ -126,7 +162,7 @@ export class View {
 
   /** The DOM node, when the node has one now. @param {string} id */
   nodeView(id) {
-    return this.#mounted.get(id);
+    return this.#nodes.get(id);
   }
 
   /** Screen point of a pointer event, from the view's corner. @param {{clientX: number, clientY: number}} event @returns {Point} */
@@ -148,13 +184,74 @@ export class View {
       this.#note.textContent = overlay.note.text;
       this.#note.style.transform = `translate(${overlay.note.at.x + 16}px, ${overlay.note.at.y + 16}px)`;
     }
-    this.invalidate();
+    this.#ask();
+  }
+
+  get hoveredWire() {
+    return this.#hovered;
+  }
+
+  set hoveredWire(key) {
+    if (key === this.#hovered) return;
+    this.#hovered = key;
+    this.#ask();
+  }
+
+  /** How links are drawn. @param {LinkStyle} links */
+  set links(links) {
+    if (links === this.#screen.links) return;
+    this.#screen.links = links;
+    this.#repaint();
   }
 
   /** Light the ports that fit. @param {((ref: PortRef) => string | null) | null} refusalOf */
   light(refusalOf) {
-    this.#refusalOf = refusalOf;
-    for (const node of this.#mounted.values()) node.light(refusalOf);
+    this.#nodes.light(refusalOf);
+  }
+
+  /** Take nodes off the world, to be dragged without painting it anew. @param {ReadonlySet<string>} ids */
+  lift(ids) {
+    this.#nodes.lift(ids);
+    this.#damaged(this.#screen.take(ids));
+  }
+
+  /** Show the lifted nodes moved by that much, in world units. @param {Point} offset */
+  moveLifted(offset) {
+    this.#screen.move(offset);
+    this.#ask();
+  }
+
+  /** Put lifted nodes back: where the document says that they are. */
+  drop() {
+    this.#nodes.lift(new Set());
+    this.#damaged(this.#screen.land());
+  }
+
+  /** Where a node is in the world, a drag in progress included. @param {string} id @returns {Point | null} */
+  placeOf(id) {
+    const box = this.#editor.scene.nodes.box(id);
+    const { x, y } = this.#screen.offsetOf(id);
+    return box ? { x: box.x + x, y: box.y + y } : null;
+  }
+
+  /** The point of the page where a node can be taken to drag it. @param {string} id @returns {Point | null} */
+  grabPoint(id) {
+    const place = this.placeOf(id);
+    if (!place) return null;
+    const at = cameras.toScreen(this.camera, { x: place.x + 60, y: place.y + 16 });
+    const rect = this.element.getBoundingClientRect();
+    return { x: at.x + rect.left, y: at.y + rect.top };
+  }
+
+  /** Done when what is in view is painted. @returns {Promise<void>} */
+  painted() {
+    this.#ask();
+    return new Promise((done) => this.#waiting.push(done));
+  }
+
+  /** Pixels of the bitmaps that hold tiles, and of the screen. */
+  bitmaps() {
+    return { tiles: this.#screen.tiled, screen: this.#screen.pixels };
   }
 
   /** Say how to begin, where there is nothing yet. @param {boolean} empty */
@@ -164,144 +261,84 @@ export class View {
 
   /** Selection, run state or problems changed. */
   statusChanged() {
-    const { run, problems } = this.#status();
-    const selection = this.#editor.selection.peek();
-    for (const [id, node] of this.#mounted) {
-      node.select(selection.has(id));
-      node.showRun(run.nodes.get(id), problems.get(id) ?? NO_PROBLEMS);
-    }
-    this.invalidate();
+    this.#nodes.refresh();
+    this.#watch.statusChanged();
+    this.#ask();
+  }
+
+  /** The picture a node is making. @param {string} id @param {Blob} blob */
+  preview(id, blob) {
+    this.#watch.preview(id, blob);
   }
 
   /** @param {ReadonlySet<string> | null} touched */
   #documentChanged(touched) {
+    this.#nodes.update(touched);
+    this.#watch.documentChanged();
     if (touched === null) {
-      for (const id of [...this.#mounted.keys()]) this.#unmount(id);
-    } else {
-      for (const id of touched) {
-        if (!this.#editor.document.nodes.has(id)) this.#unmount(id);
-        for (const near of this.#neighbours(id)) this.#mounted.get(near)?.update();
-      }
-      this.statusChanged();
-    }
-    this.invalidate();
+      this.#until = FIRST;
+      this.#editor.scene.takeDamage();
+      this.#repaint();
+    } else this.#damaged(this.#editor.scene.takeDamage());
+    this.#nodes.refresh();
+    if (!this.#moving) this.settle();
   }
 
-  /** A node, and the nodes whose ports show that they are linked to it. @param {string} id */
-  #neighbours(id) {
-    const inputs = Object.values(this.#editor.document.nodes.get(id)?.inputs ?? {});
-    const sources = inputs.map((value) => /** @type {{node?: string} | null} */ (value)?.node).filter((node) => typeof node === "string");
-    return new Set([id, ...sources, ...[...this.#editor.document.readers(id)].map((reader) => reader.id)]);
+  /** @param {readonly Box[]} boxes */
+  #damaged(boxes) {
+    this.#screen.damage(boxes);
+    this.#ask();
+  }
+
+  #repaint() {
+    this.#screen.forget();
+    this.#ask();
+  }
+
+  /** @param {PointerEvent} event  A press on what is painted, not DOM yet, is one on the DOM it becomes. */
+  #pressed(event) {
+    if (!event.isTrusted || this.camera.scale < READABLE || event.button !== 0) return;
+    const id = this.#editor.scene.nodeAt(this.toWorld(this.pointOf(event)));
+    if (!this.#moving && (id === null || this.#nodes.get(id))) return;
+    if (id !== null) this.#nodes.need(id);
+    this.settle();
+    forwardPress(event);
   }
 
   #resize() {
     const { clientWidth: w, clientHeight: height } = this.element;
     if (w === 0 || height === 0) return;
     this.size = { w, h: height };
-    this.#ratio = devicePixelRatio || 1;
-    for (const canvas of [this.#scene, this.#overlayCanvas]) {
-      canvas.width = Math.round(w * this.#ratio);
-      canvas.height = Math.round(height * this.#ratio);
-    }
+    this.#screen.resize(this.size, devicePixelRatio || 1);
     if (this.#fitWanted) {
       this.#fitWanted = false;
       this.fit();
     }
-    if (this.#frame) cancelAnimationFrame(this.#frame);
+    this.settle();
+    cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     this.#draw();
   }
 
   #draw() {
     if (this.size.w === 0) return;
-    if ((devicePixelRatio || 1) !== this.#ratio) this.#resize();
-    const { x, y, scale } = this.camera;
-    this.#nodes.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
-    this.#mount();
-    const theme = (this.#theme ??= readTheme(this.element));
-    const { run, problems } = this.#status();
-    paintScene({
-      ctx: context(this.#scene),
-      size: this.size,
-      ratio: this.#ratio,
-      camera: this.camera,
-      theme,
-      editor: this.#editor,
-      run,
-      failing: new Set(problems.keys()),
-      mounted: this.#mountedIds,
-      hovered: this.hoveredWire,
+    if ((devicePixelRatio || 1) !== this.#screen.ratio) return this.#resize();
+    const mounted = (/** @type {string} */ id) => !this.#moving && this.#nodes.get(id) !== undefined;
+    const gesture = { overlay: this.#overlay, hovered: this.#hovered, mounted };
+    const complete = this.#screen.draw(this.camera, this.#zooming, performance.now() + this.#until, gesture);
+    this.#until = SLICE;
+    if (!complete) return this.invalidate();
+    for (const done of this.#waiting.splice(0)) done();
+    if (!this.#moving) this.#prefetch();
+  }
+
+  /** Paint, while nothing else is to do, what a motion would bring into view first. */
+  #prefetch() {
+    if (this.#idle || typeof requestIdleCallback !== "function") return;
+    this.#idle = requestIdleCallback((deadline) => {
+      this.#idle = 0;
+      while (!this.#moving && deadline.timeRemaining() > SLICE) if (!this.#screen.prefetch(this.camera)) return;
+      if (!this.#moving) this.#prefetch();
     });
-    this.#drawOverlay(theme);
-  }
-
-  /** Give the readable nodes on screen their DOM, within the slice of a frame, and take it from those long gone. */
-  #mount() {
-    const seen = cameras.visible(this.camera, this.size);
-    const margin = MARGIN / this.camera.scale;
-    const area = { x: seen.x - margin, y: seen.y - margin, w: seen.w + 2 * margin, h: seen.h + 2 * margin };
-    /** @type {Set<string>} */
-    const wanted = this.camera.scale >= READABLE ? this.#editor.scene.nodes.query(area) : new Set();
-    for (const [id, node] of this.#mounted) {
-      if (!wanted.has(id) && !node.element.contains(document.activeElement)) this.#unmount(id);
-    }
-    const until = performance.now() + (this.#mounted.size === 0 ? 5 * SLICE : SLICE);
-    for (const id of this.#inReadingOrder(wanted)) {
-      if (performance.now() > until) {
-        this.invalidate();
-        return;
-      }
-      const { run, problems } = this.#status();
-      const node = new NodeView(id, this.#editor, this.#services);
-      node.select(this.#editor.selection.peek().has(id));
-      node.showRun(run.nodes.get(id), problems.get(id) ?? NO_PROBLEMS);
-      if (this.#refusalOf) node.light(this.#refusalOf);
-      this.#mounted.set(id, node);
-      this.#mountedIds.add(id);
-      this.#nodes.append(node.element);
-    }
-  }
-
-  /** Nodes still without DOM, left to right and top to bottom: the order in which Tab will visit them. @param {Set<string>} ids */
-  #inReadingOrder(ids) {
-    const place = (/** @type {string} */ id) => /** @type {Box} */ (this.#editor.scene.nodes.box(id));
-    return [...ids].filter((id) => !this.#mounted.has(id)).sort((a, b) => place(a).x - place(b).x || place(a).y - place(b).y);
-  }
-
-  /** @param {string} id */
-  #unmount(id) {
-    this.#mounted.get(id)?.element.remove();
-    this.#mounted.delete(id);
-    this.#mountedIds.delete(id);
-  }
-
-  /** @param {import("./theme.js").Theme} theme */
-  #drawOverlay(theme) {
-    const ctx = context(this.#overlayCanvas);
-    ctx.setTransform(1, 0, 0, 1, 0, 0);
-    ctx.clearRect(0, 0, this.#overlayCanvas.width, this.#overlayCanvas.height);
-    ctx.scale(this.#ratio, this.#ratio);
-    const { link, box } = this.#overlay;
-    if (link) {
-      const [from, to] = [link.from, link.to].map((point) => cameras.toScreen(this.camera, point));
-      ctx.strokeStyle = theme.port(link.type);
-      ctx.lineWidth = 2.5;
-      ctx.lineCap = "round";
-      ctx.beginPath();
-      trace(ctx, link.reversed ? to : from, link.reversed ? from : to);
-      ctx.stroke();
-    }
-    if (box) {
-      ctx.strokeStyle = theme.accent;
-      ctx.fillStyle = theme.accent;
-      ctx.lineWidth = 1;
-      ctx.strokeRect(box.x + 0.5, box.y + 0.5, box.w, box.h);
-      ctx.globalAlpha = 0.1;
-      ctx.fillRect(box.x, box.y, box.w, box.h);
-      ctx.globalAlpha = 1;
-    }
   }
 }
-
-/** @param {HTMLCanvasElement} canvas */
-const context = (canvas) => /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));

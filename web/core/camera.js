@@ -3,7 +3,7 @@
 /** @import {Box, Point} from "./types.js" */
 /** @typedef {{x: number, y: number, scale: number}} Camera */
 
-export const MIN_SCALE = 0.08;
+export const MIN_SCALE = 0.02;
 export const MAX_SCALE = 2.5;
 
 /** @param {Camera} camera @param {Point} screen @returns {Point} */
@@ -17,6 +17,12 @@ export const toScreen = (camera, world) => ({
   x: world.x * camera.scale + camera.x,
   y: world.y * camera.scale + camera.y,
 });
+
+/** The camera moved by less than a device pixel so that bitmaps lie on whole ones. @param {Camera} camera @param {number} ratio device pixels a CSS pixel @returns {Camera} */
+export const snapped = ({ x, y, scale }, ratio) => ({ x: Math.round(x * ratio) / ratio, y: Math.round(y * ratio) / ratio, scale });
+
+/** The half octave a scale is nearest to: what is painted while zooming is painted at these. @param {number} scale */
+export const halfOctave = (scale) => 2 ** (Math.round(2 * Math.log2(scale)) / 2);
 
 /** The part of the world on a screen of that size. @param {Camera} camera @param {{w: number, h: number}} size @returns {Box} */
 export function visible(camera, size) {

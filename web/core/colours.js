@@ -32,3 +32,20 @@ export function colourOf(type) {
   const shades = Object.values(TYPE_COLOURS);
   return shades[hash % shades.length];
 }
+
+/** Colours a person may give to nodes and frames, by name. @type {Readonly<Record<string, Shade>>} */
+const TINT_COLOURS = {
+  red: { dark: "#e0697a", light: "#c2384e" },
+  orange: { dark: "#e08a3c", light: "#b5651d" },
+  yellow: { dark: "#d6b13a", light: "#96780c" },
+  green: { dark: "#4fae7b", light: "#2c7a52" },
+  blue: { dark: "#4f95d6", light: "#2a6cb0" },
+  purple: { dark: "#9a7ae0", light: "#6a49b8" },
+  grey: { dark: "#9a9aa8", light: "#6d6d7b" },
+};
+
+/** Names of the colours for nodes and frames. */
+export const TINTS = Object.keys(TINT_COLOURS);
+
+/** The colour of that name; null for none, and for a name that is not known. @param {string | undefined} name @returns {Shade | null} */
+export const tintOf = (name) => (name !== undefined && Object.hasOwn(TINT_COLOURS, name) ? TINT_COLOURS[name] : null);

@@ -13,11 +13,18 @@ export const WIDGET_ROW = 32;
 export const PADDING = 8;
 /** Room under a node for its status line. */
 export const STATUS = 24;
+/** Where a control begins: its label is left of it. */
+export const LABEL = 96;
+/** The line with the file's name, under its picture. */
+export const FILE_LINE = 32;
 const TEXT_ROWS = 136;
 const FILE_ROWS = 176;
 const WIDTH = 248;
 const TEXT_WIDTH = 320;
 export const MIN_WIDTH = 160;
+/** Kind of node that only leads a link round a corner. */
+export const REROUTE = "Reroute";
+const REROUTE_SIZE = { w: 32, h: 16 };
 
 /**
  * @typedef {{kind: "ports" | "widget" | "linked", y: number, h: number, input: InputSpec | null,
@@ -51,6 +58,8 @@ function controlHeight(input) {
  * @returns {Layout}
  */
 export function layoutOf(spec, node, place) {
+  if (spec.id === REROUTE) return pointLayout(spec, REROUTE_SIZE.w, REROUTE_SIZE.h);
+  if (place?.collapsed === true) return pointLayout(spec, Math.max(MIN_WIDTH, place.w ?? WIDTH), HEADER);
   const linked = (/** @type {InputSpec} */ input) => linksOf(own(node.inputs, input.name)).length > 0;
   const ports = spec.inputs.filter((input) => controlOf(input) === null);
   const widgets = spec.inputs.filter((input) => controlOf(input) !== null);
@@ -78,6 +87,13 @@ export function layoutOf(spec, node, place) {
   }
   layout.h = y + PADDING;
   return layout;
+}
+
+/** A node that shows no rows: all its ports are at the middle of its sides. @param {NodeSpec} spec @param {number} w @param {number} h @returns {Layout} */
+function pointLayout(spec, w, h) {
+  const inputs = new Map(spec.inputs.map((input) => [input.name, { x: 0, y: h / 2 }]));
+  const outputs = new Map(spec.outputs.map((output) => [output.name, { x: w, y: h / 2 }]));
+  return { w, h, rows: [], inputs, outputs };
 }
 
 /** @param {Point} from @param {Point} to  How far the control points of a link reach out, sideways. */

@@ -5,6 +5,8 @@
 const CELL = 512;
 /** An item over more cells than this goes on a list that every query reads. */
 const LARGE = 256;
+/** Rows a column of cells has room for in a cell's number. */
+const ROWS = 2 ** 26;
 
 /** @param {Box} a @param {Box} b */
 export const overlap = (a, b) => a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
@@ -24,7 +26,7 @@ export function union(boxes) {
 export class Grid {
   /** @type {Map<string, Box>} */
   #boxes = new Map();
-  /** @type {Map<string, Set<string>>} */
+  /** @type {Map<number, Set<string>>} */
   #cells = new Map();
   /** @type {Set<string>} */
   #large = new Set();
@@ -73,15 +75,20 @@ export class Grid {
   /** Ids of the items whose box overlaps. @param {Box} area @returns {Set<string>} */
   query(area) {
     const cells = cellsOf(area);
-    const candidates = cells ? [...cells].flatMap((cell) => [...(this.#cells.get(cell) ?? [])]) : this.#boxes.keys();
     /** @type {Set<string>} */
     const found = new Set();
-    for (const id of candidates) if (overlap(/** @type {Box} */ (this.#boxes.get(id)), area)) found.add(id);
+    if (!cells || cells.length > this.#cells.size) {
+      for (const [id, box] of this.#boxes) if (overlap(box, area)) found.add(id);
+      return found;
+    }
+    for (const cell of cells) {
+      for (const id of this.#cells.get(cell) ?? []) if (overlap(/** @type {Box} */ (this.#boxes.get(id)), area)) found.add(id);
+    }
     for (const id of this.#large) if (overlap(/** @type {Box} */ (this.#boxes.get(id)), area)) found.add(id);
     return found;
   }
 
-  /** @param {string} cell */
+  /** @param {number} cell */
   #newCell(cell) {
     /** @type {Set<string>} */
     const members = new Set();
@@ -90,12 +97,12 @@ export class Grid {
   }
 }
 
-/** Names of the cells a box touches, or null when there are too many. @param {Box} box @returns {string[] | null} */
+/** Numbers of the cells a box touches, or null when there are too many. @param {Box} box @returns {number[] | null} */
 function cellsOf(box) {
   const [left, right] = [Math.floor(box.x / CELL), Math.floor((box.x + box.w) / CELL)];
   const [top, bottom] = [Math.floor(box.y / CELL), Math.floor((box.y + box.h) / CELL)];
   if ((right - left + 1) * (bottom - top + 1) > LARGE) return null;
   const cells = [];
-  for (let row = top; row <= bottom; row++) for (let column = left; column <= right; column++) cells.push(`${column},${row}`);
+  for (let row = top; row <= bottom; row++) for (let column = left; column <= right; column++) cells.push(column * ROWS + row);
   return cells;
 }

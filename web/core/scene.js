@@ -14,12 +14,17 @@ import { linksOf } from "./level.js";
 const wireKey = (id, name, index) => (index === 0 ? `${id}\0${name}` : `${id}\0${name}\0${index}`);
 
 export class Scene {
+  /** Boxes that look different since they were last taken: of nodes and links, before and after. @type {Box[]} */
+  #damage = [];
   nodes = new Grid();
   #wireGrid = new Grid();
   /** @type {Map<string, Layout>} */
   #layouts = new Map();
   /** @type {Map<string, NodeSpec>} */
   #specs = new Map();
+  /** Which node was there first: the later one is drawn above. @type {Map<string, number>} */
+  #orders = new Map();
+  #next = 0;
   /** @type {Map<string, Wire>} */
   #wires = new Map();
   #document;
@@ -43,9 +48,35 @@ export class Scene {
     return /** @type {NodeSpec} */ (this.#specs.get(id));
   }
 
+  /** Rank of a node among those that overlap it. @param {string} id */
+  order(id) {
+    return this.#orders.get(id) ?? 0;
+  }
+
   /** @param {string} key */
   wire(key) {
     return this.#wires.get(key);
+  }
+
+  /** What looks different since this was last asked, as boxes of the world. */
+  takeDamage() {
+    const damage = this.#damage;
+    this.#damage = [];
+    return damage;
+  }
+
+  /** Keys of the links into a node and out of it. @param {string} id @returns {Set<string>} */
+  wiresOf(id) {
+    const keys = new Set(this.#wiresInto.get(id));
+    for (const reader of this.#document.readers(id)) {
+      for (const key of this.#wiresInto.get(reader.id) ?? []) if (this.#wires.get(key)?.source === id) keys.add(key);
+    }
+    return keys;
+  }
+
+  /** @param {string} key */
+  wireBox(key) {
+    return this.#wireGrid.box(key);
   }
 
   /** The smallest box around everything, or null when there is nothing. */
@@ -74,8 +105,11 @@ export class Scene {
 
   /** The topmost node at a point: the one drawn last. @param {Point} point @returns {string | null} */
   nodeAt(point) {
-    const hits = [...this.nodes.query({ ...point, w: 0.01, h: 0.01 })];
-    return hits.filter((id) => contains(/** @type {Box} */ (this.nodes.box(id)), point)).at(-1) ?? null;
+    let top = null;
+    for (const id of this.nodes.query({ ...point, w: 0.01, h: 0.01 })) {
+      if (contains(/** @type {Box} */ (this.nodes.box(id)), point) && (top === null || this.order(id) > this.order(top))) top = id;
+    }
+    return top;
   }
 
   /** The nearest link within a distance. @param {Point} point @param {number} distance @returns {Wire | null} */
@@ -127,15 +161,25 @@ export class Scene {
     const place = this.#document.places.get(id) ?? { x: 0, y: 0 };
     const spec = this.#catalogue.specOf(this.#document, id);
     const layout = layoutOf(spec, node, place);
+    if (!this.#orders.has(id)) this.#orders.set(id, this.#next++);
     this.#specs.set(id, spec);
     this.#layouts.set(id, layout);
+    this.#damaged(this.nodes.box(id));
     this.nodes.set(id, { x: place.x, y: place.y, w: layout.w, h: layout.h });
+    this.#damaged(this.nodes.box(id));
+  }
+
+  /** @param {Box | undefined} box */
+  #damaged(box) {
+    if (box) this.#damage.push(box);
   }
 
   /** @param {string} id */
   #forget(id) {
+    this.#damaged(this.nodes.box(id));
     this.nodes.delete(id);
     this.#specs.delete(id);
+    this.#orders.delete(id);
     this.#layouts.delete(id);
   }
 
@@ -148,6 +192,7 @@ export class Scene {
   /** Lay the links into a node anew. @param {string} id */
   #wire(id) {
     for (const wire of this.#wiresInto.get(id) ?? []) {
+      this.#damaged(this.#wireGrid.box(wire));
       this.#wires.delete(wire);
       this.#wireGrid.delete(wire);
     }
@@ -159,7 +204,9 @@ export class Scene {
         if (!wire) continue;
         keys.push(wire.key);
         this.#wires.set(wire.key, wire);
-        this.#wireGrid.set(wire.key, linkBox(wire.from, wire.to));
+        const box = linkBox(wire.from, wire.to);
+        this.#wireGrid.set(wire.key, box);
+        this.#damaged(box);
       }
     }
     if (keys.length > 0) this.#wiresInto.set(id, keys);

@@ -4,7 +4,7 @@ import { h, icon, setText } from "../dom.js";
 import { sentence } from "../core/run.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
-import { titleOf } from "../canvas/painter.js";
+import { titleOf } from "../canvas/look.js";
 
 /** @import {Editor} from "../core/editor.js" */
 /** @import {Problem} from "../core/types.js" */

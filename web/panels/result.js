@@ -5,7 +5,7 @@ import { button, h, setText } from "../dom.js";
 import { isActive } from "../core/run.js";
 import { effect, signal } from "../core/store.js";
 import { t } from "../core/strings.js";
-import { titleOf } from "../canvas/painter.js";
+import { titleOf } from "../canvas/look.js";
 
 /** @import {JobSummary} from "../api.js" */
 /** @import {Editor} from "../core/editor.js" */

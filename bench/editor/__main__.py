@@ -1,0 +1,65 @@
+"""The editor against its goals and against two libraries: frames, operations, opening, memory, in headless Chromium.
+
+`python -m bench.editor [--nodes N ...] [--editors NAME ...] [--gestures NAME ...]` starts a server on a data folder of
+its own and drives a real browser without a GPU. Frame times are those of requestAnimationFrame while real input arrives
+every 8 ms; main-thread and script times are CPU time from the browser's trace, a frame. `floor` is a page that only
+fills its canvas. References need `npm ci` in bench/editor; without it they are left out, and said to be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from bench.editor import frames
+from bench.editor.editors import NAMES, missing, opened
+from bench.editor.graph import graph
+from bench.http import load
+from tests import browser as finder
+from tests.web.conftest import DEMO, FLAGS, serving, wait_until_ready
+
+NODES = (100, 1000, 3000, 10_000)
+SLOW = {"xyflow": 1000, "litegraph": 3000}
+
+
+def table(browser: Browser, url: str, names: list[str], counts: list[int], wanted: list[str], seconds: float) -> None:
+    """p50/p95 of a frame · main thread · script, in ms, a cell."""
+    print(f"{'nodes':>6} {'editor':10} {'load ms':>8} " + " ".join(f"{each:>24}" for each in wanted))
+    for count in counts:
+        workload = graph(count)
+        for name in names:
+            if count > SLOW.get(name, max(NODES)):
+                continue
+            with opened(browser, name, url) as subject:
+                opening = min(subject.load(workload) for _ in range(2))
+                cells = [frames.measure(subject, count, each, seconds) for each in wanted]
+            print(f"{count:>6} {name:10} {opening:>8.0f} " + " ".join(f"{cell!s:>24}" for cell in cells), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nodes", type=int, nargs="+", default=list(NODES))
+    parser.add_argument("--editors", nargs="+", default=list(NAMES), choices=NAMES)
+    parser.add_argument("--gestures", nargs="+", default=list(frames.GESTURES), choices=frames.GESTURES)
+    parser.add_argument("--seconds", type=float, default=1.5, help="how long a gesture lasts (default 1.5)")
+    options = parser.parse_args()
+    names = [name for name in options.editors if not missing(name)]
+    for name in set(options.editors) - set(names):
+        print(f"{name} is left out: run `npm ci` in bench/editor to have it.")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder), DEMO.parents[1]) as url,
+        sync_playwright() as driver,
+    ):
+        wait_until_ready(url)
+        browser = driver.chromium.launch(executable_path=finder.find(), headless=True, args=list(FLAGS))
+        table(browser, url, names, options.nodes, options.gestures, options.seconds)
+        browser.close()
+    print(f"at the end {load()}; the figures are those of the machine only where little else ran")
+
+
+if __name__ == "__main__":
+    main()

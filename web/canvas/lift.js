@@ -1,0 +1,38 @@
+/** Nodes taken off the world while they are dragged: painted once, shown where the pointer has them, put back at the end. */
+
+import { Tiles } from "./tiles.js";
+
+/** @import {Scene, Wire} from "../core/scene.js" */
+/** @import {Point} from "../core/types.js" */
+/** @import {Paint} from "./tiles.js" */
+
+export class Lift {
+  /** How far they were moved, in world units. @type {Point} */
+  offset = { x: 0, y: 0 };
+  /** Let go, and shown only until the world is painted with them. */
+  landing = false;
+  tiles;
+  ids;
+  /** Links to nodes that stay. @type {Wire[]} */
+  tethers = [];
+  /** What of the world looks different without them. @type {import("../core/types.js").Box[]} */
+  boxes = [];
+
+  /** @param {ReadonlySet<string>} ids @param {Scene} scene @param {Paint} paint */
+  constructor(ids, scene, paint) {
+    this.ids = ids;
+    this.tiles = new Tiles(paint, { opaque: false });
+    const keys = new Set([...ids].flatMap((id) => [...scene.wiresOf(id)]));
+    for (const key of keys) {
+      const wire = scene.wire(key);
+      const box = scene.wireBox(key);
+      if (!wire || !box) continue;
+      this.boxes.push(box);
+      if (!ids.has(wire.id) || !ids.has(wire.source)) this.tethers.push(wire);
+    }
+    for (const id of ids) {
+      const box = scene.nodes.box(id);
+      if (box) this.boxes.push(box);
+    }
+  }
+}

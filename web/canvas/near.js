@@ -1,0 +1,144 @@
+/** A node painted in full: to the eye the same as its DOM (node.js), which takes its place once the view rests. */
+
+import { isPlain } from "../core/colours.js";
+import { HEADER, LABEL, STATUS, WIDGET_ROW } from "../core/geometry.js";
+import { linksOf, own } from "../core/level.js";
+import { sentence } from "../core/run.js";
+import { t } from "../core/strings.js";
+import { paintControl } from "./controls.js";
+import { isOff, titleOf } from "./look.js";
+import { badgeOf, whyOf } from "./status.js";
+
+/** @import {Row} from "../core/geometry.js" */
+/** @import {Box, InputSpec} from "../core/types.js" */
+/** @import {Scenery} from "./painter.js" */
+
+const SIZE = 13;
+const SMALL = 12;
+const RADIUS = 8;
+
+/** @param {Scenery} scenery @param {string} id @param {string} title @param {string} edge */
+export function paintNear(scenery, id, title, edge) {
+  const { ctx, theme, editor } = scenery;
+  const box = /** @type {Box} */ (editor.scene.nodes.box(id));
+  const layout = editor.scene.layout(id);
+  if (!layout) return;
+  const tint = theme.tinted(editor.document.places.get(id)?.colour);
+  ctx.globalAlpha = isOff(editor, id) ? 0.45 : 1;
+  paintBox(scenery, box, edge, tint, editor.scene.spec(id).missing === true);
+  paintHead(scenery, id, box, title);
+  const read = new Set([...editor.document.readers(id)].flatMap((end) => linksOf(editor.document.input(end.id, end.name)).flatMap((link) => (link.node === id ? link.output : []))));
+  for (const row of layout.rows) paintRow(scenery, id, box, row, read);
+  paintStatus(scenery, id, box);
+  ctx.globalAlpha = 1;
+}
+
+/** @param {Scenery} scenery @param {Box} box @param {string} edge @param {string | null} tint @param {boolean} missing */
+function paintBox({ ctx, theme }, { x, y, w, h }, edge, tint, missing) {
+  ctx.beginPath();
+  ctx.roundRect(x, y, w, h, RADIUS);
+  ctx.fillStyle = theme.surface;
+  ctx.fill();
+  ctx.beginPath();
+  ctx.roundRect(x + 0.5, y + 0.5, w - 1, HEADER - 0.5, [RADIUS, RADIUS, 0, 0]);
+  ctx.fillStyle = tint ?? theme.head;
+  ctx.fill();
+  ctx.fillStyle = theme.line;
+  ctx.fillRect(x + 1, y + HEADER - 1, w - 2, 1);
+  const strong = edge === "failed" || edge === "selected";
+  ctx.strokeStyle = edge === "failed" ? theme.danger : edge === "selected" ? theme.accent : theme.line;
+  ctx.lineWidth = strong ? 2 : 1;
+  const out = strong ? 0 : 0.5;
+  if (missing) ctx.setLineDash([4, 3]);
+  ctx.beginPath();
+  ctx.roundRect(x + out, y + out, w - 2 * out, h - 2 * out, RADIUS - out);
+  ctx.stroke();
+  if (missing) ctx.setLineDash([]);
+}
+
+/** @param {Scenery} scenery @param {string} id @param {Box} box @param {string} title */
+function paintHead({ ctx, ink, theme, run, problems }, id, box, title) {
+  const state = run.nodes.get(id);
+  const badge = problems.has(id) || state?.state === "running" ? "" : badgeOf(state);
+  const middle = box.y + HEADER / 2;
+  let room = box.w - 26;
+  if (badge !== "") {
+    ctx.font = ink.font(SMALL);
+    ctx.fillStyle = theme.muted;
+    ctx.textAlign = "right";
+    ink.line(ctx, badge, box.x + box.w - 13, middle, box.w / 2);
+    ctx.textAlign = "left";
+    room -= ink.width(ctx, badge) + 8;
+  }
+  ctx.font = ink.font(SIZE, 600);
+  ctx.fillStyle = theme.text;
+  ink.line(ctx, title, box.x + 13, middle, room);
+}
+
+/** @param {Scenery} scenery @param {string} id @param {Box} box @param {Row} row @param {ReadonlySet<string>} read  outputs that are linked */
+function paintRow(scenery, id, box, row, read) {
+  const { ctx, ink, theme, editor } = scenery;
+  const node = editor.document.nodes.get(id);
+  const middle = box.y + row.y + Math.min(row.h, WIDGET_ROW) / 2;
+  const { input, output } = row;
+  if (input) {
+    const value = own(node?.inputs ?? {}, input.name);
+    if (row.kind === "widget") paintControl(scenery, box, row, input, value);
+    const tall = row.kind === "widget" && row.h > WIDGET_ROW;
+    const label = input.name.replaceAll("_", " ");
+    const room = row.kind === "widget" ? LABEL - 20 : (output ? box.w / 2 : box.w) - 24;
+    ctx.font = ink.font(SIZE);
+    ctx.fillStyle = theme.muted;
+    if (!tall) ink.line(ctx, label, box.x + 12, middle, room);
+    if (row.kind === "linked") paintSource(scenery, value, box.x + 20 + ink.width(ctx, label), middle, box.w - 32 - ink.width(ctx, label));
+    const linked = linksOf(value).length > 0;
+    if (row.kind !== "widget" || linked || !isPlain(input.type)) paintPort(scenery, input, box.x, middle, linked);
+  }
+  if (output) {
+    ctx.font = ink.font(SIZE);
+    ctx.fillStyle = theme.muted;
+    ctx.textAlign = "right";
+    ink.line(ctx, output.name.replaceAll("_", " "), box.x + box.w - 12, middle, box.w - 24);
+    ctx.textAlign = "left";
+    paintPort(scenery, output, box.x + box.w, middle, read.has(output.name));
+  }
+}
+
+/** What a linked widget gets its value from. @param {Scenery} scenery @param {unknown} value @param {number} x @param {number} y @param {number} room */
+function paintSource({ ctx, ink, editor }, value, x, y, room) {
+  const titles = linksOf(value).map((link) => (editor.document.nodes.has(link.node) ? titleOf(editor, link.node) : link.node));
+  ctx.font = ink.font(SMALL, 400, "italic");
+  ink.line(ctx, t("node.linked", { title: titles.join(", ") }), x, y, room);
+}
+
+/** @param {Scenery} scenery @param {Pick<InputSpec, "type">} port @param {number} x @param {number} y @param {boolean} linked */
+function paintPort({ ctx, theme }, { type }, x, y, linked) {
+  ctx.beginPath();
+  if (isPlain(type)) ctx.roundRect(x - 3, y - 3, 6, 6, 1);
+  else ctx.arc(x, y, 4, 0, 2 * Math.PI);
+  ctx.fillStyle = linked ? theme.port(type) : theme.surface;
+  ctx.fill();
+  ctx.strokeStyle = theme.port(type);
+  ctx.lineWidth = 2;
+  ctx.stroke();
+}
+
+/** What there is to say under a node: its problem, or why it ran. @param {Scenery} scenery @param {string} id @param {Box} box */
+function paintStatus({ ctx, ink, theme, editor, run, problems }, id, box) {
+  const [problem] = problems.get(id) ?? [];
+  const text = problem ? sentence(problem, editor.scene.spec(id).title) : whyOf(run.nodes.get(id));
+  if (text === "") return;
+  const top = box.y + box.h + 3;
+  if (problem) {
+    ctx.fillStyle = theme.dangerSoft;
+    ctx.strokeStyle = theme.danger;
+    ctx.lineWidth = 1;
+    ctx.beginPath();
+    ctx.roundRect(box.x + 0.5, top + 0.5, box.w - 1, STATUS, RADIUS);
+    ctx.fill();
+    ctx.stroke();
+  }
+  ctx.font = ink.font(SMALL);
+  ctx.fillStyle = problem ? theme.text : theme.muted;
+  ink.line(ctx, text, box.x + (problem ? 32 : 5), top + (problem ? STATUS / 2 : 9), box.w - (problem ? 40 : 10));
+}

@@ -1,0 +1,26 @@
+/** What a node says about its last run, in words: shared by the DOM node and the painted one. */
+
+import { duration } from "../core/run.js";
+import { t } from "../core/strings.js";
+
+/** @import {NodeRun} from "../core/run.js" */
+
+/** The engine's reason that needs no saying under a node: its badge says that it ran. */
+const NEVER_RUN = "never run";
+
+/** @param {NodeRun | undefined} run */
+export function statusText(run) {
+  if (!run) return t("status.idle");
+  if (run.state === "ran") return run.ms === undefined ? t("status.ran", { duration: "" }).trim() : t("status.ran", { duration: duration(run.ms) });
+  if (run.state === "running" && run.total) return t("status.step", { step: run.step ?? 0, total: run.total });
+  return t(`status.${run.state}`);
+}
+
+/** In the head of the node. @param {NodeRun | undefined} run */
+export const badgeOf = (run) => (!run || run.state === "queued" ? "" : run.state === "cached" ? `✓ ${statusText(run)}` : statusText(run));
+
+/** Under the node: why it ran, when that is worth saying. @param {NodeRun | undefined} run */
+export function whyOf(run) {
+  if (!run || run.state === "queued" || run.state === "cached" || run.reason === NEVER_RUN) return "";
+  return run.reason.replaceAll("->", "→");
+}

@@ -1,0 +1,222 @@
+/**
+ * Bitmaps of the world, square pieces of it at one scale each, painted once and then only copied: a frame of panning copies.
+ * Painting happens within the time a frame can spare; until a tile is there, what lies under it shows what other scales have.
+ * What changed is told as boxes of the world, and only those are painted again. Memory is bounded: the tiles that were out of
+ * view for longest go first.
+ */
+
+import { overlap } from "../core/grid.js";
+
+/** @import {Camera} from "../core/camera.js" */
+/** @import {Box} from "../core/types.js" */
+/** @typedef {(ctx: OffscreenCanvasRenderingContext2D, area: Box, scale: number) => void} Paint  draws the part of the world in an area */
+/** @typedef {{canvas: OffscreenCanvas, ctx: OffscreenCanvasRenderingContext2D, column: number, row: number, scale: number, dirty: Box | null, fresh: boolean, used: number}} Tile */
+/** @typedef {{w: number, h: number, ratio: number}} Screen  CSS pixels, and device pixels per CSS pixel */
+
+/** CSS pixels. */
+const SIDE = 256;
+/** World a line or a ring may reach beyond the box that was told, in CSS pixels. */
+const BLEED = 4;
+const COLUMNS = 2 ** 26;
+
+export class Tiles {
+  /** By scale, then by number. @type {Map<number, Map<number, Tile>>} */
+  #levels = new Map();
+  /** Canvases of tiles that went, for those to come. @type {OffscreenCanvas[]} */
+  #spare = [];
+  #frame = 0;
+  #ratio = 1;
+  #paint;
+  #opaque;
+
+  /** @param {Paint} paint @param {{opaque: boolean}} options  opaque: `paint` fills the whole area */
+  constructor(paint, { opaque }) {
+    this.#paint = paint;
+    this.#opaque = opaque;
+  }
+
+  /** Pixels of all tiles. */
+  get pixels() {
+    let count = this.#spare.length;
+    for (const level of this.#levels.values()) count += level.size;
+    return count * (SIDE * this.#ratio) ** 2;
+  }
+
+  /** Forget everything that is painted. */
+  clear() {
+    for (const level of this.#levels.values()) for (const tile of level.values()) this.#spare.push(tile.canvas);
+    this.#levels.clear();
+  }
+
+  /** Parts of the world look different. @param {readonly Box[]} boxes */
+  damage(boxes) {
+    for (const [scale, level] of this.#levels) {
+      const side = SIDE / scale;
+      const bleed = BLEED / Math.min(1, scale);
+      for (const tile of level.values()) {
+        const area = { x: tile.column * side, y: tile.row * side, w: side, h: side };
+        for (const box of boxes) {
+          const grown = { x: box.x - bleed, y: box.y - bleed, w: box.w + 2 * bleed, h: box.h + 2 * bleed };
+          if (overlap(area, grown)) tile.dirty = tile.dirty ? around(tile.dirty, grown) : grown;
+        }
+      }
+    }
+  }
+
+  /**
+   * Copy what is in view onto a canvas, painting what is missing at `level` while there is time.
+   * @param {CanvasRenderingContext2D} ctx  in device pixels
+   * @param {Camera} camera  on whole device pixels
+   * @param {Screen} screen
+   * @param {number} level  the scale to paint at
+   * @param {number} until  a time of performance.now()
+   * @param {string | null} ground  what to show where nothing is painted
+   * @returns {boolean} whether all of it is there and as it should be
+   */
+  draw(ctx, camera, screen, level, until, ground) {
+    this.#frame += 1;
+    this.#take(screen.ratio);
+    const wanted = this.#inView(camera, screen, level, 0);
+    let complete = true;
+    for (const [column, row] of wanted) complete = this.#ready(level, column, row, until) && complete;
+    if (!complete && ground !== null) {
+      ctx.fillStyle = ground;
+      ctx.fillRect(0, 0, screen.w * screen.ratio, screen.h * screen.ratio);
+    }
+    if (!complete) this.#underlay(ctx, camera, screen, level);
+    this.#copy(ctx, camera, screen, level, wanted);
+    return complete;
+  }
+
+  /** Paint a tile just out of view. @param {Camera} camera @param {Screen} screen @param {number} room pixels all tiles may take @returns {boolean} whether there may be more */
+  prefetch(camera, screen, room) {
+    const each = (SIDE * this.#ratio) ** 2;
+    for (const [column, row] of this.#inView(camera, screen, camera.scale, 1)) {
+      const known = this.#levels.get(camera.scale)?.get(column * COLUMNS + row);
+      if (known?.fresh && !known.dirty) continue;
+      if (!known && this.pixels + each > room) return false;
+      this.#ready(camera.scale, column, row, Infinity);
+      return true;
+    }
+    return false;
+  }
+
+  /** Let go of tiles out of view until the rest takes no more than that many pixels. @param {number} room */
+  trim(room) {
+    const each = (SIDE * this.#ratio) ** 2;
+    let excess = Math.ceil((this.pixels - room) / each);
+    excess -= this.#spare.splice(0, Math.max(0, excess)).length;
+    if (excess <= 0) return;
+    const idle = [...this.#levels.values()].flatMap((level) => [...level.values()]).filter((tile) => tile.used < this.#frame);
+    idle.sort((a, b) => a.used - b.used);
+    for (const tile of idle.slice(0, excess)) {
+      const level = /** @type {Map<number, Tile>} */ (this.#levels.get(tile.scale));
+      level.delete(tile.column * COLUMNS + tile.row);
+      if (level.size === 0) this.#levels.delete(tile.scale);
+    }
+  }
+
+  /** @param {number} ratio */
+  #take(ratio) {
+    if (ratio === this.#ratio) return;
+    this.clear();
+    this.#spare = [];
+    this.#ratio = ratio;
+  }
+
+  /** Tiles in view, those nearest to its middle first. @param {Camera} camera @param {Screen} screen @param {number} level @param {number} ring tiles more on every side @returns {[number, number][]} */
+  #inView(camera, screen, level, ring) {
+    const side = (SIDE / level) * camera.scale;
+    const [left, top] = [Math.floor(-camera.x / side) - ring, Math.floor(-camera.y / side) - ring];
+    const [right, bottom] = [Math.ceil((screen.w - camera.x) / side) + ring, Math.ceil((screen.h - camera.y) / side) + ring];
+    /** @type {[number, number][]} */
+    const places = [];
+    for (let row = top; row < bottom; row++) for (let column = left; column < right; column++) places.push([column, row]);
+    const [x, y] = [(left + right - 1) / 2, (top + bottom - 1) / 2];
+    const far = (/** @type {[number, number]} */ [column, row]) => Math.max(Math.abs(column - x), Math.abs(row - y));
+    return places.sort((a, b) => far(a) - far(b));
+  }
+
+  /** Have a tile painted if there is time. @param {number} scale @param {number} column @param {number} row @param {number} until @returns {boolean} whether it is as it should be */
+  #ready(scale, column, row, until) {
+    const level = this.#levels.get(scale) ?? new Map();
+    this.#levels.set(scale, level);
+    const number = column * COLUMNS + row;
+    /** @type {Tile | undefined} */
+    let tile = level.get(number);
+    if (tile) tile.used = this.#frame;
+    if (tile?.fresh && !tile.dirty) return true;
+    if (performance.now() >= until) return false;
+    if (!tile) {
+      tile = this.#blank(scale, column, row);
+      level.set(number, tile);
+    }
+    this.#repaint(tile);
+    return true;
+  }
+
+  /** @param {number} scale @param {number} column @param {number} row @returns {Tile} */
+  #blank(scale, column, row) {
+    const side = Math.round(SIDE * this.#ratio);
+    const canvas = this.#spare.pop() ?? new OffscreenCanvas(side, side);
+    const ctx = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: !this.#opaque }));
+    return { canvas, ctx, column, row, scale, dirty: null, fresh: false, used: this.#frame };
+  }
+
+  /** Paint a tile, or what changed of it. @param {Tile} tile */
+  #repaint(tile) {
+    const { ctx, scale, column, row, dirty, fresh } = tile;
+    const side = Math.round(SIDE * this.#ratio);
+    const zoom = scale * this.#ratio;
+    const clamp = (/** @type {number} */ value) => Math.min(side, Math.max(0, value));
+    const [x, y] = [column * side, row * side];
+    let [left, top, right, bottom] = [0, 0, side, side];
+    if (fresh && dirty) {
+      [left, top] = [clamp(Math.floor(dirty.x * zoom - x)), clamp(Math.floor(dirty.y * zoom - y))];
+      [right, bottom] = [clamp(Math.ceil((dirty.x + dirty.w) * zoom - x)), clamp(Math.ceil((dirty.y + dirty.h) * zoom - y))];
+    }
+    tile.dirty = null;
+    tile.fresh = true;
+    if (right <= left || bottom <= top) return;
+    ctx.save();
+    ctx.setTransform(1, 0, 0, 1, 0, 0);
+    ctx.beginPath();
+    ctx.rect(left, top, right - left, bottom - top);
+    ctx.clip();
+    if (!this.#opaque) ctx.clearRect(left, top, right - left, bottom - top);
+    ctx.setTransform(zoom, 0, 0, zoom, -x, -y);
+    this.#paint(ctx, { x: (x + left) / zoom, y: (y + top) / zoom, w: (right - left) / zoom, h: (bottom - top) / zoom }, scale);
+    ctx.restore();
+  }
+
+  /** Where tiles are missing, show what there is at other scales, the nearest scale on top. @param {CanvasRenderingContext2D} ctx @param {Camera} camera @param {Screen} screen @param {number} level */
+  #underlay(ctx, camera, screen, level) {
+    const distance = (/** @type {number} */ scale) => Math.abs(Math.log(scale / level));
+    const others = [...this.#levels.keys()].filter((scale) => scale !== level).sort((a, b) => distance(b) - distance(a));
+    for (const scale of others) {
+      const tiles = /** @type {Map<number, Tile>} */ (this.#levels.get(scale));
+      this.#copy(ctx, camera, screen, scale, [...tiles.values()].map((tile) => [tile.column, tile.row]));
+    }
+  }
+
+  /** @param {CanvasRenderingContext2D} ctx @param {Camera} camera @param {Screen} screen @param {number} level @param {readonly [number, number][]} places */
+  #copy(ctx, camera, screen, level, places) {
+    const tiles = this.#levels.get(level);
+    const { ratio } = screen;
+    const side = (SIDE / level) * camera.scale * ratio;
+    const [x, y] = [camera.x * ratio, camera.y * ratio];
+    for (const [column, row] of places) {
+      const tile = tiles?.get(column * COLUMNS + row);
+      if (!tile?.fresh) continue;
+      const [left, top] = [Math.round(x + column * side), Math.round(y + row * side)];
+      const [w, h] = [Math.round(x + (column + 1) * side) - left, Math.round(y + (row + 1) * side) - top];
+      if (left < screen.w * ratio && top < screen.h * ratio && left + w > 0 && top + h > 0) ctx.drawImage(tile.canvas, left, top, w, h);
+    }
+  }
+}
+
+/** @param {Box} a @param {Box} b @returns {Box} */
+function around(a, b) {
+  const [x, y] = [Math.min(a.x, b.x), Math.min(a.y, b.y)];
+  return { x, y, w: Math.max(a.x + a.w, b.x + b.w) - x, h: Math.max(a.y + a.h, b.y + b.h) - y };
+}

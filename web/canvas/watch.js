@@ -1,0 +1,132 @@
+/** Notices which nodes look different when selection, run or problems change, and keeps the nodes at work and their pictures. */
+
+import { Pictures } from "./pictures.js";
+
+/** @import {Editor} from "../core/editor.js" */
+/** @import {NodeRun, Run} from "../core/run.js" */
+/** @import {Box, Frame, Problem} from "../core/types.js" */
+/** @import {Working} from "./overlay.js" */
+/** @import {Status} from "./view.js" */
+
+/** How far under a node its status, problem and picture reach, in world units. */
+const UNDER = 40;
+/** With more damage than this, one box round all of it. */
+const MANY = 400;
+
+export class Watch {
+  pictures = new Pictures((id) => this.#damageNodes([id]));
+  /** @type {ReadonlySet<string>} */
+  #selection = new Set();
+  /** @type {ReadonlyMap<string, NodeRun>} */
+  #runs = new Map();
+  /** @type {ReadonlyMap<string, readonly Problem[]>} */
+  #problems = new Map();
+  /** @type {Run["outputs"]} */
+  #outputs = {};
+  /** @type {ReadonlyMap<string, Frame>} */
+  #frames = new Map();
+  /** Nodes of this sheet at work. @type {Map<string, NodeRun>} */
+  #working = new Map();
+  #editor;
+  #status;
+  #damage;
+
+  /** @param {Editor} editor @param {() => Status} status @param {(boxes: Box[]) => void} damage */
+  constructor(editor, status, damage) {
+    this.#editor = editor;
+    this.#status = status;
+    this.#damage = damage;
+  }
+
+  /** Selection, run state or problems changed. */
+  statusChanged() {
+    const { run, problems } = this.#status();
+    const selection = this.#editor.selection.peek();
+    /** @type {Set<string>} */
+    const changed = new Set();
+    if (selection !== this.#selection) {
+      for (const id of selection) if (!this.#selection.has(id)) changed.add(id);
+      for (const id of this.#selection) if (!selection.has(id)) changed.add(id);
+    }
+    const wires = changed.size > 0 ? this.#wireBoxes(changed) : [];
+    if (run.nodes !== this.#runs) this.#noteRuns(run.nodes, changed);
+    if (problems !== this.#problems) for (const id of [...problems.keys(), ...this.#problems.keys()]) if (problems.get(id) !== this.#problems.get(id)) changed.add(id);
+    [this.#selection, this.#runs, this.#problems] = [selection, run.nodes, problems];
+    if (run.outputs !== this.#outputs) this.#noteOutputs(run.outputs);
+    if (changed.size > 0) this.#damageNodes(changed, wires);
+  }
+
+  /** Frames are few: compare them all. */
+  documentChanged() {
+    const { frames } = this.#editor.document;
+    const ids = new Set([...frames.keys(), ...this.#frames.keys()]);
+    const changed = [...ids].filter((id) => frames.get(id) !== this.#frames.get(id));
+    if (changed.length > 0) this.#damage(changed.flatMap((id) => [frames.get(id), this.#frames.get(id)]).filter((frame) => frame !== undefined));
+    this.#frames = new Map(frames);
+  }
+
+  /** The picture a node is making. @param {string} id @param {Blob} blob */
+  preview(id, blob) {
+    this.pictures.set(id, blob, () => Promise.resolve(blob));
+  }
+
+  /** @param {(id: string) => boolean} inDom @param {ReadonlySet<string>} lifted @returns {Working[]} */
+  working(inDom, lifted) {
+    return [...this.#working].flatMap(([id, run]) => {
+      const box = this.#editor.scene.nodes.box(id);
+      return box && !lifted.has(id) ? [{ box, run, inDom: inDom(id), picture: this.pictures.get(id) }] : [];
+    });
+  }
+
+  /** @param {ReadonlyMap<string, NodeRun>} runs @param {Set<string>} changed */
+  #noteRuns(runs, changed) {
+    this.#working = new Map();
+    const prefix = this.#editor.runId("");
+    for (const [full, run] of runs) {
+      if (!full.startsWith(prefix)) continue;
+      const id = full.slice(prefix.length);
+      if (run.state === "running" && this.#editor.document.nodes.has(id)) this.#working.set(id, run);
+      const before = this.#runs.get(full);
+      // Progress is drawn over the world; only another state paints it anew.
+      if (run !== before && !(run.state === "running" && before?.state === "running")) changed.add(id);
+    }
+    for (const full of this.#runs.keys()) if (!runs.has(full) && full.startsWith(prefix)) changed.add(full.slice(prefix.length));
+  }
+
+  /** @param {Run["outputs"]} outputs */
+  #noteOutputs(outputs) {
+    this.#outputs = outputs;
+    const prefix = this.#editor.runId("");
+    for (const [full, files] of Object.entries(outputs)) {
+      const image = files.findLast((file) => file.media_type.startsWith("image/"));
+      if (image && full.startsWith(prefix)) this.pictures.set(full.slice(prefix.length), image.url, async () => (await fetch(image.url)).blob());
+    }
+  }
+
+  /** @param {Iterable<string>} ids */
+  #wireBoxes(ids) {
+    const { scene } = this.#editor;
+    return [...ids].flatMap((id) => [...scene.wiresOf(id)].flatMap((key) => scene.wireBox(key) ?? []));
+  }
+
+  /** @param {Iterable<string>} ids @param {Box[]} wires */
+  #damageNodes(ids, wires = []) {
+    const { nodes } = this.#editor.scene;
+    const boxes = [...ids].flatMap((id) => nodes.box(id) ?? []).map(reach);
+    const all = [...boxes, ...wires];
+    this.#damage(all.length > MANY ? [everything(all)] : all);
+  }
+}
+
+/** What a node paints, of its box and under it. @param {Box} box @returns {Box} */
+const reach = (box) => ({ ...box, h: box.h + UNDER + box.w });
+
+/** @param {readonly Box[]} boxes @returns {Box} */
+function everything(boxes) {
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const { x, y, w, h } of boxes) {
+    [left, top] = [Math.min(left, x), Math.min(top, y)];
+    [right, bottom] = [Math.max(right, x + w), Math.max(bottom, y + h)];
+  }
+  return { x: left, y: top, w: right - left, h: bottom - top };
+}
