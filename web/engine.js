@@ -11,6 +11,8 @@ import { t } from "./core/strings.js";
 
 export class Engine {
   state = signal(/** @type {EngineState} */ ("starting"));
+  /** Counts what was told of jobs and of the queue. */
+  changes = signal(0);
   /** @type {Readonly<Record<string, NodeSpec>>} */
   #specs = {};
   /** Version of the definitions we have. */
@@ -34,6 +36,7 @@ export class Engine {
       (events) => {
         const worker = events.findLast((event) => event.type === "worker");
         if (worker && worker.state !== this.state.peek()) void this.#refresh();
+        this.changes.value += 1;
       },
       (now) => {
         if (!now && (connected || !before)) this.#notify(t("app.serverGone"));

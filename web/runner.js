@@ -1,24 +1,41 @@
-/** Runs the workflow on the table and keeps what comes back: node states, live preview, problems, pictures. */
+/** Runs the workflow on the table and keeps what comes back: node states, live previews, problems, pictures; and what waits to follow it. */
 
 import * as api from "./api.js";
-import { IDLE, isActive, isOver, problem, reduce } from "./core/run.js";
+import { COPY, IDLE, isActive, isOver, problem, reduce } from "./core/run.js";
+import { afterRun, nextSeed, seedsOf } from "./core/seeds.js";
 import { batch, computed, signal } from "./core/store.js";
 import { t } from "./core/strings.js";
+import * as jobs from "./jobs.js";
+import { BadRequest, requestOf } from "./request.js";
 
+/** @import {Change} from "./core/document.js" */
 /** @import {Editor} from "./core/editor.js" */
 /** @import {Run, RunEvent} from "./core/run.js" */
-/** @import {Problem} from "./core/types.js" */
+/** @import {NodeData, Problem} from "./core/types.js" */
 /** @typedef {{node: string, blob: Blob}} Preview */
+/** @typedef {{targets?: readonly string[] | null, count?: number, first?: boolean}} Wanted  `first`: before all that waits */
+
+const AUTO_MS = 600;
+/** An edit that the page makes after a run, not the person: it does not start another. */
+const AFTER_RUN = "after run";
 
 export class Runner {
   /** @type {import("./core/store.js").Signal<Run>} */
   run = signal(IDLE);
-  /** @type {import("./core/store.js").Signal<Preview | null>} */
+  /** The latest preview. @type {import("./core/store.js").Signal<Preview | null>} */
   preview = signal(/** @type {Preview | null} */ (null));
+  /** Jobs sent from here that come after the one that is followed. @type {import("./core/store.js").Signal<readonly string[]>} */
+  waiting = signal(/** @type {readonly string[]} */ ([]));
+  /** Whether every edit is run. */
+  auto = signal(false);
+  /** How many runs one press of Run is. */
+  count = signal(1);
   /** What the server refused, until the node concerned is edited. @type {import("./core/store.js").Signal<readonly Problem[]>} */
   #refused = signal(/** @type {readonly Problem[]} */ ([]));
   /** Problems by node; those of the workflow as a whole under "". */
   problems = computed(() => groupByNode([...this.#refused.value, ...failuresOf(this.run.value)]));
+  /** The seeds of the last run, "node\0input" -> value. @type {import("./core/store.js").Signal<ReadonlyMap<string, number>>} */
+  used = signal(/** @type {ReadonlyMap<string, number>} */ (new Map()));
   /** Counts finished jobs. */
   finished = signal(0);
   /** When the current run began, and how long the last took, in milliseconds. */
@@ -27,32 +44,113 @@ export class Runner {
   #editor;
   #notify;
   #stop = () => {};
+  #timer = 0;
+  /** The job that an edit started, not a press. @type {string | null} */
+  #automatic = null;
 
   /** @param {Editor} editor @param {(text: string) => void} notify */
   constructor(editor, notify) {
     this.#editor = editor;
     this.#notify = notify;
+    let own = false;
     editor.watch((touched, content) => {
-      if (content) this.#forget(touched);
+      if (!content || own) return;
+      this.#forget(touched);
+      if (this.auto.peek() && touched !== null) this.#startSoon();
+    });
+    this.#advance = (changes) => {
+      own = true;
+      editor.edit(changes, AFTER_RUN);
+      editor.seal();
+      own = false;
+    };
+  }
+
+  /** Make an edit that is not the person's own. @type {(changes: Change[]) => void} */
+  #advance;
+
+  /** Send the workflow. While one is being sent or is running, nothing happens. @param {Wanted} wanted */
+  async start(wanted = {}) {
+    if (isActive(this.run.peek())) return;
+    this.#begin({ ...IDLE, state: "sending" });
+    const sent = await this.#send({ count: this.count.peek(), ...wanted });
+    if (sent.length === 0) {
+      if (this.run.peek().state === "sending") this.run.value = IDLE;
+      return;
+    }
+    const [first, ...rest] = sent;
+    this.waiting.value = rest;
+    this.follow(first);
+  }
+
+  /** Send the workflow now, whatever is running; it is followed when its turn comes. @param {Wanted} wanted */
+  async enqueue(wanted = {}) {
+    if (!isActive(this.run.peek())) return this.start(wanted);
+    const sent = await this.#send({ count: 1, ...wanted });
+    this.waiting.value = wanted.first ? [...sent, ...this.waiting.peek()] : [...this.waiting.peek(), ...sent];
+    if (sent.length > 0) this.#notify(t("queue.added", { count: this.waiting.peek().length }));
+  }
+
+  /** @param {Wanted} wanted @returns {Promise<string[]>} ids of the jobs, none where it was refused */
+  async #send({ targets = null, count = 1, first = false }) {
+    this.#editor.seal();
+    this.#refused.value = [];
+    const { document } = this.#editor;
+    const seeds = seedsOf(document.sheet("").nodes, (id) => this.#editor.catalogue.specOf(document, id));
+    const kept = seeds.every(({ id, name }) => afterRun(document.sheet("").nodes.get(id), name) === "keep");
+    /** @type {string[]} */
+    const sent = [];
+    try {
+      for (let number = 0; number < count; number++) {
+        const request = requestOf(this.#editor, targets);
+        const used = new Map(seeds.map(({ id, name }) => [`${id}\0${name}`, /** @type {number} */ (document.sheet("").input(id, name))]));
+        // Runs that all have one seed would be one picture: those after the first take the seeds that follow.
+        const body = kept && number > 0 ? { ...request, workflow: shifted(/** @type {any} */ (request.workflow), number) } : request;
+        const id = await jobs.submit(body);
+        sent.push(id);
+        if (first) await jobs.move(id, { position: 0 }).catch(() => null); // It may have begun by now.
+        this.used.value = used;
+        this.#advance(this.#nextSeeds());
+      }
+    } catch (error) {
+      this.#refuse(error);
+    }
+    return sent;
+  }
+
+  /** @param {unknown} error */
+  #refuse(error) {
+    if (error instanceof BadRequest) this.#refused.value = [error.problem];
+    else if (error instanceof api.ApiError) {
+      this.#refused.value = error.problems.map((each) => problem(each, null));
+      if (error.problems.length === 0) this.#notify(error.message);
+    } else throw error;
+  }
+
+  /** @returns {Change[]} */
+  #nextSeeds() {
+    const { document, catalogue } = this.#editor;
+    const { nodes } = document.sheet("");
+    return seedsOf(nodes, (id) => catalogue.specOf(document, id, "")).flatMap(({ id, name, value }) => {
+      const next = nextSeed(afterRun(nodes.get(id), name), value);
+      return next === value ? [] : [{ kind: /** @type {const} */ ("input"), level: "", id, name, value: next }];
     });
   }
 
-  /** Send the workflow. While one is being sent or is running, nothing happens. */
-  async start() {
-    if (isActive(this.run.peek())) return;
-    this.#editor.seal();
-    this.#refused.value = [];
-    this.#begin({ ...IDLE, state: "sending" });
-    try {
-      this.follow(await api.submit(this.#editor.document.toJSON()));
-    } catch (error) {
-      if (!(error instanceof api.ApiError)) throw error;
-      batch(() => {
-        this.run.value = IDLE;
-        this.#refused.value = error.problems.map((each) => problem(each, null));
-      });
-      if (error.problems.length === 0) this.#notify(error.message);
-    }
+  /** Run after the person has stopped editing for a moment; a run that an earlier edit started makes room. */
+  #startSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(async () => {
+      const { job } = this.run.peek();
+      if (isActive(this.run.peek())) {
+        if (job === null || job !== this.#automatic) return this.#startSoon();
+        await this.cancel();
+        this.#stop();
+        this.run.value = { ...this.run.peek(), state: "cancelled" };
+      }
+      await this.start({ count: 1 });
+      this.#automatic = this.run.peek().job;
+    }, AUTO_MS);
   }
 
   async cancel() {
@@ -84,6 +182,7 @@ export class Runner {
     this.#stop();
     batch(() => {
       this.run.value = IDLE;
+      this.waiting.value = [];
       this.#refused.value = [];
       this.preview.value = null;
     });
@@ -112,7 +211,7 @@ export class Runner {
     return false;
   }
 
-  /** The pictures of a finished job. @param {string} job */
+  /** The pictures of a finished job; then the next one that waits is followed. @param {string} job */
   async #collect(job) {
     const { outputs, started, finished } = await api.job(job);
     if (this.run.peek().job !== job) return;
@@ -122,21 +221,36 @@ export class Runner {
       this.preview.value = null;
       this.finished.value += 1;
     });
+    const [next, ...rest] = this.waiting.peek();
+    if (next === undefined) return;
+    this.waiting.value = rest;
+    this.follow(next);
   }
 
   /** An edited node's problems are no longer those the server saw. @param {ReadonlySet<string> | null} touched */
   #forget(touched) {
     if (touched === null) return;
-    const kept = this.#refused.peek().filter((each) => each.node !== null && !touched.has(each.node));
+    const ids = new Set([...touched].map((id) => this.#editor.runId(id)));
+    const kept = this.#refused.peek().filter((each) => each.node !== null && !ids.has(original(each.node)));
     if (kept.length !== this.#refused.peek().length) this.#refused.value = kept;
     const run = this.run.peek();
     if (isActive(run)) return;
-    const stale = [...touched].filter((id) => run.nodes.get(id)?.state === "failed" || !this.#editor.document.nodes.has(id));
+    const stale = [...touched].filter((id) => run.nodes.get(this.#editor.runId(id))?.state === "failed" || !this.#editor.document.nodes.has(id)).map((id) => this.#editor.runId(id));
     if (run.error === null && !stale.some((id) => run.nodes.has(id))) return;
-    const nodes = new Map(run.nodes);
+    const [told, nodes] = [new Map(run.told), new Map(run.nodes)];
+    for (const id of [...told.keys()]) if (stale.includes(original(id))) told.delete(id);
     for (const id of stale) nodes.delete(id);
-    this.run.value = { ...run, nodes, error: null };
+    this.run.value = { ...run, told, nodes, error: null };
   }
+}
+
+/** The workflow with seeds that are `by` further. @param {{nodes: Record<string, NodeData>}} workflow @param {number} by */
+function shifted(workflow, by) {
+  const nodes = Object.entries(workflow.nodes).map(([id, node]) => {
+    const { seed } = node.inputs;
+    return [id, typeof seed === "number" ? { ...node, inputs: { ...node.inputs, seed: seed + by } } : node];
+  });
+  return { ...workflow, nodes: Object.fromEntries(nodes) };
 }
 
 /** @param {RunEvent} event @returns {Preview} */
@@ -145,18 +259,25 @@ function decode(event) {
   return { node: event.node ?? "", blob: new Blob([bytes], { type: event.media_type }) };
 }
 
+/** The node that another is a copy of. @param {string} id */
+const original = (id) => id.replaceAll(new RegExp(`${COPY}[^/:]*`, "g"), "");
+
 /** Errors of a run: of its nodes, and the job's own unless a node already says it. @param {Run} run @returns {Problem[]} */
 function failuresOf(run) {
   /** @type {Problem[]} */
-  const failed = [...run.nodes].flatMap(([id, node]) => (node.error ? [{ ...node.error, node: id }] : []));
+  const failed = [...run.told].flatMap(([id, node]) => (node.error ? [{ ...node.error, node: id }] : []));
   if (run.error && !failed.some((each) => each.node === run.error?.node)) failed.push(run.error);
   return failed.map((each) => ({ ...each, message: each.message || t("status.failed") }));
 }
 
-/** @param {readonly Problem[]} problems @returns {ReadonlyMap<string, readonly Problem[]>} */
+/** Problems by the node of the document they belong to, each said once. @param {readonly Problem[]} problems @returns {ReadonlyMap<string, readonly Problem[]>} */
 function groupByNode(problems) {
-  /** @type {Map<string, Problem[]>} */
+  /** @type {Map<string, Map<string, Problem>>} */
   const groups = new Map();
-  for (const each of problems) groups.set(each.node ?? "", [...(groups.get(each.node ?? "") ?? []), each]);
-  return groups;
+  for (const each of problems) {
+    const node = each.node === null ? null : original(each.node);
+    const group = groups.get(node ?? "") ?? new Map();
+    groups.set(node ?? "", group.set(`${each.port}\0${each.message.replaceAll(/node \S+/g, "")}`, { ...each, node }));
+  }
+  return new Map([...groups].map(([node, group]) => [node, [...group.values()]]));
 }

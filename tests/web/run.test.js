@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { deflateSync } from "node:zlib";
 
 import { readText } from "../../web/core/png.js";
-import { duration, fraction, IDLE, isActive, reduce, sentence } from "../../web/core/run.js";
+import { byteSize, duration, fraction, IDLE, isActive, reduce, rootOf, sentence } from "../../web/core/run.js";
 
 const EVENTS = [
   { n: 1, type: "state", state: "running" },
@@ -116,4 +116,43 @@ test("a file that is no picture, is cut short, or lies about its length is no ha
   const lying = chunk("tEXt", bytes("workflow\0x"));
   new DataView(lying.buffer).setUint32(0, 0xffffffff);
   assert.equal((await readText(png(lying)))?.size, 0);
+});
+
+test("a node shows what its copies, and the nodes that grew of it or lie in it, make together", () => {
+  const { run } = reduce(IDLE, [
+    { n: 1, type: "state", state: "running" },
+    { n: 2, type: "queued", node: "5@1", reason: "never run" },
+    { n: 3, type: "queued", node: "5@2", reason: "never run" },
+    { n: 4, type: "cached", node: "5@3", reason: "same inputs" },
+    { n: 5, type: "started", node: "5@1", reason: "never run" },
+    { n: 6, type: "progress", node: "5@1", step: 1, total: 2 },
+    { n: 7, type: "started", node: "c/8/2", reason: "never run" },
+  ]);
+  assert.deepEqual(run.nodes.get("5"), { state: "running", reason: "never run", step: 1, total: 3 });
+  assert.equal(run.nodes.get("c")?.state, "running");
+  assert.equal(run.nodes.get("c/8")?.state, "running");
+  assert.equal(run.told.has("5"), false);
+  assert.equal(fraction(run), (1 + 0.5) / 4);
+  assert.equal(rootOf("c/8/2"), "c");
+  const over = reduce(run, [
+    { n: 8, type: "finished", node: "5@1", ms: 10 },
+    { n: 9, type: "started", node: "5@2", reason: "never run" },
+    { n: 10, type: "finished", node: "5@2", ms: 5 },
+    { n: 11, type: "failed", node: "c/8/2", error: { message: "no", port: "x" } },
+    { n: 12, type: "state", state: "failed" },
+  ]).run;
+  assert.deepEqual(over.nodes.get("5"), { state: "ran", reason: "never run", ms: 15 });
+  assert.equal(over.nodes.get("c")?.error?.message, "no");
+});
+
+test("an estimate says how long it still takes, until the end", () => {
+  const { run } = reduce({ ...IDLE, state: "queued" }, [
+    { n: 1, type: "state", state: "running" },
+    { n: 2, type: "started", node: "5", reason: "" },
+    { n: 3, type: "estimate", ms: 2000, left_ms: 500, peak_bytes: 3 * 2 ** 20, unknown: 0 },
+  ]);
+  assert.equal(fraction(run), 0.75);
+  assert.deepEqual(run.estimate, { ms: 2000, left: 500, bytes: 3 * 2 ** 20, unknown: 0 });
+  assert.equal(reduce(run, [{ n: 4, type: "state", state: "done" }]).run.estimate, null);
+  assert.deepEqual([0, 900, 1536, 3 * 2 ** 20, 5.25 * 2 ** 30].map(byteSize), ["0 B", "900 B", "2 KB", "3.0 MB", "5.3 GB"]);
 });

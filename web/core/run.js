@@ -1,21 +1,28 @@
-/** What a run has done so far, folded from its events: one state per node, and the job's own. */
+/** What a run has done so far, folded from its events: a state for every node it told of, and for the nodes those belong to. */
 
 /** @import {OutputFile, Problem} from "./types.js" */
 
 /**
- * @typedef {"queued" | "running" | "cached" | "ran" | "failed" | "skipped"} NodeState
- * @typedef {{state: NodeState, reason: string, ms?: number, step?: number, total?: number, error?: Problem}} NodeRun
+ * @typedef {"idle" | "queued" | "running" | "cached" | "ran" | "failed" | "skipped"} NodeState
+ * @typedef {{state: NodeState, reason: string, ms?: number, bytes?: number, step?: number, total?: number, error?: Problem, next?: string}} NodeRun
+ *   `bytes`: of what it made; `next`: why it would run now, absent where it would not
  * @typedef {"idle" | "sending" | "queued" | "running" | "done" | "failed" | "cancelled"} JobState
+ * @typedef {{ms: number, left: number, bytes: number, unknown: number}} Estimate  milliseconds from start to end, and from now on
  * @typedef {{job: string | null, state: JobState, last: number, active: string | null,
- *            nodes: ReadonlyMap<string, NodeRun>, error: Problem | null,
+ *            told: ReadonlyMap<string, NodeRun>, nodes: ReadonlyMap<string, NodeRun>, error: Problem | null, estimate: Estimate | null,
  *            outputs: Readonly<Record<string, readonly OutputFile[]>>}} Run
+ *   `told`: as the events say; `nodes`: those, and every node they are parts of
  * @typedef {{n?: number, job?: string, type: string, node?: string, reason?: string, step?: number, total?: number,
- *            ms?: number, state?: string, error?: Partial<Problem> | string | null, media_type?: string, data?: string,
+ *            ms?: number, bytes?: number, left_ms?: number, peak_bytes?: number, unknown?: number,
+ *            state?: string, error?: Partial<Problem> | string | null, media_type?: string, data?: string,
  *            nodes?: Readonly<Record<string, NodeRun>>}} RunEvent
  */
 
+/** What stands between the id of a node and the number of its copy in a sweep. */
+export const COPY = "@";
+
 /** @type {Run} */
-export const IDLE = { job: null, state: "idle", last: 0, active: null, nodes: new Map(), error: null, outputs: {} };
+export const IDLE = { job: null, state: "idle", last: 0, active: null, told: new Map(), nodes: new Map(), error: null, estimate: null, outputs: {} };
 
 const FINAL = new Set(["done", "failed", "cancelled"]);
 
@@ -26,58 +33,127 @@ export const isOver = (run) => FINAL.has(run.state);
 export const isActive = (run) => run.state === "sending" || run.state === "queued" || run.state === "running";
 
 /**
+ * The node that another lies in ("5/2" in the component 5), grew of ("5/2", "5:1"), or is a copy of ("5@2"); null for
+ * a node that stands for itself.
+ * @param {string} id
+ */
+export function parentOf(id) {
+  const at = Math.max(id.lastIndexOf("/"), id.lastIndexOf(":"), id.lastIndexOf(COPY));
+  return at > 0 ? id.slice(0, at) : null;
+}
+
+/** The node of the workflow itself that another is part of. @param {string} id @returns {string} */
+export function rootOf(id) {
+  const parent = parentOf(id);
+  return parent === null ? id : rootOf(parent);
+}
+
+/**
  * The run after some events. Events seen before (by number) change nothing, so a replay after a reconnect is harmless.
  * @param {Run} run
  * @param {readonly RunEvent[]} events
  * @returns {{run: Run, touched: Set<string>}} and the nodes that look different
  */
 export function reduce(run, events) {
-  const nodes = new Map(run.nodes);
+  const told = new Map(run.told);
   /** @type {Set<string>} */
   const touched = new Set();
-  const next = { ...run, nodes };
+  const next = { ...run, told };
   for (const event of events) {
     if (event.n !== undefined && event.n <= next.last) continue;
     next.last = event.n ?? next.last;
     if (event.type === "state") applyState(next, event, touched);
     else if (event.type === "snapshot") applySnapshot(next, event, touched);
+    else if (event.type === "estimate") next.estimate = { ms: event.ms ?? 0, left: event.left_ms ?? 0, bytes: event.peak_bytes ?? 0, unknown: event.unknown ?? 0 };
     else if (event.node !== undefined) {
-      const before = nodes.get(event.node);
-      const after = nodeAfter(before, event);
+      const after = nodeAfter(told.get(event.node), event);
       if (!after) continue;
-      nodes.set(event.node, after);
+      told.set(event.node, after);
       touched.add(event.node);
       if (after.state === "running") next.active = event.node;
     }
   }
-  if (next.active === null || nodes.get(next.active)?.state !== "running") {
-    next.active = [...nodes].find(([, node]) => node.state === "running")?.[0] ?? null;
+  if (next.active === null || told.get(next.active)?.state !== "running") {
+    next.active = [...told].find(([, node]) => node.state === "running")?.[0] ?? null;
   }
+  next.nodes = summed(run.nodes, told, touched);
   return { run: next, touched };
 }
 
-/** @param {Run & {nodes: Map<string, NodeRun>}} run @param {RunEvent} event @param {Set<string>} touched */
+/**
+ * The states of nodes and of those they are parts of, brought up to date; `touched` grows by the latter.
+ * @param {ReadonlyMap<string, NodeRun>} before
+ * @param {ReadonlyMap<string, NodeRun>} told
+ * @param {Set<string>} touched
+ */
+function summed(before, told, touched) {
+  const nodes = new Map(before);
+  for (const id of touched) {
+    const node = told.get(id);
+    if (node) nodes.set(id, node);
+    else nodes.delete(id);
+  }
+  /** @type {Set<string>} */
+  const wholes = new Set();
+  for (const id of touched) for (let parent = parentOf(id); parent !== null; parent = parentOf(parent)) wholes.add(parent);
+  if (wholes.size === 0) return nodes;
+  /** @type {Map<string, NodeRun[]>} */
+  const parts = new Map([...wholes].map((id) => [id, []]));
+  for (const [id, node] of told) for (let parent = parentOf(id); parent !== null; parent = parentOf(parent)) parts.get(parent)?.push(node);
+  for (const [id, each] of parts) {
+    touched.add(id);
+    if (each.length > 0) nodes.set(id, whole(told.get(id), each));
+    else if (!told.has(id)) nodes.delete(id);
+  }
+  return nodes;
+}
+
+/** What a node shows that has parts: its own state where it has one, else what its parts make together. @param {NodeRun | undefined} own @param {readonly NodeRun[]} parts @returns {NodeRun} */
+function whole(own, parts) {
+  const has = (/** @type {NodeState} */ state) => parts.find((part) => part.state === state);
+  const through = parts.filter((part) => part.state !== "queued" && part.state !== "running").length;
+  const order = /** @type {NodeState[]} */ (["failed", "running", "queued", "ran", "cached", "skipped"]);
+  let state = own?.state ?? order.find(has) ?? "skipped";
+  if (!own && state === "queued" && through > 0) state = "running";
+  const { reason, error } = own ?? has(state) ?? parts[0];
+  if (state === "running") {
+    const running = has("running");
+    if (own?.total) return own;
+    if (parts.length === 1 && running) return { ...running, state, reason };
+    return { state, reason, step: through, total: parts.length };
+  }
+  const ms = own?.ms ?? (state === "ran" ? parts.reduce((sum, part) => sum + (part.ms ?? 0), 0) : undefined);
+  const size = (own?.bytes ?? 0) + parts.reduce((sum, part) => sum + (part.bytes ?? 0), 0);
+  return { state, reason, ...(ms === undefined ? {} : { ms }), ...(size === 0 ? {} : { bytes: size }), ...(error ? { error } : {}) };
+}
+
+/** @typedef {Run & {told: Map<string, NodeRun>}} Folding */
+
+/** @param {Folding} run @param {RunEvent} event @param {Set<string>} touched */
 function applyState(run, event, touched) {
   run.state = /** @type {JobState} */ (event.state);
   if (event.error) run.error = problem(event.error, null);
   if (run.state === "running") forget(run, touched, () => true);
-  if (isOver(run)) forget(run, touched, (node) => node.state === "queued" || node.state === "running");
+  if (isOver(run)) {
+    forget(run, touched, (node) => node.state === "queued" || node.state === "running");
+    run.estimate = null;
+  }
 }
 
-/** What became of each node, in place of events that are forgotten. @param {Run & {nodes: Map<string, NodeRun>}} run @param {RunEvent} event @param {Set<string>} touched */
+/** What became of each node, in place of events that are forgotten. @param {Folding} run @param {RunEvent} event @param {Set<string>} touched */
 function applySnapshot(run, event, touched) {
   for (const [id, { state, reason, ms }] of Object.entries(event.nodes ?? {})) {
-    run.nodes.set(id, { state, reason, ms });
+    run.told.set(id, { state, reason, ms });
     touched.add(id);
   }
 }
 
-/** A job that starts over, or is over, has no use for some node states. @param {Run & {nodes: Map<string, NodeRun>}} run @param {Set<string>} touched @param {(node: NodeRun) => boolean} which */
+/** A job that starts over, or is over, has no use for some node states. @param {Folding} run @param {Set<string>} touched @param {(node: NodeRun) => boolean} which */
 function forget(run, touched, which) {
   run.active = null;
-  for (const [id, node] of run.nodes) {
+  for (const [id, node] of run.told) {
     if (!which(node)) continue;
-    run.nodes.delete(id);
+    run.told.delete(id);
     touched.add(id);
   }
 }
@@ -95,7 +171,7 @@ function nodeAfter(before, event) {
     case "progress":
       return { state: "running", reason, step: event.step, total: event.total };
     case "finished":
-      return { state: "ran", reason, ms: event.ms };
+      return { state: "ran", reason, ms: event.ms, ...(event.bytes ? { bytes: event.bytes } : {}) };
     case "failed":
       return { state: "failed", reason, error: problem(event.error, event.node ?? null) };
     case "skipped":
@@ -105,7 +181,7 @@ function nodeAfter(before, event) {
   }
 }
 
-/** @param {Partial<Problem> | string | null | undefined} error @param {string | null} node @returns {Problem} */
+/** A problem, told of the node of the workflow it belongs to. @param {Partial<Problem> | string | null | undefined} error @param {string | null} node @returns {Problem} */
 export function problem(error, node) {
   if (typeof error === "string") return { code: "error", node, port: null, message: error };
   return { ...error, code: error?.code ?? "error", node: error?.node ?? node, port: error?.port ?? null, message: error?.message ?? "" };
@@ -122,15 +198,16 @@ export function sentence(problem, kind) {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
-/** How far a run is, in 0..1: nodes that are through, and the running node's own steps. @param {Run} run */
+/** How far a run is, in 0..1: by the time it takes where that is known, else by nodes that are through and the steps of the running one. @param {Run} run */
 export function fraction(run) {
-  if (run.nodes.size === 0) return 0;
+  if (run.estimate && run.estimate.ms > 0 && run.estimate.unknown === 0) return Math.max(0, 1 - run.estimate.left / run.estimate.ms);
+  if (run.told.size === 0) return 0;
   let through = 0;
-  for (const node of run.nodes.values()) {
+  for (const node of run.told.values()) {
     if (node.state === "running") through += node.total ? (node.step ?? 0) / node.total : 0;
     else if (node.state !== "queued") through += 1;
   }
-  return through / run.nodes.size;
+  return through / run.told.size;
 }
 
 /** @param {number} ms  Milliseconds as a person says them: "12 ms", "1.2 s", "2 min 5 s". */
@@ -138,4 +215,12 @@ export function duration(ms) {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
   return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+}
+
+/** @param {number} count  Bytes as a person says them: "12 KB", "1.5 GB". */
+export function byteSize(count) {
+  const units = ["B", "KB", "MB", "GB", "TB"];
+  const power = count < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(count) / 10));
+  const value = count / 1024 ** power;
+  return `${value < 10 && power > 1 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
 }

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { expanded, MOST_COMBINATIONS, sweepsOf, sweepValues, targetsIn, unswept, withSweep } from "../../web/core/sweep.js";
+
+const INT = /** @type {any} */ ({ name: "steps", type: "int", widget: { kind: "Slider" } });
+const FLOAT = /** @type {any} */ ({ name: "cfg", type: "float", widget: { kind: "Slider" } });
+const SEED = /** @type {any} */ ({ name: "seed", type: "int", widget: { kind: "Seed" } });
+const TEXT = /** @type {any} */ ({ name: "text", type: "str", widget: { kind: "Text", multiline: true } });
+const CHOICE = /** @type {any} */ ({ name: "sampler", type: "str", widget: { kind: "Choice" } });
+const TOGGLE = /** @type {any} */ ({ name: "tiled", type: "bool", widget: { kind: "Toggle" } });
+
+/** @param {string} text @param {any} input @param {readonly string[]} options */
+const values = (text, input, options = []) => sweepValues(text, input, options, () => 5);
+
+test("lists and ranges as a person writes them", () => {
+  assert.deepEqual(values("1..5", INT), [1, 2, 3, 4, 5]);
+  assert.deepEqual(values("4, 7, 10", FLOAT), [4, 7, 10]);
+  assert.deepEqual(values("1..2 step 0.5", FLOAT), [1, 1.5, 2]);
+  assert.deepEqual(values("0..1 / 0.1", FLOAT), [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]);
+  assert.deepEqual(values("5..1", INT), [5, 4, 3, 2, 1]);
+  assert.deepEqual(values("512*2, 8..9", INT), [1024, 8, 9]);
+  assert.deepEqual(values("4，7；10", FLOAT), [4, 7, 10]);
+  assert.deepEqual(values("-2..-1", INT), [-2, -1]);
+  assert.deepEqual(values("random 3", SEED), [5, 5, 5]);
+  assert.deepEqual(values("euler, HEUN", CHOICE, ["euler", "heun", "heunpp"]), ["euler", "heun"]);
+  assert.deepEqual(values("yes, no", TOGGLE), [true, false]);
+  assert.deepEqual(values("a red apple, ripe\na pear | a plum", TEXT), ["a red apple, ripe", "a pear", "a plum"]);
+});
+
+test("what is no list says which part is none", () => {
+  for (const [text, input] of /** @type {[string, any][]} */ ([["", INT], ["4, x", FLOAT], ["1..", INT], ["1..1000", INT], ["1..2 step 0", FLOAT], ["maybe", TOGGLE]])) {
+    assert.throws(() => values(text, input), RangeError, text);
+  }
+  assert.throws(() => values("eulr", CHOICE, ["euler"]), { name: "RangeError", message: "eulr" });
+});
+
+test("a sweep is a field of its node, absent where nothing is swept", () => {
+  const node = { type: "KSampler", inputs: {}, sweep: { cfg: "1..3" } };
+  assert.deepEqual(sweepsOf(node), { cfg: "1..3" });
+  assert.deepEqual(withSweep(node, "steps", "4, 8"), { cfg: "1..3", steps: "4, 8" });
+  assert.equal(withSweep(node, "cfg", " "), undefined);
+  assert.deepEqual(sweepsOf({ type: "X", inputs: {}, sweep: /** @type {any} */ ([1]) }), {});
+});
+
+const WORKFLOW = {
+  version: 1,
+  nodes: {
+    1: { type: "Load", inputs: { checkpoint: "m" } },
+    2: { type: "Encode", inputs: { clip: { node: "1", output: "clip" }, text: "x" } },
+    5: { type: "KSampler", inputs: { model: { node: "1", output: "model" }, positive: { node: "2", output: "c" }, cfg: 7, seed: 1 }, sweep: { cfg: "4, 7" } },
+    6: { type: "Decode", inputs: { latent: { node: "5", output: "latent" }, vae: { node: "1", output: "vae" } } },
+    7: { type: "SaveImage", inputs: { image: { node: "6", output: "image" }, prefix: "p" } },
+  },
+};
+/** @param {string} id */
+const spec = (id) => /** @type {any} */ ({ sink: id === "7", inputs: id === "7" ? [{ name: "image", type: "Image" }] : [] });
+
+test("two axes: what they reach is copied, what they do not is shared, the pictures meet in one sheet", () => {
+  const axes = [{ id: "5", name: "cfg", values: [4, 7, 9], label: "cfg" }, { id: "5", name: "seed", values: [1, 2], label: "seed" }];
+  const made = expanded(WORKFLOW, axes, spec);
+  const nodes = /** @type {Record<string, any>} */ (made.nodes);
+  const ids = Object.keys(nodes);
+  assert.equal(ids.length, 2 + 3 * 6 + 2);
+  assert.ok("1" in nodes && "2" in nodes && !("5" in nodes));
+  assert.deepEqual(ids.filter((id) => id.startsWith("5@")).map((id) => [nodes[id].inputs.cfg, nodes[id].inputs.seed]), [[4, 1], [7, 1], [9, 1], [4, 2], [7, 2], [9, 2]]);
+  assert.deepEqual(nodes["6@4"].inputs, { latent: { node: "5@4", output: "latent" }, vae: { node: "1", output: "vae" } });
+  assert.equal(nodes["5@1"].sweep, undefined);
+  const sheet = nodes["7@sheet1"];
+  assert.deepEqual(sheet.inputs.images.map((/** @type {any} */ link) => link.node), ["6@1", "6@2", "6@3", "6@4", "6@5", "6@6"]);
+  assert.deepEqual([sheet.inputs.columns, sheet.inputs.rows, sheet.inputs.title], ["cfg 4\ncfg 7\ncfg 9", "seed 1\nseed 2", ""]);
+  assert.deepEqual(nodes["7@sheet1@saved"].inputs, { image: { node: "7@sheet1", output: "image" }, prefix: "p" });
+  assert.equal(/** @type {any} */ (unswept(JSON.parse(JSON.stringify(made)))).version, 1);
+  assert.deepEqual(unswept(made), WORKFLOW);
+  assert.equal(unswept(WORKFLOW), WORKFLOW);
+  assert.deepEqual(targetsIn(nodes, ["6"]), ["6@1", "6@2", "6@3", "6@4", "6@5", "6@6"]);
+});
+
+test("a third axis turns the page", () => {
+  const axes = [["cfg", [4, 7]], ["seed", [1, 2]], ["text", ["a/b.safetensors", "c"]]].map(([name, values], i) => /** @type {any} */ ({ id: i === 2 ? "2" : "5", name, values, label: name }));
+  const nodes = /** @type {Record<string, any>} */ (expanded(WORKFLOW, axes, spec).nodes);
+  assert.equal(nodes["7@sheet1"].inputs.title, "text b");
+  assert.equal(nodes["7@sheet2"].inputs.title, "text c");
+  assert.deepEqual(nodes["7@sheet2"].inputs.images.map((/** @type {any} */ link) => link.node), ["6@5", "6@6", "6@7", "6@8"]);
+  assert.equal(nodes["5@8"].inputs.positive.node, "2@8");
+});
+
+test("more combinations than anyone looks at are refused", () => {
+  const many = Array.from({ length: 40 }, (_, i) => i);
+  const axes = [{ id: "5", name: "cfg", values: many, label: "cfg" }, { id: "5", name: "seed", values: many, label: "seed" }];
+  assert.ok(many.length ** 2 > MOST_COMBINATIONS);
+  assert.throws(() => expanded(WORKFLOW, axes, spec), RangeError);
+});

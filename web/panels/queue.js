@@ -1,0 +1,159 @@
+/** The queue: what runs, what waits, in an order that can be changed, and what was run lately. */
+
+import * as api from "../api.js";
+import { button, h, icon, setText } from "../dom.js";
+import { duration, fraction, isActive } from "../core/run.js";
+import { effect, signal } from "../core/store.js";
+import { language, t } from "../core/strings.js";
+import * as jobs from "../jobs.js";
+import { thumbnailOf } from "../pictures.js";
+
+/** @import {Parts} from "../actions/action.js" */
+/** @import {JobSummary} from "../api.js" */
+/** @import {Queue} from "../jobs.js" */
+/** @typedef {{queue: Queue, waiting: readonly JobSummary[], recent: readonly JobSummary[]}} Look */
+
+const RECENT = 20;
+const PRIORITIES = /** @type {const} */ ([[10, "queue.high"], [0, "queue.normal"], [-10, "queue.low"]]);
+const SOON_MS = 120;
+
+/** @param {Parts} parts */
+export function queuePanel({ runner, engine, workspace, notify }) {
+  const look = signal(/** @type {Look | null} */ (null));
+  const pause = button({ label: t("queue.pause"), icon: "pause", class: "button" }, () => void change(() => jobs.pause(!look.peek()?.queue.paused)));
+  const clear = button({ label: t("queue.cancelAll"), icon: "close", class: "button" }, () => void change(() => jobs.cancelAll(look.peek()?.queue.queued ?? [])));
+  const note = h("p", { class: "quiet", role: "status" });
+  const running = h("ul", { class: "jobs" });
+  const waiting = h("ol", { class: "jobs", "aria-label": t("queue.title") });
+  const recent = h("ul", { class: "jobs" });
+  const heading = h("h3");
+  const element = h(
+    "section",
+    { class: "panel-section queue" },
+    h("div", { class: "section-head" }, h("h2", {}, t("queue.title")), h("span", { class: "spring" }), pause, clear),
+    note,
+    running,
+    heading,
+    waiting,
+    h("p", { class: "quiet queue-hint" }, t("queue.hint")),
+    h("h3", {}, t("queue.recent")),
+    recent,
+  );
+
+  const refresh = async () => {
+    const [queue, queued, last] = await Promise.all([jobs.queue(), jobs.page("state=queued&limit=500"), jobs.page(`limit=${RECENT}`)]);
+    const byId = new Map(queued.jobs.map((job) => [job.id, job]));
+    look.value = { queue, waiting: queue.queued.flatMap((id) => byId.get(id) ?? []), recent: last.jobs.filter((job) => !["queued", "running"].includes(job.state)) };
+  };
+  const soon = () => {
+    clearTimeout(timer);
+    timer = window.setTimeout(() => refresh().catch(told), SOON_MS);
+  };
+  let timer = 0;
+  const told = (/** @type {unknown} */ error) => {
+    if (!(error instanceof api.ApiError)) throw error;
+    notify(error.message);
+  };
+  const change = (/** @type {() => Promise<unknown>} */ act) => act().then(refresh).catch(told);
+
+  /** @param {string} id @param {number} at where it is to stand */
+  const moveTo = async (id, at) => {
+    await change(() => jobs.move(id, { position: at }));
+    /** @type {HTMLElement | null} */ (waiting.querySelector(`[data-job="${CSS.escape(id)}"]`))?.focus();
+  };
+
+  /** @param {JobSummary} job @param {number} index */
+  const waitingItem = (job, index) => {
+    const name = nameOf(job);
+    const priority = h("select", { class: "field", "aria-label": t("queue.priority", { name }) }, ...PRIORITIES.map(([value, key]) => h("option", { value, selected: value === nearest(job.priority ?? 0) }, t(key))));
+    priority.addEventListener("change", () => void change(() => jobs.move(job.id, { priority: Number(priority.value) })));
+    const item = h(
+      "li",
+      { class: "job", draggable: "true", tabindex: 0, "data-job": job.id, "aria-label": name },
+      icon("grip"),
+      h("span", { class: "job-name" }, name),
+      priority,
+      button({ label: t("queue.up", { name }), icon: "up", class: "button small" }, () => void moveTo(job.id, Math.max(0, index - 1))),
+      button({ label: t("queue.down", { name }), icon: "down", class: "button small" }, () => void moveTo(job.id, index + 1)),
+      button({ label: t("queue.cancel", { name }), icon: "close", class: "button small" }, () => void change(() => api.cancel(job.id))),
+    );
+    item.addEventListener("keydown", (event) => {
+      const step = event.altKey ? { ArrowUp: -1, ArrowDown: 1 }[event.key] : undefined;
+      if (step === undefined) return;
+      event.preventDefault();
+      event.stopPropagation();
+      void moveTo(job.id, Math.max(0, index + step));
+    });
+    item.addEventListener("dragstart", (event) => event.dataTransfer?.setData("application/x-weft-job", job.id));
+    item.addEventListener("dragover", (event) => {
+      if (!event.dataTransfer?.types.includes("application/x-weft-job")) return;
+      event.preventDefault();
+      item.classList.add("over");
+    });
+    item.addEventListener("dragleave", () => item.classList.remove("over"));
+    item.addEventListener("drop", (event) => {
+      event.preventDefault();
+      event.stopPropagation();
+      const id = event.dataTransfer?.getData("application/x-weft-job") ?? "";
+      if (id !== "" && id !== job.id) void moveTo(id, index);
+    });
+    return item;
+  };
+
+  /** @param {JobSummary} job */
+  const recentItem = (job) => {
+    const name = nameOf(job);
+    const picture = Object.values(job.outputs).flat().findLast((file) => file.media_type.startsWith("image/"));
+    const took = job.started && job.finished ? duration(job.finished - job.started) : "";
+    const state = job.state === "done" ? took : t(job.state === "failed" ? "job.failed" : "job.cancelled");
+    return h(
+      "li",
+      { class: `job ${job.state}` },
+      picture ? h("img", { src: thumbnailOf(picture.url), alt: "", loading: "lazy", draggable: "false" }) : h("span", { class: "job-blank" }),
+      h("span", { class: "job-name", title: job.error?.message ?? "" }, name),
+      h("span", { class: "quiet" }, state),
+      button({ label: t("queue.open", { name }), icon: "graph", class: "button small" }, () => void workspace.openJob(job.id)),
+      button({ label: t("queue.repeat", { name }), icon: "repeat", class: "button small" }, () => void change(() => jobs.rerun(job.id))),
+    );
+  };
+
+  effect(() => {
+    const now = look.value;
+    if (!now) return;
+    const { queue } = now;
+    const label = t(queue.paused ? "queue.resume" : "queue.pause");
+    pause.setAttribute("aria-label", label);
+    pause.title = label;
+    pause.setAttribute("aria-pressed", String(queue.paused));
+    pause.replaceChildren(icon(queue.paused ? "run" : "pause"));
+    clear.disabled = queue.queued.length === 0;
+    setText(heading, t("queue.waiting", { count: queue.total }));
+    setText(note, queue.paused ? t("queue.paused") : queue.running.length + queue.total === 0 ? t("queue.empty") : "");
+    waiting.replaceChildren(...now.waiting.map(waitingItem));
+    recent.replaceChildren(...now.recent.map(recentItem));
+  });
+  effect(() => {
+    const { job, state } = runner.run.value;
+    const part = Math.round(100 * fraction(runner.run.value));
+    const ids = look.value?.queue.running ?? [];
+    running.replaceChildren(
+      ...ids.map((id) => {
+        const name = t("queue.job", { id: id.slice(0, 6) });
+        const own = id === job && isActive(runner.run.peek()) && state === "running";
+        const bar = own ? h("progress", { max: 100, value: part, "aria-label": name }) : null;
+        return h("li", { class: "job" }, icon("run"), h("span", { class: "job-name" }, name), bar, button({ label: t("queue.cancel", { name }), icon: "close", class: "button small" }, () => void change(() => api.cancel(id))));
+      }),
+    );
+  });
+  effect(() => {
+    engine.changes.value;
+    soon();
+  });
+  return element;
+}
+
+/** @param {JobSummary} job */
+const nameOf = (job) => new Date(job.created ?? 0).toLocaleTimeString(language());
+
+/** The priority on the list that a number comes closest to. @param {number} priority */
+const nearest = (priority) => (priority > 0 ? 10 : priority < 0 ? -10 : 0);
