@@ -4,7 +4,7 @@ import { t } from "./core/strings.js";
 
 /** @import {RunEvent} from "./core/run.js" */
 /** @import {NodeSpec, OutputFile, Problem} from "./core/types.js" */
-/** @typedef {{id: string, state: string, created?: number, started?: number | null, finished?: number | null, priority?: number,
+/** @typedef {{id: string, state: string, created?: number, started?: number | null, finished?: number | null,
  *            outputs: Record<string, OutputFile[]>, error: Partial<Problem> | null}} JobSummary */
 
 const ROOT = "/api/v1";
@@ -36,10 +36,10 @@ export async function call(path, options = {}) {
 }
 
 /** @param {string} path */
-export const get = async (path) => (await call(path)).json();
+const get = async (path) => (await call(path)).json();
 
 /** @param {string} path @param {unknown} body @param {Record<string, string>} headers */
-export const post = (path, body, headers = {}) =>
+const post = (path, body, headers = {}) =>
   call(path, { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
 
 /** @type {() => Promise<{worker: string, catalogue: string}>} */
@@ -56,28 +56,6 @@ export const templates = async () => (await get("/templates")).templates;
 
 /** @param {string} name @returns {Promise<unknown>} */
 export const template = (name) => get(`/templates/${encodeURIComponent(name)}`);
-
-/** @type {() => Promise<{name: string, revision: string, modified: number}[]>} */
-export const workflows = async () => (await get("/workflows")).workflows;
-
-/** @param {string} name @returns {Promise<{workflow: unknown, revision: string | null}>} */
-export async function workflow(name) {
-  const response = await call(`/workflows/${encodeURIComponent(name)}`);
-  return { workflow: await response.json(), revision: response.headers.get("ETag") };
-}
-
-/**
- * Save; `revision` is the one this replaces, null for a fresh name. Throws ApiError 409 or 412 when it is not the latest.
- * @param {string} name
- * @param {unknown} document
- * @param {string | null} revision
- * @returns {Promise<string | null>} the revision saved
- */
-export async function saveWorkflow(name, document, revision) {
-  const headers = { "Content-Type": "application/json", ...(revision ? { "If-Match": revision } : {}) };
-  const options = { method: "PUT", headers, body: JSON.stringify(document) };
-  return (await call(`/workflows/${encodeURIComponent(name)}`, options)).headers.get("ETag");
-}
 
 /** @param {unknown} document @returns {Promise<string>} the id of the job */
 export async function submit(document) {

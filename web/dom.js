@@ -62,12 +62,6 @@ const ICONS = /** @type {Readonly<Record<string, string>>} */ ({
   graph: "M2.5 3h4v3h-4zM9.5 10h4v3h-4zM6.5 4.5h1.5a1.5 1.5 0 0 1 1.5 1.5v4",
   picture: "M2.5 3h11v10h-11zM2.5 11l3.5-3.5 2.5 2.5 2-2 3 3M10.5 5.8h.01",
   alert: "M8 2.8 14 13H2zM8 6.5v3M8 11.3h.01",
-  pause: "M5 3.5v9M11 3.5v9",
-  grip: "M6 4h.01M10 4h.01M6 8h.01M10 8h.01M6 12h.01M10 12h.01",
-  repeat: "M3 8a5 5 0 0 1 8.6-3.5L13 6M13 3v3h-3M13 8a5 5 0 0 1-8.6 3.5L3 10M3 13v-3h3",
-  up: "m4 10 4-4 4 4",
-  down: "m4 6 4 4 4-4",
-  queue: "M3 4h10M3 8h10M3 12h6",
   search: "M7 2.8a4.2 4.2 0 1 1 0 8.4 4.2 4.2 0 0 1 0-8.4zM10.2 10.2l3 3",
 });
 

@@ -11,18 +11,20 @@ import { effect } from "./core/store.js";
 import { speak, t } from "./core/strings.js";
 import { h } from "./dom.js";
 import { Engine } from "./engine.js";
-import { Dialogs } from "./panels/dialogs.js";
 import { Dock } from "./panels/dock.js";
 import { Notice } from "./panels/notice.js";
 import { problemsPanel } from "./panels/problems.js";
+import { recoverPanel } from "./panels/recover.js";
 import { resultPanel } from "./panels/result.js";
 import { NodeSearch } from "./panels/search.js";
+import { tabBar } from "./panels/tabs.js";
 import { topBar } from "./panels/topbar.js";
 import { Runner } from "./runner.js";
 import { fieldsOf } from "./widgets/field.js";
 import { applyLook, createSettings, languageOf } from "./settings.js";
 import { Workspace } from "./workspace.js";
 
+/** @import {Action} from "./actions/action.js" */
 /** @import {Point, PortRef} from "./core/types.js" */
 
 const settings = createSettings(localStorage);
@@ -36,8 +38,7 @@ const notify = (/** @type {string} */ text) => notice.show(text);
 const editor = new Editor();
 const engine = new Engine(editor, notify);
 const runner = new Runner(editor, notify);
-const workspace = new Workspace(editor, runner, notify);
-const dialogs = new Dialogs(workspace);
+const workspace = new Workspace(editor, runner, settings, notify);
 const search = new NodeSearch(editor);
 
 /** @param {string} id @param {string} input @param {File} file */
@@ -78,13 +79,14 @@ function show(id) {
   view.focus(id);
 }
 
-const parts = { editor, runner, workspace, view, engine, dialogs, dock, settings, notify, show, addNode: () => ask({ at: pointerOrCentre(), from: null }) };
+const parts = { editor, runner, workspace, view, engine, dock, settings, notify, show, addNode: () => ask({ at: pointerOrCentre(), from: null }), actions: /** @type {ReadonlyMap<string, Action>} */ (new Map()) };
 const actions = createActions(parts);
-dialogs.actions = actions;
-dock.start(parts, actions, h("div", { class: "home" }, problemsPanel(editor, runner, show), resultPanel(parts)));
+parts.actions = actions;
+workspace.lens = { get: () => view.camera, set: (/** @type {import("./core/camera.js").Camera} */ camera) => view.setCamera(camera) };
+dock.start(parts, actions, h("div", { class: "home" }, recoverPanel(workspace), problemsPanel(editor, runner, show), resultPanel(parts)));
 work.prepend(dock.rail, dock.left);
 work.append(dock.right);
-document.body.append(topBar({ editor, runner, workspace, actions, engine }), work, notice.element, search.element);
+document.body.append(topBar({ editor, runner, workspace, actions, engine }), tabBar(parts), work, notice.element, search.element);
 
 effect(() => {
   runner.run.value;
@@ -111,8 +113,6 @@ listenToKeys(actions, (event) => {
 });
 listenToClipboard(editor, () => view.toWorld(pointerOrCentre()), notify, (file) => void workspace.openFile(file));
 listenToDrops(editor, view, { open: (file) => void workspace.openFile(file), upload: (id, name, file) => void upload(id, name, file) });
-
-if (new URLSearchParams(location.search).get("bench") === "1") Object.assign(window, { __bench: (await import("./bench.js")).bench(editor, view) });
 
 await engine.start();
 await workspace.start();

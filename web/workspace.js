@@ -1,104 +1,136 @@
-/** Which workflow is on the table: its name and revision, opening and saving, and the draft that survives a reload. */
+/**
+ * The workflows that are open, one of them on the table: names and revisions, opening, saving and closing, and what
+ * outlives a reload (in the session of the window) or the browser (as drafts on the server).
+ */
 
 import * as api from "./api.js";
+import { become } from "./core/become.js";
 import { BadDocument } from "./core/document.js";
+import { readDescription } from "./core/exif.js";
+import { merge } from "./core/merge.js";
 import { readText } from "./core/png.js";
-import { batch, signal } from "./core/store.js";
+import { batch, computed, signal } from "./core/store.js";
 import { t, templateTitle } from "./core/strings.js";
+import * as documents from "./documents.js";
+import { Drafts, titleOfDraft } from "./drafts.js";
 
-/** @import {Editor} from "./core/editor.js" */
+/** @import {Camera} from "./core/camera.js" */
+/** @import {Desk, Editor} from "./core/editor.js" */
+/** @import {Json} from "./core/merge.js" */
+/** @import {Left} from "./drafts.js" */
 /** @import {Runner} from "./runner.js" */
-/** @typedef {{document: unknown, name: string, savedName: string, revision: string | null, dirty: boolean, job: string | null}} Draft */
-/** @typedef {"saved" | "conflict" | "taken" | "failed"} SaveResult */
+/** @import {Settings} from "./settings.js" */
+/**
+ * @template T
+ * @typedef {import("./core/store.js").Signal<T>} Signal
+ */
+/**
+ * @typedef {{key: string, name: Signal<string>, dirty: Signal<boolean>, saved: {name: string, revision: string | null},
+ *            desk: Desk | null, camera: Camera | null, job: string | null, draft: string | null}} Tab
+ *   `saved`: what it was last opened from or saved as; `desk`: null while on the table, and before it was first shown
+ * @typedef {{key: string, name: string, dirty: boolean, saved: {name: string, revision: string | null},
+ *            camera: Camera | null, job: string | null, draft: string | null}} Note  of a tab, in the session
+ * @typedef {"saved" | "conflict" | "taken" | "failed"} SaveResult
+ * @typedef {{get: () => Camera, set: (camera: Camera) => void}} Lens
+ */
 
-const DRAFT = "weft.draft";
-const DRAFT_DELAY_MS = 300;
-const PNG_KEYWORD = "workflow";
+const SESSION = "weft.session";
+const TAB = "weft.tab.";
+const KEEP_DELAY_MS = 300;
+const KEYWORD = "workflow";
+const MOST_RECENT = 12;
 
 export class Workspace {
-  name = signal("");
+  /** @type {Signal<readonly Tab[]>} */
+  tabs = signal(/** @type {readonly Tab[]} */ ([]));
+  /** The one on the table. @type {Signal<Tab | null>} */
+  current = signal(/** @type {Tab | null} */ (null));
+  name = computed(() => this.current.value?.name.value ?? "");
   /** Whether a workflow is on the table yet. */
-  loaded = signal(false);
+  loaded = computed(() => this.current.value !== null);
   /** Whether there are edits that are in no saved workflow. */
-  dirty = signal(false);
-  /** What the workflow was last opened from or saved as. @type {{name: string, revision: string | null}} */
-  #saved = { name: "", revision: null };
+  dirty = computed(() => this.current.value?.dirty.value ?? false);
+  /** Drafts that were left behind, by a browser that was closed or killed. @type {Signal<readonly Left[]>} */
+  left = signal(/** @type {readonly Left[]} */ ([]));
+  /** Counts what was saved, renamed or deleted here; read it to follow the list of documents. */
+  changes = signal(0);
+  /** Where the view stands. @type {Lens} */
+  lens = { get: () => ({ x: 0, y: 0, scale: 1 }), set: (/** @type {Camera} */ _camera) => {} };
+  #drafts = new Drafts((tab) => this.#textOf(tab));
   #timer = 0;
   #editor;
   #runner;
+  #settings;
   #notify;
 
-  /** @param {Editor} editor @param {Runner} runner @param {(text: string) => void} notify */
-  constructor(editor, runner, notify) {
+  /** @param {Editor} editor @param {Runner} runner @param {Settings} settings @param {(text: string) => void} notify */
+  constructor(editor, runner, settings, notify) {
     this.#editor = editor;
     this.#runner = runner;
+    this.#settings = settings;
     this.#notify = notify;
     editor.watch((touched) => {
-      if (touched !== null) this.dirty.value = true;
+      const tab = this.current.peek();
+      if (touched === null || tab === null) return;
+      tab.dirty.value = true;
+      this.#drafts.changed(tab);
       this.#keepSoon();
     });
     addEventListener("pagehide", () => this.#keep());
+    addEventListener("hashchange", () => void this.#follow());
   }
 
-  /** Put the draft back, or the default template when there is none. */
+  /** Put back what was open, or open what the address names, or the default template. */
   async start() {
-    if (this.#restoreDraft()) return;
-    await this.openTemplate("default");
-    if (!this.loaded.value) this.empty();
-  }
-
-  /** @returns {boolean} whether there was one */
-  #restoreDraft() {
-    const text = localStorage.getItem(DRAFT);
-    if (text === null) return false;
-    try {
-      /** @type {Draft} */
-      const draft = JSON.parse(text);
-      this.show(draft.document, draft.savedName, draft.revision, draft.dirty);
-      this.name.value = draft.name;
-      if (draft.job) void this.#runner.resume(draft.job);
-    } catch (error) {
-      if (!(error instanceof BadDocument || error instanceof SyntaxError)) throw error;
-      this.#notify(t("app.draftLost", { why: error.message }));
-      return false;
-    }
-    return true;
-  }
-
-  /** @param {unknown} document @param {string} name @param {string | null} revision */
-  show(document, name, revision = null, dirty = false) {
-    this.#runner.leave();
-    this.#editor.open(document);
-    this.#saved = { name, revision };
-    batch(() => {
-      this.name.value = name;
-      this.dirty.value = dirty;
-      this.loaded.value = true;
-    });
-    this.#keepSoon();
+    this.#restore();
+    if (!(await this.#follow()) && !this.loaded.peek()) await this.openTemplate("default");
+    if (!this.loaded.peek()) this.empty();
+    await this.#look();
   }
 
   empty() {
-    this.show({ version: 1, nodes: {} }, "");
+    this.#place({ version: 1, nodes: {} }, "");
   }
 
   /** @param {string} name */
   async openTemplate(name) {
-    await this.#attempt(name, async () => this.show(await api.template(name), name === "default" ? "" : templateTitle(name)));
+    await this.#attempt(templateTitle(name), async () => this.#place(await api.template(name), name === "default" ? "" : templateTitle(name)));
   }
 
   /** @param {string} name */
   async openSaved(name) {
+    const open = this.tabs.peek().find((tab) => tab.saved.name === name);
+    if (open) return this.show(open);
     await this.#attempt(name, async () => {
-      const { workflow, revision } = await api.workflow(name);
-      this.show(workflow, name, revision);
+      const { workflow, revision } = await documents.read(name);
+      this.#place(workflow, name, { name, revision });
+      this.#remember(name);
     });
+  }
+
+  /** A draft that was left behind. @param {string} draft */
+  async openDraft(draft) {
+    const name = titleOfDraft(draft);
+    await this.#attempt(name || t("app.untitled"), async () => {
+      const { workflow, base } = await documents.draft(draft);
+      const tab = this.#place(workflow, name, { name: base === null ? "" : name, revision: base });
+      tab.dirty.value = true;
+      await this.#drafts.adopt(tab, draft);
+      this.left.value = this.left.peek().filter((each) => each.name !== draft);
+      this.#keepSoon();
+    });
+  }
+
+  /** @param {string} draft */
+  async discardDraft(draft) {
+    this.left.value = this.left.peek().filter((each) => each.name !== draft);
+    await this.#drafts.discard(draft);
   }
 
   /** The workflow of a job, as it was sent. @param {string} job */
   async openJob(job) {
     await this.#attempt(job, async () => {
-      this.show(await api.jobWorkflow(job), this.name.peek());
+      this.#place(await api.jobWorkflow(job), this.name.peek());
       this.#runner.follow(job);
     });
   }
@@ -106,18 +138,74 @@ export class Workspace {
   /** A workflow from a file: JSON, or a picture that carries one. @param {File} file */
   async openFile(file) {
     await this.#attempt(file.name, async () => {
-      const document = await workflowIn(file);
-      this.show(document, file.name.replace(/\.\w+$/, ""));
+      this.#place(await workflowIn(file), file.name.replace(/\.\w+$/, ""));
       this.#notify(t("app.opened", { name: file.name }));
     });
   }
 
-  /** @param {string} name @param {boolean} overwrite  whatever was saved there in the meantime @returns {Promise<SaveResult>} */
-  async save(name, overwrite = false) {
-    const known = name === this.#saved.name ? this.#saved.revision : null;
+  /** Put an open workflow on the table. @param {Tab} tab */
+  show(tab) {
+    if (tab === this.current.peek()) return;
+    const { desk } = tab;
+    this.#change(() => (desk ? this.#editor.put(desk) : this.#editor.open(JSON.parse(this.#textOf(tab)))));
+    tab.desk = null;
+    this.current.value = tab;
+    if (tab.camera) this.lens.set(tab.camera);
+    if (tab.job) void this.#runner.resume(tab.job);
+    this.#keepSoon();
+  }
+
+  /** Put another one on the table, by steps to the right. @param {number} steps */
+  step(steps) {
+    const tabs = this.tabs.peek();
+    const at = tabs.findIndex((tab) => tab === this.current.peek());
+    if (tabs.length > 1) this.show(tabs[(at + steps + tabs.length) % tabs.length]);
+  }
+
+  /** Close a workflow, edits and all. @param {Tab} tab */
+  close(tab) {
+    const rest = this.tabs.peek().filter((each) => each !== tab);
+    const at = this.tabs.peek().indexOf(tab);
+    if (rest.length === 0) this.empty();
+    else if (tab === this.current.peek()) this.show(rest[Math.min(at, rest.length - 1)]);
+    this.tabs.value = this.tabs.peek().filter((each) => each !== tab);
+    sessionStorage.removeItem(TAB + tab.key);
+    void this.#drafts.drop(tab);
+    this.#keepSoon();
+  }
+
+  /** Call the workflow something else; saved under the name before, it stays there. @param {string} name */
+  rename(name) {
+    const tab = this.current.peek();
+    if (tab) tab.name.value = name;
+    this.#keepSoon();
+  }
+
+  /** A saved workflow was renamed: what is open of it goes by that name. @param {string} name @param {string} to */
+  renamed(name, to) {
+    for (const tab of this.tabs.peek().filter((each) => each.saved.name === name)) {
+      tab.saved.name = to;
+      tab.name.value = to;
+    }
+    this.#settings.recent.value = this.#settings.recent.peek().map((each) => (each === name ? to : each));
+    this.changes.value += 1;
+    this.#keepSoon();
+  }
+
+  /**
+   * @param {string} name
+   * @param {boolean} overwrite  whatever was saved there in the meantime
+   * @param {string} label  a name for this revision
+   * @returns {Promise<SaveResult>}
+   */
+  async save(name, overwrite = false, label = "") {
+    const tab = this.current.peek();
+    if (!tab) return "failed";
+    const known = name === tab.saved.name ? tab.saved.revision : null;
+    const { version } = this.#editor;
+    const at = version.peek();
     try {
-      const revision = overwrite ? (await api.workflow(name)).revision : known;
-      this.#saved = { name, revision: await api.saveWorkflow(name, this.#editor.document.toJSON(), revision) };
+      tab.saved = { name, revision: await documents.save(name, this.#textOf(tab), overwrite ? "*" : known, label) };
     } catch (error) {
       if (!(error instanceof api.ApiError)) throw error;
       if ([409, 412, 428].includes(error.status)) return known === null ? "taken" : "conflict";
@@ -125,25 +213,89 @@ export class Workspace {
       return "failed";
     }
     batch(() => {
-      this.name.value = name;
-      this.dirty.value = false;
+      tab.name.value = name;
+      tab.dirty.value = tab === this.current.peek() && version.peek() !== at;
+      this.changes.value += 1;
     });
+    void this.#drafts.drop(tab);
+    this.#remember(name);
     this.#keepSoon();
     this.#notify(t("app.saved", { name }));
     return "saved";
   }
 
-  /** The workflow as a JSON file, handed to the browser. */
-  download() {
-    const text = JSON.stringify(this.#editor.document, null, 2);
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-    link.download = `${this.name.peek() || t("app.untitled")}.json`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  /** What is here together with what was saved elsewhere since. Throws ApiError when that cannot be read. */
+  async reconcile() {
+    const { name, revision } = /** @type {Tab} */ (this.current.peek()).saved;
+    const [base, theirs] = await Promise.all([revision === null ? { version: 1, nodes: {} } : documents.revision(name, revision), documents.read(name)]);
+    const mine = /** @type {Json} */ (JSON.parse(JSON.stringify(this.#editor.document)));
+    return { ...merge(/** @type {Json} */ (base), mine, /** @type {Json} */ (theirs.workflow)), revision: theirs.revision };
   }
 
-  /** @param {string} name @param {() => Promise<void>} open */
+  /** Take a merged workflow, as an edit, and save it over the revision it was merged with. @param {Json} merged @param {string} revision */
+  async saveMerged(merged, revision) {
+    const tab = /** @type {Tab} */ (this.current.peek());
+    this.replace(merged);
+    tab.saved = { ...tab.saved, revision };
+    return this.save(tab.saved.name);
+  }
+
+  /** Make the workflow on the table another one, as an edit that can be undone. @param {unknown} json */
+  replace(json) {
+    this.#editor.edit(become(this.#editor.document, json));
+  }
+
+  /** The address under which this page opens a saved workflow. @param {string} name */
+  link(name) {
+    return `${location.origin}/#workflow=${encodeURIComponent(name)}`;
+  }
+
+  /** @param {unknown} json @param {string} name @param {{name: string, revision: string | null}} saved @returns {Tab} */
+  #place(json, name, saved = { name: "", revision: null }) {
+    const before = this.current.peek();
+    const untouched = before !== null && !before.dirty.peek() && before.saved.name === "";
+    this.#change(() => this.#editor.open(json));
+    /** @type {Tab} */
+    const tab = { key: crypto.randomUUID().slice(0, 8), name: signal(name), dirty: signal(false), saved, desk: null, camera: null, job: null, draft: null };
+    batch(() => {
+      this.tabs.value = untouched ? this.tabs.peek().map((each) => (each === before ? tab : each)) : [...this.tabs.peek(), tab];
+      this.current.value = tab;
+    });
+    if (untouched) sessionStorage.removeItem(TAB + before.key);
+    this.#keepSoon();
+    return tab;
+  }
+
+  /** Put another workflow on the table; when it cannot be, what was there stays. @param {() => void} put */
+  #change(put) {
+    const before = this.current.peek();
+    this.#leave();
+    try {
+      put();
+    } catch (error) {
+      if (before) before.desk = null;
+      throw error;
+    }
+    this.#runner.leave();
+  }
+
+  /** Take what is on the table off it, to be put back as it is. */
+  #leave() {
+    const tab = this.current.peek();
+    if (!tab) return;
+    this.#keep();
+    tab.camera = this.lens.get();
+    tab.job = this.#runner.run.peek().job;
+    tab.desk = this.#editor.desk();
+  }
+
+  /** @param {Tab} tab */
+  #textOf(tab) {
+    if (tab === this.current.peek()) return JSON.stringify(this.#editor.document);
+    return tab.desk ? JSON.stringify(tab.desk.document) : (sessionStorage.getItem(TAB + tab.key) ?? "");
+  }
+
+  /** @param {string} name @param {() => Promise<unknown>} open */
   async #attempt(name, open) {
     try {
       await open();
@@ -153,19 +305,69 @@ export class Workspace {
     }
   }
 
-  #keepSoon() {
-    clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => this.#keep(), DRAFT_DELAY_MS);
+  /** @param {string} name */
+  #remember(name) {
+    const { recent } = this.#settings;
+    recent.value = [name, ...recent.peek().filter((each) => each !== name)].slice(0, MOST_RECENT);
   }
 
-  #keep() {
-    const { job } = this.#runner.run.peek();
-    const draft = { document: this.#editor.document, name: this.name.peek(), savedName: this.#saved.name, revision: this.#saved.revision, dirty: this.dirty.peek(), job };
+  /** Open what the address names after "#". @returns {Promise<boolean>} whether it names something */
+  async #follow() {
+    const wanted = new URLSearchParams(location.hash.slice(1));
+    const [name, template] = [wanted.get("workflow"), wanted.get("template")];
+    if (name === null && template === null) return false;
+    history.replaceState(null, "", location.pathname + location.search);
+    await (name !== null ? this.openSaved(name) : this.openTemplate(template ?? ""));
+    return this.loaded.peek();
+  }
+
+  /** Look for drafts that were left behind. */
+  async #look() {
     try {
-      localStorage.setItem(DRAFT, JSON.stringify(draft));
+      this.left.value = await this.#drafts.left(new Set(this.tabs.peek().map((tab) => tab.draft ?? "")));
+    } catch (error) {
+      if (!(error instanceof api.ApiError)) throw error;
+    }
+  }
+
+  #keepSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => this.#keep(), KEEP_DELAY_MS);
+  }
+
+  /** Keep what is open in the session of the window. */
+  #keep() {
+    const current = this.current.peek();
+    if (!current) return;
+    const job = this.#runner.run.peek().job;
+    const tabs = this.tabs.peek().map((tab) => ({
+      ...{ key: tab.key, name: tab.name.peek(), dirty: tab.dirty.peek(), saved: tab.saved, draft: tab.draft },
+      ...(tab === current ? { camera: this.lens.get(), job } : { camera: tab.camera, job: tab.job }),
+    }));
+    try {
+      if (!current.desk) sessionStorage.setItem(TAB + current.key, this.#textOf(current));
+      sessionStorage.setItem(SESSION, JSON.stringify({ current: current.key, tabs }));
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
       this.#notify(t("app.draftNotKept"));
+    }
+  }
+
+  /** Put back what the session has. */
+  #restore() {
+    const text = sessionStorage.getItem(SESSION);
+    if (text === null) return;
+    try {
+      /** @type {{current: string, tabs: Note[]}} */
+      const { current, tabs } = JSON.parse(text);
+      this.tabs.value = tabs.map((note) => ({ ...note, name: signal(note.name), dirty: signal(note.dirty), desk: null }));
+      for (const tab of this.tabs.peek()) if (tab.draft !== null) void this.#drafts.adopt(tab, tab.draft);
+      const shown = this.tabs.peek().find((tab) => tab.key === current) ?? this.tabs.peek()[0];
+      if (shown) this.show(shown);
+    } catch (error) {
+      if (!(error instanceof BadDocument || error instanceof SyntaxError || error instanceof TypeError)) throw error;
+      this.tabs.value = [];
+      this.#notify(t("app.draftLost", { why: error.message }));
     }
   }
 }
@@ -174,11 +376,11 @@ export class Workspace {
 async function workflowIn(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const texts = await readText(bytes);
-  if (texts === null) {
+  const text = texts ? texts.get(KEYWORD) : readDescription(bytes);
+  if (texts === null && text === null) {
     if (file.type.startsWith("image/")) throw new BadDocument(t("app.notUsable", { name: file.name }));
     return JSON.parse(new TextDecoder().decode(bytes));
   }
-  const text = texts.get(PNG_KEYWORD);
-  if (text === undefined) throw new BadDocument(t("app.noWorkflow", { name: file.name }));
+  if (text === undefined || text === null) throw new BadDocument(t("app.noWorkflow", { name: file.name }));
   return JSON.parse(text);
 }

@@ -167,9 +167,10 @@ class Studio:
         self.drag(start, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
     def document(self) -> dict[str, dict[str, dict[str, dict[str, object]]]]:
-        """The workflow on the table, from the draft the page keeps."""
+        """The workflow on the table, from the session the page keeps."""
         self.page.evaluate("dispatchEvent(new Event('pagehide'))")
-        return json.loads(self.page.evaluate("localStorage.getItem('weft.draft')"))["document"]
+        kept = "sessionStorage.getItem('weft.tab.' + JSON.parse(sessionStorage.getItem('weft.session')).current)"
+        return json.loads(self.page.evaluate(kept))
 
     def drop(self, target: Locator, name: str, media_type: str, content: bytes) -> None:
         """Drop a file on the middle of an element."""

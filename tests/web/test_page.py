@@ -138,7 +138,7 @@ def test_save_open_and_the_same_name_twice(studio: Studio, browser: Browser) -> 
 
     other = Studio(browser.new_context(viewport={"width": 1280, "height": 800}).new_page(), studio.url).open()
     other.page.keyboard.press("Control+o")
-    other.page.get_by_role("button", name=re.compile("My owl")).click()
+    other.page.get_by_role("button", name=re.compile("^My owl")).click()
     prompt = other.node("2").get_by_role("textbox", name="text")
     expect(prompt).to_have_value("saved words")
     prompt.fill("changed in another window")
@@ -149,6 +149,7 @@ def test_save_open_and_the_same_name_twice(studio: Studio, browser: Browser) -> 
     studio.node("2").get_by_role("textbox", name="text").fill("changed here")
     page.keyboard.press("Control+s")
     expect(page.get_by_role("dialog")).to_contain_text("changed elsewhere")
+    expect(page.get_by_role("dialog")).to_contain_text("text")
     with page.expect_response(lambda answer: answer.request.method == "PUT" and answer.ok):
         studio.button("Overwrite").click()
     with urlopen(f"{studio.url}api/v1/workflows/My%20owl") as answer:
@@ -167,7 +168,7 @@ def test_reload_keeps_the_draft_and_what_it_made(studio: Studio) -> None:
 
 
 def test_a_draft_that_cannot_be_read_is_said_and_the_page_opens(studio: Studio) -> None:
-    studio.page.add_init_script("localStorage.setItem('weft.draft', '{\"document\": 7')")
+    studio.page.add_init_script("sessionStorage.setItem('weft.session', '{\"current\": 7')")
     studio.page.reload()
     studio.node("5").wait_for()
     expect(studio.page.locator(".notice")).to_contain_text("could not be read")
@@ -176,8 +177,10 @@ def test_a_draft_that_cannot_be_read_is_said_and_the_page_opens(studio: Studio) 
 def test_a_job_the_server_no_longer_knows_is_let_go(studio: Studio) -> None:
     sockets: list[str] = []
     studio.page.on("websocket", lambda socket: sockets.append(socket.url))
-    draft = json.dumps({"document": studio.document(), "name": "", "savedName": "", "job": "gone"})
-    studio.page.add_init_script(f"localStorage.setItem('weft.draft', {json.dumps(draft)})")
+    studio.document()
+    session = json.loads(studio.page.evaluate("sessionStorage.getItem('weft.session')"))
+    session["tabs"][0]["job"] = "gone"
+    studio.page.add_init_script(f"sessionStorage.setItem('weft.session', {json.dumps(json.dumps(session))})")
     with studio.page.expect_response(re.compile(r"/jobs/gone$")):
         studio.page.reload()
     studio.quicken()

@@ -8,7 +8,7 @@
  *   `hidden`: not listed, as its like is
  * @typedef {{editor: import("../core/editor.js").Editor, runner: import("../runner.js").Runner,
  *            workspace: import("../workspace.js").Workspace, view: import("../canvas/view.js").View,
- *            engine: import("../engine.js").Engine, dialogs: import("../panels/dialogs.js").Dialogs,
+ *            engine: import("../engine.js").Engine, actions: ReadonlyMap<string, Action>,
  *            dock: import("../panels/dock.js").Dock, settings: import("../settings.js").Settings,
  *            notify: (text: string) => void, addNode: () => void,
  *            show: (id: string) => void}} Parts

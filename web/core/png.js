@@ -1,4 +1,4 @@
-/** Reads the workflow that a saved picture carries: the text chunks of a PNG file. */
+/** Reads and writes the workflow that a saved picture carries: the text chunks of a PNG file. */
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 const LATIN = new TextDecoder("latin1");
@@ -24,6 +24,54 @@ export async function readText(bytes) {
     at = end + 4;
   }
   return texts;
+}
+
+/**
+ * The PNG with a text under a keyword, in place of one it had.
+ * @param {Uint8Array} bytes  of a PNG @param {string} keyword @param {string} text
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function writeText(bytes, keyword, text) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  /** @type {Uint8Array[]} */
+  const kept = [bytes.subarray(0, 8)];
+  for (let at = 8; at + 12 <= bytes.length; ) {
+    const end = at + 12 + view.getUint32(at);
+    const kind = LATIN.decode(bytes.subarray(at + 4, at + 8));
+    const body = bytes.subarray(at + 8, end - 4);
+    const replaced = ["tEXt", "zTXt", "iTXt"].includes(kind) && LATIN.decode(body.subarray(0, Math.max(0, body.indexOf(0)))) === keyword;
+    if (!replaced) kept.push(bytes.subarray(at, end));
+    if (kind === "IHDR") kept.push(textChunk(keyword, text));
+    at = end;
+  }
+  const joined = new Uint8Array(kept.reduce((sum, part) => sum + part.length, 0));
+  let place = 0;
+  for (const part of kept) {
+    joined.set(part, place);
+    place += part.length;
+  }
+  return joined;
+}
+
+/** An iTXt chunk, not compressed. @param {string} keyword @param {string} text */
+function textChunk(keyword, text) {
+  const body = new TextEncoder().encode(`iTXt${keyword}\0\0\0\0\0${text}`);
+  const chunk = new Uint8Array(body.length + 8);
+  const view = new DataView(chunk.buffer);
+  view.setUint32(0, body.length - 4);
+  chunk.set(body, 4);
+  view.setUint32(4 + body.length, crc32(body));
+  return chunk;
+}
+
+/** @param {Uint8Array} bytes */
+function crc32(bytes) {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  }
+  return (crc ^ 0xffffffff) >>> 0;
 }
 
 /** @param {string} kind @param {Uint8Array} data @returns {Promise<[string, string] | null>} */

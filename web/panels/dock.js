@@ -63,6 +63,12 @@ export class Dock {
     return element;
   }
 
+  /** @param {Panel} panel */
+  #head(panel) {
+    const close = button({ label: t("dock.close", { title: t(panel.title) }), icon: "close", class: "button" }, () => this.close(panel.side));
+    return h("div", { class: "dock-head" }, h("h2", {}, t(panel.title)), close);
+  }
+
   /** @param {"left" | "right"} side @param {string} id */
   #show(side, id) {
     const place = side === "left" ? this.left : this.right;
@@ -78,8 +84,9 @@ export class Dock {
 
   /** @param {Panel} panel @param {Parts} parts @param {HTMLElement} place */
   async #make(panel, parts, place) {
-    const element = await panel.create(parts);
+    const body = await panel.create(parts);
     if (this.#made.has(panel.id)) return;
+    const element = panel.side === "right" ? body : h("section", {}, this.#head(panel), body);
     this.#made.set(panel.id, element);
     place.append(element);
     element.toggleAttribute("hidden", this.shown[panel.side].peek() !== panel.id);

@@ -6,14 +6,17 @@
 /** @import {Action, Parts} from "../actions/action.js" */
 /** @import {StringKey} from "../core/strings.js" */
 /**
- * @typedef {{id: string, title: StringKey, icon: string, side: "left" | "right", keys?: readonly string[],
+ * @typedef {{id: string, title: StringKey, icon: string, side: "left" | "right", keys?: readonly string[], everywhere?: boolean,
  *            create: (parts: Parts) => Promise<HTMLElement>}} Panel
  *   `icon`: a name in dom.js; left panels lie beside the canvas, right ones share the place of the result
  */
 
 /** @type {readonly Panel[]} */
-export const PANELS = [];
+export const PANELS = [
+  { id: "files", title: "action.files", icon: "open", side: "left", keys: ["Mod+O"], everywhere: true, create: async (parts) => (await import("./files.js")).filesPanel(parts) },
+  { id: "versions", title: "action.versions", icon: "history", side: "left", create: async (parts) => (await import("./versions.js")).versionsPanel(parts) },
+];
 
 /** @param {Parts} parts @returns {Action[]} */
 export const panelActions = ({ dock }) =>
-  PANELS.map(({ id, title, keys = [] }) => ({ id: `panel.${id}`, title, keys, enabled: () => true, run: () => dock.toggle(id) }));
+  PANELS.map(({ id, title, keys = [], everywhere }) => ({ id: `panel.${id}`, title, keys, everywhere, enabled: () => true, run: () => dock.toggle(id) }));

@@ -6,7 +6,7 @@ import { duration, fraction, isActive } from "../core/run.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { countProblems } from "./problems.js";
-import { titleOf } from "../canvas/look.js";
+import { titleOf } from "../canvas/painter.js";
 
 /** @import {Action} from "../actions/action.js" */
 /** @import {Editor} from "../core/editor.js" */
@@ -20,7 +20,7 @@ import { titleOf } from "../canvas/look.js";
 export function topBar({ editor, runner, workspace, actions, engine }) {
   const name = h("input", { class: "bar-name", "aria-label": t("bar.name"), placeholder: t("app.untitled"), spellcheck: "false", maxlength: 100 });
   name.addEventListener("change", () => {
-    workspace.name.value = name.value.trim();
+    workspace.rename(name.value.trim());
   });
   const unsaved = h("span", { class: "unsaved", title: t("app.unsaved"), hidden: true });
   const status = h("div", { class: "bar-status", role: "status" });
@@ -82,7 +82,7 @@ function commandButton(actions, id, look) {
   return element;
 }
 
-const MENU = ["new", "open", "save", "saveAs", "download", "", "selectAll", "duplicate", "delete", "arrange", "", "shortcuts"];
+const MENU = ["new", "templates", "panel.files", "panel.versions", "", "save", "saveAs", "saveVersion", "download", "exportPng", "copyLink", "", "selectAll", "duplicate", "delete", "arrange", "", "shortcuts"];
 
 /** @param {ReadonlyMap<string, Action>} actions */
 function menu(actions) {

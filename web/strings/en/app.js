@@ -1,6 +1,7 @@
 /** English: the page as a whole: bar, notices, shortcuts. */
 
 export const app = {
+  "dock.close": "Close {title}",
   "dock.panels": "Panels",
   "app.name": "Weft",
   "app.serverGone": "The server does not answer. Your work is kept here; trying again…",

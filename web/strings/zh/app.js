@@ -1,6 +1,7 @@
 /** Simplified Chinese: the page as a whole: bar, notices, shortcuts. */
 
 export const app = {
+  "dock.close": "关闭{title}",
   "dock.panels": "面板",
   "app.name": "Weft",
   "app.serverGone": "服务器没有响应。您的工作保留在此页面，正在重试…",

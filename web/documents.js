@@ -1,0 +1,86 @@
+/** Client of the saved workflows: their text, drafts, revisions and the trash. A revision is told without quotes. */
+
+import { call } from "./api.js";
+
+/**
+ * @typedef {{name: string, revision: string, modified: number}} Saved  `modified` in ms since the epoch
+ * @typedef {{name: string, base: string | null, saved: number}} DraftNote
+ * @typedef {{revision: string, saved: number, label: string | null}} Revision
+ * @typedef {{id: string, name: string, deleted: number}} Deleted
+ */
+
+/** @param {string} name @param {string} rest */
+const at = (name, rest = "") => `/workflows/${encodeURIComponent(name)}${rest}`;
+
+/** @param {string | null} revision @returns {Record<string, string>} */
+const over = (revision) => (revision === null ? {} : { "If-Match": revision === "*" ? "*" : `"${revision}"` });
+
+/**
+ * Send JSON text.
+ * @param {string} method @param {string} path @param {string} body @param {Record<string, string>} headers
+ * @param {boolean} keepalive  also when the page goes away meanwhile
+ */
+const send = (method, path, body, headers = {}, keepalive = false) =>
+  call(path, { method, keepalive, body, headers: { "Content-Type": "application/json", ...headers } });
+
+/** @param {Response} response */
+const revisionOf = (response) => (response.headers.get("ETag") ?? "").replaceAll('"', "");
+
+/** @returns {Promise<{workflows: Saved[], drafts: DraftNote[]}>} */
+export const list = async () => (await call("/workflows")).json();
+
+/** @param {string} name @returns {Promise<{workflow: unknown, revision: string}>} */
+export async function read(name) {
+  const response = await call(at(name));
+  return { workflow: await response.json(), revision: revisionOf(response) };
+}
+
+/**
+ * Save; `revision` is the one this replaces, null for a name that is free, "*" for whatever is there. Throws ApiError 409
+ * when it is not the latest.
+ * @param {string} name
+ * @param {string} text
+ * @param {string | null} revision
+ * @param {string} label  a name for what is saved, or ""
+ * @returns {Promise<string>} the revision saved
+ */
+export async function save(name, text, revision, label = "") {
+  const query = label === "" ? "" : `?label=${encodeURIComponent(label)}`;
+  return revisionOf(await send("PUT", at(name, query), text, over(revision)));
+}
+
+/** @param {string} name @param {string} to */
+export const rename = (name, to) => send("POST", at(name, "/rename"), JSON.stringify({ name: to }));
+
+/** Into the trash. @param {string} name */
+export const remove = (name) => call(at(name), { method: "DELETE", headers: over("*") });
+
+/** @param {string} name @returns {Promise<Revision[]>} newest first */
+export const revisions = async (name) => (await (await call(at(name, "/revisions"))).json()).revisions;
+
+/** @param {string} name @param {string} revision @returns {Promise<unknown>} */
+export const revision = async (name, revision) => (await call(at(name, `/revisions/${revision}`))).json();
+
+/** @param {string} name @param {string} revision @param {string | null} label */
+export const label = (name, revision, label) => send("PATCH", at(name, `/revisions/${revision}`), JSON.stringify({ label }));
+
+/** @param {string} name @returns {Promise<{workflow: unknown, base: string | null}>} */
+export async function draft(name) {
+  const response = await call(at(name, "/draft"));
+  return { workflow: await response.json(), base: response.headers.get("Weft-Base")?.replaceAll('"', "") ?? null };
+}
+
+/** @param {string} name @param {string} text @param {string | null} base @param {boolean} leaving  the page is going away */
+export const writeDraft = (name, text, base, leaving) => send("PUT", at(name, `/draft${base === null ? "" : `?base=${base}`}`), text, {}, leaving);
+
+/** @param {string} name */
+export const dropDraft = (name) => call(at(name, "/draft"), { method: "DELETE" });
+
+/** @returns {Promise<Deleted[]>} latest first */
+export const trash = async () => (await (await call("/trash")).json()).workflows;
+
+/** @param {string} id @returns {Promise<{name: string}>} */
+export const undelete = async (id) => (await send("POST", `/trash/${encodeURIComponent(id)}/restore`, "{}")).json();
+
+/** For good. @param {string} id */
+export const destroy = (id) => call(`/trash/${encodeURIComponent(id)}`, { method: "DELETE" });

@@ -1,0 +1,179 @@
+/** The saved workflows: recent ones, all in their folders, and the trash. */
+
+import { ApiError } from "../api.js";
+import { effect } from "../core/store.js";
+import { language, t } from "../core/strings.js";
+import * as documents from "../documents.js";
+import { button, h } from "../dom.js";
+import { ask, askText } from "./dialog.js";
+
+/** @import {Parts} from "../actions/action.js" */
+/** @import {Deleted, Saved} from "../documents.js" */
+/** @typedef {{folders: Map<string, Folder>, files: Saved[]}} Folder */
+
+const RECENT = 5;
+
+/** @param {Parts} parts */
+export function filesPanel(parts) {
+  const { workspace, settings } = parts;
+  const chooser = h("input", { type: "file", accept: ".json,.png,.webp,.jpg,.jpeg,.avif,application/json,image/*", hidden: true });
+  const filter = h("input", { class: "field", type: "search", "aria-label": t("files.find"), placeholder: t("files.find") });
+  const list = h("div", { class: "files" });
+  chooser.addEventListener("change", () => {
+    const [file] = chooser.files ?? [];
+    if (file) void workspace.openFile(file);
+    chooser.value = "";
+  });
+  /** @type {{saved: Saved[], deleted: Deleted[]}} */
+  let known = { saved: [], deleted: [] };
+  const show = () => list.replaceChildren(...content(parts, known, filter.value));
+  filter.addEventListener("input", show);
+  const fetchAll = async () => {
+    try {
+      const [{ workflows }, deleted] = await Promise.all([documents.list(), documents.trash()]);
+      known = { saved: workflows, deleted };
+      show();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      list.replaceChildren(h("p", { class: "quiet" }, error.message));
+    }
+  };
+  effect(() => {
+    workspace.changes.value;
+    parts.dock.shown.left.value;
+    void fetchAll();
+  });
+  effect(() => {
+    settings.recent.value;
+    workspace.current.value;
+    show();
+  });
+  return h(
+    "div",
+    { class: "dock-body" },
+    h(
+      "div",
+      { class: "dock-row" },
+      button({ label: t("action.new"), icon: "plus", class: "button" }, () => workspace.empty()),
+      button({ label: t("open.file"), icon: "file", class: "button" }, () => chooser.click()),
+      button({ label: t("open.templates"), text: t("open.templates"), class: "button wide" }, () => parts.actions.get("templates")?.run()),
+      chooser,
+    ),
+    filter,
+    list,
+  );
+}
+
+/** @param {Parts} parts @param {{saved: readonly Saved[], deleted: readonly Deleted[]}} known @param {string} wanted @returns {Node[]} */
+function content(parts, { saved, deleted }, wanted) {
+  const words = wanted.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+  const found = saved.filter(({ name }) => words.every((word) => name.toLocaleLowerCase().includes(word)));
+  const recent = parts.settings.recent.peek().flatMap((name) => found.find((each) => each.name === name) ?? []).slice(0, RECENT);
+  const row = (/** @type {Saved} */ each, /** @type {string} */ title) => fileRow(parts, each, title);
+  if (saved.length === 0 && deleted.length === 0) return [h("p", { class: "quiet" }, t("open.none"))];
+  return [
+    ...(recent.length > 0 && words.length === 0 && saved.length > RECENT ? [h("h3", {}, t("files.recent")), h("ul", {}, ...recent.map((each) => row(each, each.name)))] : []),
+    h("h3", {}, t("open.saved")),
+    tree(folderOf(found), row, words.length > 0),
+    ...(deleted.length > 0 ? [trashList(parts, deleted)] : []),
+  ];
+}
+
+/** @param {readonly Saved[]} files @returns {Folder} */
+function folderOf(files) {
+  /** @type {Folder} */
+  const root = { folders: new Map(), files: [] };
+  for (const file of files) {
+    let folder = root;
+    for (const part of file.name.split("/").slice(0, -1)) {
+      const inner = folder.folders.get(part) ?? { folders: new Map(), files: [] };
+      folder.folders.set(part, inner);
+      folder = inner;
+    }
+    folder.files.push(file);
+  }
+  return root;
+}
+
+/** @param {Folder} folder @param {(file: Saved, title: string) => Node} row @param {boolean} open @returns {HTMLElement} */
+function tree(folder, row, open) {
+  const folders = [...folder.folders].sort(([a], [b]) => a.localeCompare(b, language()));
+  const files = folder.files.toSorted((a, b) => a.name.localeCompare(b.name, language()));
+  return h(
+    "ul",
+    {},
+    ...folders.map(([name, inner]) => h("li", {}, h("details", { open }, h("summary", {}, name), tree(inner, row, open)))),
+    ...files.map((file) => row(file, file.name.split("/").at(-1) ?? "")),
+  );
+}
+
+/** @param {Parts} parts @param {Saved} file @param {string} title */
+function fileRow(parts, { name, modified }, title) {
+  const { workspace, notify } = parts;
+  const when = new Date(modified).toLocaleString(language(), { dateStyle: "medium", timeStyle: "short" });
+  const item = h("button", { type: "button", class: "choice-item", title: name }, h("span", {}, title), h("small", {}, when));
+  item.setAttribute("aria-current", String(workspace.current.peek()?.saved.name === name));
+  item.addEventListener("click", () => void workspace.openSaved(name));
+  const attempt = (/** @type {Promise<unknown>} */ work) => void work.catch((error) => notify(error.message));
+  const commands = [
+    { text: t("files.rename"), run: () => rename(parts, name) },
+    { text: t("files.link"), run: () => attempt(navigator.clipboard.writeText(workspace.link(name)).then(() => notify(t("files.linked")))) },
+    {
+      text: t("files.delete"),
+      run: () =>
+        attempt(
+          documents.remove(name).then(() => {
+            workspace.changes.value += 1;
+            notify(t("files.deleted", { name }));
+          }),
+        ),
+    },
+  ];
+  const menu = h("div", { class: "menu", popover: "auto", role: "menu", "aria-label": t("files.more", { name }) });
+  for (const { text, run } of commands) {
+    const entry = h("button", { type: "button", role: "menuitem", class: "menu-item" }, text);
+    entry.addEventListener("click", () => {
+      menu.hidePopover();
+      run();
+    });
+    menu.append(entry);
+  }
+  const opener = button({ label: t("files.more", { name }), icon: "more", class: "button small" }, () => {
+    const box = opener.getBoundingClientRect();
+    menu.style.inset = `${Math.min(box.bottom, innerHeight - 120)}px auto auto ${box.left}px`;
+    menu.togglePopover();
+  });
+  opener.setAttribute("aria-haspopup", "menu");
+  return h("li", { class: "file-row" }, item, opener, menu);
+}
+
+/** @param {Parts} parts @param {string} name */
+function rename({ workspace, notify }, name) {
+  askText({ title: t("files.rename"), label: t("save.name"), value: name, confirm: t("files.rename"), hint: t("save.folders") }, (to) => {
+    if (to === name) return;
+    documents.rename(name, to).then(
+      () => workspace.renamed(name, to),
+      (/** @type {Error} */ error) => notify(error.message),
+    );
+  });
+}
+
+/** @param {Parts} parts @param {readonly Deleted[]} deleted */
+function trashList({ workspace, notify }, deleted) {
+  const act = (/** @type {Promise<unknown>} */ work) => void work.then(() => (workspace.changes.value += 1), (error) => notify(error.message));
+  const rows = deleted.map(({ id, name }) =>
+    h(
+      "li",
+      { class: "file-row" },
+      h("span", { class: "choice-item" }, name),
+      button({ label: t("files.restore", { name }), icon: "undo", class: "button small" }, () => act(documents.undelete(id))),
+      button({ label: t("files.destroy", { name }), icon: "close", class: "button small" }, () =>
+        ask(t("files.trash"), t("files.destroyQuestion", { name }), [
+          { text: t("close.keep"), run: () => {} },
+          { text: t("files.destroyNow"), class: "danger", run: () => act(documents.destroy(id)) },
+        ]),
+      ),
+    ),
+  );
+  return h("details", { class: "trash" }, h("summary", {}, t("files.trash")), h("ul", {}, ...rows));
+}

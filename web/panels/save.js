@@ -1,0 +1,108 @@
+/** Saving: under the name the workflow has or another one, and what to do when somebody else saved it meanwhile. */
+
+import { ApiError } from "../api.js";
+import { sayConflict } from "../core/conflicts.js";
+import { takeTheirs } from "../core/merge.js";
+import { t } from "../core/strings.js";
+import { button, h } from "../dom.js";
+import { ask, askText, openDialog } from "./dialog.js";
+
+/** @import {Parts} from "../actions/action.js" */
+/** @import {Conflict, Json} from "../core/merge.js" */
+/** @import {Tab} from "../workspace.js" */
+
+/** Save under the name it has; ask for one when it has none. @param {Parts} parts */
+export async function save(parts) {
+  const name = parts.workspace.name.peek();
+  if (name === "") saveAs(parts);
+  else await saveUnder(parts, name);
+}
+
+/** @param {Parts} parts */
+export function saveAs(parts) {
+  const look = { title: t("save.title"), label: t("save.name"), value: parts.workspace.name.peek(), confirm: t("save.confirm"), hint: t("save.folders") };
+  askText(look, (name) => void saveUnder(parts, name));
+}
+
+/** Save what is there now under a name of its own in the list of versions. @param {Parts} parts */
+export function saveVersion(parts) {
+  const { workspace } = parts;
+  if (workspace.name.peek() === "") return saveAs(parts);
+  const look = { title: t("versions.name"), label: t("versions.label"), value: "", confirm: t("save.confirm") };
+  askText(look, (label) => void saveUnder(parts, workspace.name.peek(), label));
+}
+
+/** Close a workflow; ask first when it holds edits that are saved nowhere. @param {Parts} parts @param {Tab | null} tab */
+export function closeTab(parts, tab) {
+  if (!tab) return;
+  const { workspace } = parts;
+  if (!tab.dirty.peek()) return workspace.close(tab);
+  workspace.show(tab);
+  ask(t("close.title"), t("close.question", { name: tab.name.peek() || t("app.untitled") }), [
+    { text: t("close.keep"), run: () => {} },
+    { text: t("close.discard"), class: "danger", run: () => workspace.close(tab) },
+    {
+      text: t("save.confirm"),
+      class: "primary",
+      run: () => void save(parts).then(() => !tab.dirty.peek() && workspace.close(tab)),
+    },
+  ]);
+}
+
+/** @param {Parts} parts @param {string} name @param {string} label */
+async function saveUnder(parts, name, label = "") {
+  const result = await parts.workspace.save(name, false, label);
+  if (result === "taken") taken(parts, name);
+  if (result === "conflict") await conflict(parts, name);
+}
+
+/** @param {Parts} parts @param {string} name */
+const taken = (parts, name) =>
+  ask(t("save.title"), t("app.taken", { name }), [
+    { text: t("save.copy"), run: () => saveAs(parts) },
+    { text: t("save.overwrite"), class: "danger", run: () => void parts.workspace.save(name, true) },
+  ]);
+
+/** Somebody saved it meanwhile: show what both made of it. @param {Parts} parts @param {string} name */
+async function conflict(parts, name) {
+  const { workspace, editor, notify } = parts;
+  try {
+    const { merged, conflicts, revision } = await workspace.reconcile();
+    const choices = conflicts.map((each) => conflictRow(each, merged, (type) => editor.catalogue.specs.get(type)?.title ?? type));
+    const list = h("ul", { class: "conflicts" }, ...choices.map((choice) => choice.element));
+    const foot = h("div", { class: "dialog-foot" });
+    const text = conflicts.length === 0 ? t("conflict.none") : t("conflict.some", { count: conflicts.length });
+    const dialog = openDialog(t("conflict.title"), "wide", h("p", {}, t("app.conflict", { name })), h("p", { class: "quiet" }, text), list, foot);
+    const answer = (/** @type {string} */ label, /** @type {string} */ kind, /** @type {() => void} */ run) =>
+      button({ label, text: label, class: `button ${kind}` }, () => {
+        dialog.close();
+        run();
+      });
+    foot.append(
+      answer(t("save.copy"), "wide", () => saveAs(parts)),
+      answer(t("save.overwrite"), "danger", () => void workspace.save(name, true)),
+      answer(t("conflict.merge"), "primary", () => {
+        const theirs = choices.filter((choice) => choice.theirs()).map((choice) => choice.conflict);
+        void workspace.saveMerged(takeTheirs(merged, theirs), revision);
+      }),
+    );
+    /** @type {HTMLElement | null} */ (foot.lastElementChild)?.focus();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    notify(error.message);
+  }
+}
+
+/** @param {Conflict} conflict @param {Json} merged @param {(type: string) => string} titleOf */
+function conflictRow(conflict, merged, titleOf) {
+  const said = sayConflict(conflict, merged, titleOf);
+  const group = `conflict-${crypto.randomUUID()}`;
+  const mine = h("input", { type: "radio", name: group, checked: true });
+  const theirs = h("input", { type: "radio", name: group });
+  const element = h(
+    "li",
+    {},
+    h("fieldset", {}, h("legend", {}, said.where), h("label", {}, mine, t("conflict.mine", { value: said.mine })), h("label", {}, theirs, t("conflict.theirs", { value: said.theirs }))),
+  );
+  return { element, conflict, theirs: () => theirs.checked };
+}

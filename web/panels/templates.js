@@ -1,0 +1,36 @@
+/** Workflows to start from, each with the picture it makes. */
+
+import * as api from "../api.js";
+import { named, t, templateTitle } from "../core/strings.js";
+import { h } from "../dom.js";
+import { openDialog } from "./dialog.js";
+
+/** @import {Parts} from "../actions/action.js" */
+
+/** @param {Parts} parts */
+export async function openTemplates({ workspace, notify }) {
+  try {
+    const names = await api.templates();
+    const filter = h("input", { class: "field", type: "search", "aria-label": t("templates.find"), placeholder: t("templates.find") });
+    const grid = h("ul", { class: "template-grid" });
+    const dialog = openDialog(t("open.templates"), "wide", filter, grid);
+    const cards = names.map((name) => {
+      const [title, about] = [templateTitle(name), named(`template.${name}.about`, "")];
+      const card = h("button", { type: "button", class: "template" }, h("img", { src: `/web/templates/${encodeURIComponent(name)}.webp`, alt: "", width: 128, height: 128, loading: "lazy" }), h("strong", {}, title), h("span", {}, about));
+      card.addEventListener("click", () => {
+        dialog.close();
+        void workspace.openTemplate(name);
+      });
+      return { words: `${name} ${title} ${about}`.toLocaleLowerCase(), element: h("li", {}, card) };
+    });
+    const show = () => {
+      const words = filter.value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
+      grid.replaceChildren(...cards.filter((card) => words.every((word) => card.words.includes(word))).map((card) => card.element));
+    };
+    filter.addEventListener("input", show);
+    show();
+  } catch (error) {
+    if (!(error instanceof api.ApiError)) throw error;
+    notify(error.message);
+  }
+}
