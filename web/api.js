@@ -4,7 +4,7 @@ import { t } from "./core/strings.js";
 
 /** @import {RunEvent} from "./core/run.js" */
 /** @import {NodeSpec, OutputFile, Problem} from "./core/types.js" */
-/** @typedef {{id: string, state: string, created?: number, started?: number | null, finished?: number | null,
+/** @typedef {{id: string, state: string, created?: number, started?: number | null, finished?: number | null, priority?: number,
  *            outputs: Record<string, OutputFile[]>, error: Partial<Problem> | null}} JobSummary */
 
 const ROOT = "/api/v1";
@@ -36,10 +36,10 @@ export async function call(path, options = {}) {
 }
 
 /** @param {string} path */
-const get = async (path) => (await call(path)).json();
+export const get = async (path) => (await call(path)).json();
 
 /** @param {string} path @param {unknown} body @param {Record<string, string>} headers */
-const post = (path, body, headers = {}) =>
+export const post = (path, body, headers = {}) =>
   call(path, { method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
 
 /** @type {() => Promise<{worker: string, catalogue: string}>} */

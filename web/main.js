@@ -114,5 +114,7 @@ listenToKeys(actions, (event) => {
 listenToClipboard(editor, () => view.toWorld(pointerOrCentre()), notify, (file) => void workspace.openFile(file));
 listenToDrops(editor, view, { open: (file) => void workspace.openFile(file), upload: (id, name, file) => void upload(id, name, file) });
 
+if (new URLSearchParams(location.search).get("bench") === "1") Object.assign(window, { __bench: (await import("./bench.js")).bench(editor, view) });
+
 await engine.start();
 await workspace.start();

@@ -6,7 +6,7 @@ import { duration, fraction, isActive } from "../core/run.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { countProblems } from "./problems.js";
-import { titleOf } from "../canvas/painter.js";
+import { titleOf } from "../canvas/look.js";
 
 /** @import {Action} from "../actions/action.js" */
 /** @import {Editor} from "../core/editor.js" */
