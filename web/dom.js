@@ -56,8 +56,6 @@ const ICONS = /** @type {Readonly<Record<string, string>>} */ ({
   dice: "M3 3h10v10H3zM5.8 5.8h.01M10.2 5.8h.01M8 8h.01M5.8 10.2h.01M10.2 10.2h.01",
   history: "M8 4.5V8l2.5 1.5M3 8a5 5 0 1 0 1.5-3.5L3 6M3 3v3h3",
   more: "M3.5 8h.01M8 8h.01M12.5 8h.01",
-  history: "M8 4.5V8l2.5 1.5M3 8a5 5 0 1 0 1.5-3.5L3 6M3 3v3h3",
-  more: "M3.5 8h.01M8 8h.01M12.5 8h.01",
   close: "m4 4 8 8M12 4l-8 8",
   download: "M8 2.5v7.5M5 7l3 3 3-3M3 13.5h10",
   external: "M9.5 3H13v3.5M13 3 7.5 8.5M11.5 9v4h-8.5V5h4",

@@ -11,6 +11,7 @@ import { effect } from "./core/store.js";
 import { speak, t } from "./core/strings.js";
 import { h } from "./dom.js";
 import { Engine } from "./engine.js";
+import { Forecast } from "./forecast.js";
 import { Dock } from "./panels/dock.js";
 import { Notice } from "./panels/notice.js";
 import { problemsPanel } from "./panels/problems.js";
@@ -20,6 +21,8 @@ import { NodeSearch } from "./panels/search.js";
 import { tabBar } from "./panels/tabs.js";
 import { topBar } from "./panels/topbar.js";
 import { Runner } from "./runner.js";
+import { statusOf } from "./status.js";
+import { announceEnds } from "./announce.js";
 import { fieldsOf } from "./widgets/field.js";
 import { applyLook, createSettings, languageOf } from "./settings.js";
 import { Workspace } from "./workspace.js";
@@ -38,6 +41,8 @@ const notify = (/** @type {string} */ text) => notice.show(text);
 const editor = new Editor();
 const engine = new Engine(editor, notify);
 const runner = new Runner(editor, notify);
+const forecast = new Forecast(editor, runner, engine);
+const status = statusOf(editor, runner, forecast);
 const workspace = new Workspace(editor, runner, settings, notify);
 const search = new NodeSearch(editor);
 
@@ -55,7 +60,7 @@ async function upload(id, input, file) {
 }
 
 const work = h("main", { class: "work" });
-const view = new View(work, editor, () => ({ run: runner.run.peek(), problems: runner.problems.peek() }), { fields: fieldsOf(editor, { upload, fileUrl: api.inputUrl }) });
+const view = new View(work, editor, () => status.peek(), { fields: fieldsOf(editor, { upload, fileUrl: api.inputUrl }) });
 
 /** Ask for a node and add it there. @param {{at: Point, from: PortRef | null}} request  a point of the view */
 function ask({ at, from }) {
@@ -79,18 +84,17 @@ function show(id) {
   view.focus(id);
 }
 
-const parts = { editor, runner, workspace, view, engine, dock, settings, notify, show, addNode: () => ask({ at: pointerOrCentre(), from: null }), actions: /** @type {ReadonlyMap<string, Action>} */ (new Map()) };
+const parts = { editor, runner, forecast, workspace, view, engine, dock, settings, notify, show, addNode: () => ask({ at: pointerOrCentre(), from: null }), actions: /** @type {ReadonlyMap<string, Action>} */ (new Map()) };
 const actions = createActions(parts);
 parts.actions = actions;
 workspace.lens = { get: () => view.camera, set: (/** @type {import("./core/camera.js").Camera} */ camera) => view.setCamera(camera) };
 dock.start(parts, actions, h("div", { class: "home" }, recoverPanel(workspace), problemsPanel(editor, runner, show), resultPanel(parts)));
 work.prepend(dock.rail, dock.left);
 work.append(dock.right);
-document.body.append(topBar({ editor, runner, workspace, actions, engine }), tabBar(parts), work, notice.element, search.element);
+document.body.append(topBar(parts, actions), tabBar(parts), work, notice.element, search.element);
 
 effect(() => {
-  runner.run.value;
-  runner.problems.value;
+  status.value;
   editor.selection.value;
   editor.selectedWire.value;
   view.statusChanged();
@@ -113,6 +117,8 @@ listenToKeys(actions, (event) => {
 });
 listenToClipboard(editor, () => view.toWorld(pointerOrCentre()), notify, (file) => void workspace.openFile(file));
 listenToDrops(editor, view, { open: (file) => void workspace.openFile(file), upload: (id, name, file) => void upload(id, name, file) });
+
+announceEnds(parts);
 
 if (new URLSearchParams(location.search).get("bench") === "1") Object.assign(window, { __bench: (await import("./bench.js")).bench(editor, view) });
 

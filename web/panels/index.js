@@ -15,6 +15,7 @@
 export const PANELS = [
   { id: "files", title: "action.files", icon: "open", side: "left", keys: ["Mod+O"], everywhere: true, create: async (parts) => (await import("./files.js")).filesPanel(parts) },
   { id: "versions", title: "action.versions", icon: "history", side: "left", create: async (parts) => (await import("./versions.js")).versionsPanel(parts) },
+  { id: "queue", title: "queue.title", icon: "queue", side: "right", keys: ["Q"], create: async (parts) => (await import("./queue.js")).queuePanel(parts) },
 ];
 
 /** @param {Parts} parts @returns {Action[]} */

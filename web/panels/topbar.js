@@ -2,22 +2,18 @@
 
 import { describe } from "../actions/keys.js";
 import { button, h, icon, setAttributes, setText } from "../dom.js";
-import { duration, fraction, isActive } from "../core/run.js";
+import { fraction, isActive } from "../core/run.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
-import { countProblems } from "./problems.js";
-import { titleOf } from "../canvas/look.js";
+import { forecastLine, runLine } from "./runline.js";
+import { runMenu } from "./runmenu.js";
 
 /** @import {Action} from "../actions/action.js" */
-/** @import {Editor} from "../core/editor.js" */
-/** @import {Run} from "../core/run.js" */
-/** @import {Runner} from "../runner.js" */
-/** @import {Workspace} from "../workspace.js" */
-/** @typedef {{editor: Editor, runner: Runner, workspace: Workspace, actions: ReadonlyMap<string, Action>,
- *            engine: import("../engine.js").Engine}} BarParts */
+/** @import {Parts} from "../actions/action.js" */
 
-/** @param {BarParts} parts */
-export function topBar({ editor, runner, workspace, actions, engine }) {
+/** @param {Parts} parts @param {ReadonlyMap<string, Action>} actions */
+export function topBar(parts, actions) {
+  const { runner, workspace, engine, forecast } = parts;
   const name = h("input", { class: "bar-name", "aria-label": t("bar.name"), placeholder: t("app.untitled"), spellcheck: "false", maxlength: 100 });
   name.addEventListener("change", () => {
     workspace.rename(name.value.trim());
@@ -41,8 +37,9 @@ export function topBar({ editor, runner, workspace, actions, engine }) {
     cancel.toggleAttribute("hidden", !active);
     if (focused) (active ? cancel : run).focus();
     const problems = [...runner.problems.value.values()].flat().length;
-    setText(status, statusLine(editor, current, engine.state.value, runner.took.value, problems));
+    setText(status, runLine(parts));
     status.dataset.tone = engine.state.value === "offline" || problems > 0 ? "bad" : active || engine.state.value === "starting" ? "busy" : "calm";
+    run.title = [describe(/** @type {Action} */ (actions.get("run"))), forecastLine(forecast.told.value)].filter(Boolean).join("\n");
     const percent = active ? Math.round(100 * fraction(current)) : 0;
     meter.classList.toggle("active", active);
     setAttributes(meter, { "aria-valuenow": percent });
@@ -67,6 +64,7 @@ export function topBar({ editor, runner, workspace, actions, engine }) {
     status,
     run,
     cancel,
+    runMenu(parts, actions),
     meter,
   );
 }
@@ -115,19 +113,4 @@ function menu(actions) {
   });
   const opener = h("button", { type: "button", class: "button", "aria-label": t("bar.main"), title: t("bar.main"), popovertarget: "main-menu", "aria-haspopup": "menu" }, icon("menu"));
   return h("div", { class: "bar-menu" }, opener, list);
-}
-
-/** @param {Editor} editor @param {Run} run @param {string} engine @param {number} took @param {number} problems */
-function statusLine(editor, run, engine, took, problems) {
-  if (engine === "offline") return t("bar.offline");
-  if (problems > 0) return countProblems(problems);
-  if (isActive(run) && engine === "starting") return t("job.waiting");
-  if (run.state === "running" && run.active !== null && editor.document.nodes.has(run.active)) {
-    const node = run.nodes.get(run.active);
-    const title = titleOf(editor, run.active);
-    return node?.total ? t("job.activeStep", { title, step: node.step ?? 0, total: node.total }) : t("job.active", { title });
-  }
-  if (run.state === "done") return t("job.done", { duration: duration(took) });
-  if (run.state !== "idle") return t(`job.${run.state}`);
-  return engine === "starting" ? t("bar.starting") : "";
 }
