@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     if not chosen or (chosen[0].startswith("-") and chosen[0] not in ("-h", "--help", "--version")):
         chosen.insert(0, "serve")
     options = parser(VERSION).parse_args(chosen)
-    every = (serve, run, validate, explain, nodes, models, cache, fsck, worker)
+    every = (serve, run, validate, explain, nodes, models, merge, cache, fsck, worker)
     try:
         code = {command.__name__: command for command in every}[options.command](options)
         sys.stdout.flush()
@@ -323,10 +323,38 @@ def nodes(options: argparse.Namespace) -> int:
 
 
 def models(options: argparse.Namespace) -> int:
-    from jobs import report
+    """List the models, or say what is in one."""
+    from jobs import local, report
 
-    found = file_store(options, open_home(options.data)).models()
-    print(json.dumps(found, indent=1) if options.json else report.models_text(found))
+    files = file_store(options, open_home(options.data))
+    if options.inspect is None:
+        found = files.models()
+        print(json.dumps(found, indent=1) if options.json else report.models_text(found))
+        return Exit.DONE
+    from diffusion.inspection import as_lines, inspected
+
+    with local.exiting(Exit.BAD_DATA):
+        facts = inspected(local.weights_file(files, options.inspect))
+    print(json.dumps(facts, indent=1) if options.json else "\n".join(as_lines(facts)))
+    return Exit.DONE
+
+
+def merge(options: argparse.Namespace) -> int:
+    """Make one checkpoint file of several."""
+    from diffusion.blocks import Ratios, parse_rules
+    from diffusion.merging.files import write_merge
+    from diffusion.merging.recipe import Recipe
+    from diffusion.saving import PRECISIONS
+    from jobs import local
+
+    files = file_store(options, open_home(options.data))
+    paths = [local.weights_file(files, name) for name in options.files]
+    with local.exiting(Exit.USAGE):
+        ratios = Ratios(options.alpha, options.curve, parse_rules(options.blocks))
+        recipe = Recipe(ratios, options.formula, options.beta, options.gamma, options.seed)
+    with local.exiting(Exit.BAD_DATA), local.counting(options.out.name) as heard:
+        told = write_merge(paths, recipe, PRECISIONS[options.precision], options.out, heard)
+    print(json.dumps({"path": str(options.out), **told}, indent=1) if options.json else options.out)
     return Exit.DONE
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 
 from diffusion.family import MARKS, Checkpoint, Family
+from diffusion.hashes import hashes_of
 from diffusion.header import SIZES
 from diffusion.loader import VAE_PREFIXES, network_in, network_prefix
 from diffusion.model import CLIP
@@ -26,13 +26,13 @@ _EMA = "model_ema."
 
 
 def inspected(path: Path) -> dict[str, Any]:
-    """A safetensors file: hash, metadata, family, what it predicts, parts with number, bytes and precision of their
+    """A safetensors file: hashes, metadata, family, what it predicts, parts with number, bytes and precision of their
     tensors, and where the network's tensors differ from those its family takes. BadWeights for no such file."""
     weights = Weights.open(path)
     told: dict[str, Any] = {
         "file": path.name,
         "bytes": path.stat().st_size,
-        "sha256": _sha256(path),
+        "hashes": hashes_of(path),
         "metadata": {name: value[:200] for name, value in weights.header.metadata.items()},
         "markers": sorted(name for name in weights if name in MARKS),
     }
@@ -50,6 +50,17 @@ def inspected(path: Path) -> dict[str, Any]:
         "network": _compared(family, network.shapes),
         "parts": _parts(weights, prefixes),
     }
+
+
+def as_lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Facts such as `inspected` gives, a line each: names, and what is in them further in."""
+    for name, fact in facts.items():
+        if isinstance(fact, Mapping) and fact:
+            yield f"{indent}{name}:"
+            yield from as_lines(fact, indent + "  ")
+        else:
+            value = ", ".join(map(str, fact)) if isinstance(fact, list) else fact
+            yield f"{indent}{name}: {'none' if value is None or value in ('', {}) else value}"
 
 
 def viewed(clip: CLIP, text: str) -> dict[str, Any]:
@@ -128,8 +139,3 @@ def _part(weights: Weights, names: Sequence[str]) -> dict[str, Any]:
 
 def _listed(names: Sequence[str]) -> dict[str, Any]:
     return {"count": len(names), "names": list(names[:_LISTED])}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

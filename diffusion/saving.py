@@ -7,7 +7,7 @@ as its file said it, in metadata and as marker tensors.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -18,13 +18,16 @@ from diffusion import families
 from diffusion.model import CLIP, VAE, Model
 from diffusion.patches.apply import network_of
 from diffusion.residency import value_of
+from diffusion.weights import DTYPES
 
 NETWORK_PREFIX = "model.diffusion_model."
 VAE_PREFIX = "first_stage_model."
 
-_CODES: Mapping[torch.dtype, str] = MappingProxyType(
-    {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}
+PRECISIONS: Mapping[str, torch.dtype | None] = MappingProxyType(
+    {"as it is": None, "float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 )
+"""What numbers may be written in, by the names people choose from."""
+_CODES: Mapping[torch.dtype, str] = MappingProxyType({dtype: code for code, dtype in DTYPES.items()})
 _ALIGNED = 8
 
 Heard = Callable[[int, int], None]
@@ -32,11 +35,11 @@ Heard = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor to be: `read` gives the rows one after the other in any float dtype."""
+    """A tensor to be: `parts` are its values one after the other, on any device, in any dtype."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
-    read: Callable[[], Tensor]
+    parts: Callable[[], Iterable[Tensor]]
 
 
 def checkpoint(model: Model, clip: CLIP | None, vae: VAE | None, dtype: torch.dtype | None) -> dict[str, Stored]:
@@ -71,8 +74,9 @@ def chunks(tensors: Mapping[str, Stored], metadata: Mapping[str, str], heard: He
     yield len(text).to_bytes(8, "little") + text
     for done, name in enumerate(order):
         heard(done, len(order))
-        value = tensors[name].read().to("cpu", tensors[name].dtype).contiguous()
-        yield value.flatten().view(torch.uint8).numpy().tobytes() if value.numel() else b""
+        for part in tensors[name].parts():
+            value = part.to("cpu", tensors[name].dtype).contiguous()
+            yield value.flatten().view(torch.uint8).numpy().tobytes() if value.numel() else b""
 
 
 def _tensors(module: nn.Module, dtype: torch.dtype | None) -> dict[str, Stored]:
@@ -82,11 +86,11 @@ def _tensors(module: nn.Module, dtype: torch.dtype | None) -> dict[str, Stored]:
 def stored(tensor: Tensor, dtype: torch.dtype | None) -> Stored:
     """A tensor of a network, in `dtype` or, None, its own."""
     kept = tensor.dtype if dtype is None or not tensor.is_floating_point() else dtype
-    return Stored(tuple(tensor.shape), kept, lambda: value_of(tensor))
+    return Stored(tuple(tensor.shape), kept, lambda: (value_of(tensor),))
 
 
 def _empty() -> Stored:
-    return Stored((0,), torch.float32, lambda: torch.empty(0))
+    return Stored((0,), torch.float32, lambda: (torch.empty(0),))
 
 
 def _towers(family: str, clip: CLIP, dtype: torch.dtype | None) -> dict[str, Stored]:
@@ -136,9 +140,9 @@ def _openclip(tensors: Mapping[str, Stored]) -> dict[str, Stored]:
     return found
 
 
-def _turned(held: Stored) -> Callable[[], Tensor]:
-    return lambda: held.read().T
+def _turned(held: Stored) -> Callable[[], Iterable[Tensor]]:
+    return lambda: (torch.cat([part.view(-1, held.shape[1]) for part in held.parts()]).T,)
 
 
-def _joined(parts: list[Stored]) -> Callable[[], Tensor]:
-    return lambda: torch.cat([part.read() for part in parts])
+def _joined(held: Sequence[Stored]) -> Callable[[], Iterable[Tensor]]:
+    return lambda: (part for each in held for part in each.parts())

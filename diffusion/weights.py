@@ -73,6 +73,10 @@ class Weights(Mapping[str, Tensor]):
         """The dtypes the file stores these tensors in."""
         return frozenset(DTYPES[self.header.tensors[full].dtype] for full in self._names.values())
 
+    def dtype_of(self, name: str) -> torch.dtype:
+        """The dtype the file stores a tensor in."""
+        return DTYPES[self.header.tensors[self._names[name]].dtype]
+
     def __getitem__(self, name: str) -> Tensor:
         full = self._names[name]
         tensor = self._read(self.header.tensors[full])

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
-from graph.events import Event
+from graph.events import Event, Progress
 from graph.executor import Outcome
 from graph.problems import InvalidGraph
 from graph.workflow import Workflow
 from jobs.catalogue import Catalogue
+from jobs.console import Console
 from jobs.engine import Engine
 from jobs.exits import Exit, Failure, problems_exit
+from jobs.files import FileStore
 from jobs.report import problems_text
 
 GRACE_S = 5.0
@@ -101,3 +105,36 @@ def _signals(stop: _Stop) -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def weights_file(files: FileStore, name: str) -> Path:
+    """A file by its path, or by its name in the models folders, with or without its folder before it. Failure where
+    there is none."""
+    if Path(name).is_file():
+        return Path(name)
+    for folder, names in files.models().items():
+        for known in names:
+            if name in (known, f"{folder}/{known}"):
+                return files.path(folder, known)
+    raise Failure(Exit.MISSING, f"{name}: there is no such file, and no model of that name")
+
+
+@contextmanager
+def exiting(code: Exit) -> Generator[None]:
+    """A ValueError within ends the command with `code`, a file that cannot be written with its own."""
+    try:
+        yield
+    except ValueError as error:
+        raise Failure(code, str(error)) from error
+    except OSError as error:
+        raise Failure(Exit.CANNOT_WRITE, f"{error.filename}: {error.strerror}") from error
+
+
+@contextmanager
+def counting(what: str) -> Generator[Callable[[int, int], None]]:
+    """Yields what is told how much of how much is done, for a person at a terminal."""
+    console = Console.on(sys.stderr, os.environ, {"": what})
+    try:
+        yield lambda done, total: console.show(Progress("", done, total))
+    finally:
+        console.close()

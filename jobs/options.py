@@ -60,7 +60,9 @@ def parser(version: str) -> argparse.ArgumentParser:
         "explain", parents=[places, document, report, token], help="say what would run, what is cached, and why"
     )
     commands.add_parser("nodes", parents=[places, report], help="list the nodes")
-    commands.add_parser("models", parents=[places, report], help="list the models")
+    command = commands.add_parser("models", parents=[places, report], help="list the models, or say what one holds")
+    command.add_argument("--inspect", metavar="FILE", help="name of a model or path of a file: its parts and hashes")
+    _merge_options(commands.add_parser("merge", parents=[places, report], help="make one checkpoint of several"))
     command = commands.add_parser("cache", parents=[places, report, token], help="say how much is kept, or let it go")
     command.add_argument("--clear", choices=(*TIERS, "all"), metavar="TIER", help="device, host, disk or all")
     command = commands.add_parser("fsck", parents=[places, report], help="compare recorded results with the files")
@@ -71,6 +73,21 @@ def parser(version: str) -> argparse.ArgumentParser:
     _worker_options(command)
     top.set_defaults(number=0, workers=1)
     return top
+
+
+def _merge_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("files", metavar="FILE", nargs="+", help="name of a model or path of a file: A, B and others")
+    command.add_argument("--out", type=Path, metavar="FILE", required=True, help="file to write; there must be none")
+    command.add_argument("--formula", default="weighted_sum", help="as in the node CheckpointMerge (%(default)s)")
+    command.add_argument("--alpha", type=float, default=0.5, help="how much of B (default: %(default)s)")
+    command.add_argument("--beta", type=float, default=0.0, help="second number of some formulas")
+    command.add_argument("--gamma", type=float, default=1.0, help="third number of some formulas")
+    command.add_argument("--seed", type=int, default=0, help="for formulas that draw at random")
+    command.add_argument("--curve", default="flat", help="alpha along the blocks (default: %(default)s)")
+    command.add_argument("--blocks", default="", metavar="RULES", help="alphas of blocks, such as IN00-IN05:0.2, M00:1")
+    command.add_argument(
+        "--precision", default="as it is", choices=("as it is", "float16", "bfloat16", "float32"), help="of the numbers"
+    )
 
 
 def _worker_options(command: argparse.ArgumentParser) -> None:

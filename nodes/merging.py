@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
 from diffusion.blocks import CURVES, Ratios, parse_rules
+from diffusion.merging.files import merge_files
 from diffusion.merging.formulas import FORMULAS
-from diffusion.merging.merge import Recipe, merge_clips, merge_models, merge_vaes
-from graph import NO_CONTEXT, Choice, Context, Seed, Slider, Text, node
+from diffusion.merging.merge import merge_clips, merge_models, merge_vaes
+from diffusion.merging.recipe import Recipe
+from diffusion.saving import PRECISIONS, chunks
+from graph import NO_CONTEXT, Choice, Context, ModelFile, OutputFile, OutputName, Seed, Slider, Text, node
+from nodes.pictures import WORKFLOW
+from nodes.saving import MEDIA_TYPE
 from nodes.types import CLIP, VAE, Model, needed
+
+
+class MergedFile(NamedTuple):
+    """A checkpoint and a sentence about it."""
+
+    files: list[OutputFile]
+    report: str
 
 
 @node("ModelMerge", category="model", title="Merge models", resource="gpu")
@@ -56,13 +70,15 @@ def model_merge_formula(
     """Make one model of two or three in other ways than by mixing, such as adding to A what B has learned since C.
 
     model_a, model_b, model_c: from loaders; C is what A and B were made from, where a formula asks for it. formula:
-    add_difference A + alpha (B - C), also where A takes masked pictures and the others do not; train_difference: less
-    where A knows it already; perpendicular: what A did not learn; weighted_sum, slerp, geometric, cosine: between A and
-    B; triple_sum, sum_twice: of all three, by alpha and beta; ties: the beta largest changes that agree; dare, della: a
-    random part beta of the changes left out; extract: what B and C learned alike (beta 0) or apart (1); rows: alpha of
-    B's rows, from beta on; model_stock, geometric_median: the middle of all. alpha: how much. beta, gamma: see formula;
-    gamma is the sharpness of extract and the spread of della. seed: for dare and della. curve, blocks: alpha by blocks,
-    as in Merge models by blocks.
+    add_difference A + alpha (B - C), also where A takes masked pictures and the others do not; train_difference:
+    less where A knows it already; perpendicular: what A did not learn; weighted_sum, slerp, geometric, cosine:
+    between A and B; cosine_a, cosine_b: B where the two are least alike; average: of all; crossover: low
+    frequencies of B; rotate: A turned towards B; multiply_quotient A (B / C)^alpha; within: A between B and C;
+    low_rank: add_difference at a rank of beta; triple_sum, sum_twice: of all three, by alpha and beta; ties: the
+    beta largest changes that agree; dare, della: a random part beta of the changes left out; extract: what B and C
+    learned alike (beta 0) or apart (1); rows, columns: alpha of B's, from beta on; model_stock, geometric_median:
+    the middle of all. alpha: how much. beta, gamma: see formula; gamma is the sharpness of extract and the spread
+    of della. seed: for dare and della. curve, blocks: alpha by blocks, as in Merge models by blocks.
     """
     recipe = Recipe(Ratios(alpha, curve, parse_rules(blocks)), formula, beta, gamma, seed)
     models = [model_a, model_b] if model_c is None else [model_a, model_b, model_c]
@@ -85,3 +101,36 @@ def vae_merge(vae_a: VAE, vae_b: VAE, ratio: Annotated[float, Slider(0, 1, 0.05)
     vae_a, vae_b: from loaders. ratio: how much of B is in the mix; 0 is A, 1 is B.
     """
     return merge_vaes([needed(vae, "VAE") for vae in (vae_a, vae_b)], Recipe(Ratios(ratio)))
+
+
+@node("CheckpointMerge", category="model", title="Merge checkpoint files", sink=True, resource="io")
+def checkpoint_merge(
+    checkpoint_a: Annotated[Path, ModelFile("checkpoints")],
+    checkpoint_b: Annotated[Path, ModelFile("checkpoints")],
+    checkpoint_c: Annotated[Path | None, ModelFile("checkpoints")] = None,
+    formula: Annotated[str, Choice(tuple(FORMULAS))] = "weighted_sum",
+    alpha: Annotated[float, Slider(-2, 2, 0.05)] = 0.5,
+    beta: Annotated[float, Slider(0, 1, 0.05)] = 0.0,
+    gamma: Annotated[float, Slider(0, 4, 0.05)] = 1.0,
+    seed: Annotated[int, Seed()] = 0,
+    curve: Annotated[str, Choice(tuple(CURVES))] = "flat",
+    blocks: Annotated[str, Text(multiline=True)] = "",
+    precision: Annotated[str, Choice(tuple(PRECISIONS))] = "as it is",
+    prefix: Annotated[str, OutputName()] = "checkpoints/merged",
+    ctx: Context = NO_CONTEXT,
+) -> MergedFile:
+    """Merge whole checkpoint files into one, however large: only a piece of a tensor is in memory at a time.
+
+    checkpoint_a, checkpoint_b, checkpoint_c: files in models/checkpoints; what only A has comes along as it is.
+    formula, alpha, beta, gamma, seed, curve, blocks: as in Merge models by a formula; text encoders and VAE take alpha
+    itself. precision: of the numbers; `as it is` is that of A. prefix: how the name begins; loaders find what is in the
+    folder `checkpoints` of the outputs. The file tells its recipe, with the hashes of all files.
+    """
+    paths = [path for path in (checkpoint_a, checkpoint_b, checkpoint_c) if path is not None]
+    recipe = Recipe(Ratios(alpha, curve, parse_rules(blocks)), formula, beta, gamma, seed)
+    merged = merge_files(paths, recipe, PRECISIONS[precision])
+    data = chunks(merged.tensors, {**merged.metadata, WORKFLOW: json.dumps(ctx.document)}, ctx.progress)
+    file = ctx.save(data, prefix=prefix, media_type=MEDIA_TYPE, width=0, height=0, temporary=False)
+    told = merged.told
+    report = f"{told['mixed']} tensors mixed, {told['of_a_alone']} of A as they are, {told['left_out']} left out"
+    return MergedFile([file], report)

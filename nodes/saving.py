@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Annotated
 
-import torch
-
-from diffusion.saving import Stored, checkpoint, chunks, network
+from diffusion.saving import PRECISIONS, Stored, checkpoint, chunks, network
 from graph import NO_CONTEXT, Choice, Context, OutputFile, OutputName, node
 from nodes.pictures import WORKFLOW
 from nodes.types import CLIP, VAE, Model
 
 MEDIA_TYPE = "application/x-safetensors"
-PRECISIONS: Mapping[str, torch.dtype | None] = MappingProxyType(
-    {"as it is": None, "float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
-)
 
 
 @node("CheckpointSave", category="model", title="Save checkpoint", sink=True, resource="io")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -13,6 +14,10 @@ import zlib
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from diffusion.inspection import inspected
 
 ROOT = Path(__file__).parents[1]
 ENV = {**os.environ, "STARTED": os.devnull}
@@ -85,7 +90,7 @@ def test_help_and_version_import_next_to_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.endswith("set() 0\n")
-    for name in ("serve", "run", "validate", "explain", "nodes", "models", "cache", "fsck", "Exit codes"):
+    for name in ("serve", "run", "validate", "explain", "nodes", "models", "merge", "cache", "fsck", "Exit codes"):
         assert name in done.stdout
     assert "worker" not in done.stdout
 
@@ -212,6 +217,54 @@ def test_nodes_and_models_are_listed(home: Path, tmp_path: Path) -> None:
     (tmp_path / "vae").mkdir()
     (tmp_path / "vae" / "mine.safetensors").touch()
     assert "vae/mine.safetensors" in weft(home, "models", "--models", str(tmp_path)).stdout.decode().splitlines()
+
+
+DEMO = ROOT / "models" / "demo" / "checkpoints" / "weft-emoji.safetensors"
+
+
+def test_a_model_is_inspected_by_name_and_by_path(home: Path) -> None:
+    """The same facts as the node's, as JSON and line by line."""
+    facts = inspected(DEMO)
+    assert json.loads(weft(home, "models", "--inspect", str(DEMO), "--json").stdout) == facts
+    lines = weft(home, "models", "--inspect", "checkpoints/weft-emoji.safetensors").stdout.decode().splitlines()
+    assert f"family: {facts['family']}" in lines
+    assert f"  AutoV2: {hashlib.sha256(DEMO.read_bytes()).hexdigest()[:10]}" in lines
+    assert any(line.strip().startswith("precision") for line in lines)
+
+
+def test_what_cannot_be_inspected_says_why(home: Path, tmp_path: Path) -> None:
+    done = weft(home, "models", "--inspect", "nowhere.safetensors")
+    assert (done.returncode, done.stdout) == (4, b"")
+    pickle = tmp_path / "x.ckpt"
+    pickle.write_bytes(b"PK\x03\x04")
+    done = weft(home, "models", "--inspect", str(pickle))
+    assert (done.returncode, done.stdout) == (65, b"")
+    assert b"can run code when loaded" in done.stderr
+
+
+def test_files_are_merged(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    a = {f"joint_blocks.{n}.weight": torch.randn(8, 8) for n in range(2)}
+    save_file(a, tmp_path / "checkpoints" / "a.safetensors")
+    save_file({name: tensor * 2 for name, tensor in a.items()}, tmp_path / "b.safetensors")
+    out = tmp_path / "merged.safetensors"
+    merge = ["merge", "--models", str(tmp_path), "a.safetensors", str(tmp_path / "b.safetensors"), "--out", str(out)]
+    done = weft(home, *merge, "--alpha", "0.5", "--blocks", "J00:1", "--json")
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout) == {"path": str(out), "mixed": 2, "of_a_alone": 0, "left_out": 0}
+    merged = load_file(out)
+    for name, factor in (("joint_blocks.0.weight", 2.0), ("joint_blocks.1.weight", 1.5)):
+        assert torch.allclose(merged[name], a[name] * factor)
+    for wrong, code, words in (
+        (["--alpha", "0.1"], 73, b"merged.safetensors"),
+        (["--blocks", "J00"], 2, b"expected BLOCKS:RATIO"),
+        (["--blocks", "IN00:1"], 65, b"this network has no IN00"),
+    ):
+        done = weft(home, *merge, *wrong)
+        assert (done.returncode, done.stdout) == (code, b""), done.stderr.decode()
+        assert words in done.stderr
+    assert load_file(out).keys() == merged.keys()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.safetensors", "checkpoints", "merged.safetensors"]
 
 
 def test_explain_without_a_server_says_what_the_disk_keeps(home: Path, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 
 from diffusion.blocks import Ratios
 from diffusion.loader import load_checkpoint, load_mmdit
-from diffusion.merging.merge import Recipe, merge_models
+from diffusion.merging.merge import merge_models
+from diffusion.merging.recipe import Recipe
 from diffusion.saving import checkpoint, chunks, network
 from tests.diffusion import tiny
 

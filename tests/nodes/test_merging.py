@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from graph.events import Failed, Progress
 from tests.nodes.studio import Document, Studio, changed
@@ -68,3 +70,31 @@ def test_the_other_parts_are_merged_as_well(studio: Studio, document: Document) 
         inputs = {f"{part}_{letter}": {"node": node, "output": part} for letter, node in (("a", "1"), ("b", "2"))}
         merged = {**document, "nodes": {**document["nodes"], "m": {"type": kind, "inputs": {**inputs, "ratio": 0.25}}}}
         assert studio.value(merged, "m")[part].origin not in {value[part].origin for value in loaded}
+
+
+def test_whole_files_are_merged_and_load_again(studio: Studio, document: Document) -> None:
+    """The network in the file is that of merging in the graph."""
+    merge: Document = {
+        "version": 1,
+        "nodes": {
+            "m": {
+                "type": "CheckpointMerge",
+                "inputs": {
+                    "checkpoint_a": "weft-emoji.safetensors",
+                    "checkpoint_b": "other.safetensors",
+                    "alpha": 0.25,
+                    "blocks": "J00:0.75",
+                    "prefix": "checkpoints/both",
+                },
+            }
+        },
+    }
+    told = studio.value(merge, "m")
+    assert re.fullmatch(r"\d+ tensors mixed, 0 of A as they are, 0 left out", told["report"])
+    (file,) = told["files"]
+    assert any(isinstance(event, Progress) and event.node == "m" for event in studio.events)
+    (studio.models / "checkpoints" / "both.safetensors").write_bytes(studio.read(file))
+    expected = as_type(document, "ModelMergeBlocks", ratio=0.25, curve="flat", blocks="J00:0.75")
+    merged = studio.value(expected, "3")["model"].network.state_dict()
+    loaded = studio.value(changed(document, n1_checkpoint="both.safetensors"), "1")["model"].network.state_dict()
+    assert all(torch.equal(tensor, loaded[name]) for name, tensor in merged.items())

@@ -108,7 +108,7 @@ def test_a_checkpoint_is_told_from_its_header(tmp_path: Path, family: str) -> No
     path = tiny.save(tmp_path / "x.safetensors", {n: t.half() if "model" in n else t for n, t in tensors.items()})
     told = inspected(path)
     assert "Stable Diffusion" in told["family"]
-    assert told["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert told["hashes"]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (told["network"]["missing"]["count"], told["network"]["extra"]["count"]) == (0, 0)
     assert told["parts"]["network"]["precision"] == {"F16": told["parts"]["network"]["tensors"]}
     assert told["network"]["parameters"] == told["parts"]["network"]["parameters"]

@@ -64,7 +64,11 @@ def result(
     b: Tensor = B,
     c: Tensor = C,
 ) -> Tensor:
-    return FORMULAS[formula].compute(Terms(a, b, c, alpha, beta, gamma, torch.Generator().manual_seed(seed)))
+    found = Terms(a, b, c, alpha, beta, gamma, torch.Generator().manual_seed(seed), (a, b, c))
+    if (survey := FORMULAS[formula].survey) is not None:
+        values = survey(found)
+        found = found._replace(bounds=(float(values.min()), float(values.max())))
+    return FORMULAS[formula].compute(found)
 
 
 @pytest.mark.parametrize("formula", PUBLISHED)
@@ -82,6 +86,78 @@ def test_sums_of_three() -> None:
 def test_rows_are_taken_as_they_are() -> None:
     assert torch.equal(result("rows", 1 / 3, 1 / 3), torch.stack([A[0], B[1], A[2]]))
     assert torch.equal(result("rows", 1.0, 2 / 3), torch.stack([A[0], A[1], B[2]]))
+
+
+def test_columns_are_taken_as_they_are() -> None:
+    expected = torch.stack([A[:, 0], B[:, 1], B[:, 2], A[:, 3]], dim=1)
+    assert torch.equal(result("columns", 0.5, 0.25), expected)
+    assert torch.equal(result("columns", 1.0, 0.0, a=A[0], b=B[0]), A[0])
+
+
+def test_the_mean_of_all() -> None:
+    assert torch.allclose(result("average", 1.0), (A + B + C) / 3, atol=1e-6)
+    assert torch.allclose(result("average", 0.25), A + 0.25 * ((A + B + C) / 3 - A), atol=1e-6)
+
+
+def test_quotients() -> None:
+    assert torch.allclose(result("multiply_quotient", 1.0), A * B / C, rtol=1e-4)
+    assert torch.allclose(result("multiply_quotient", 0.5, b=4 * C), 2 * A, rtol=1e-5)
+    assert torch.equal(result("multiply_quotient", 1.0, b=torch.zeros_like(B)), A)
+
+
+def test_within_two_others() -> None:
+    low, high = torch.minimum(B, C), torch.maximum(B, C)
+    assert torch.equal(result("within", 1.0), torch.clamp(A, low, high))
+    assert torch.allclose(result("within", 0.5), (A + torch.clamp(A, low, high)) / 2, atol=1e-6)
+
+
+def test_low_rank_is_the_closest_there_is() -> None:
+    """By the whole decomposition of what was learned; all ranks give the difference itself."""
+    torch.manual_seed(3)
+    a, b, c = torch.randn(3, 12, 20).unbind()
+    u, s, vh = torch.linalg.svd(b - c, full_matrices=False)
+    expected = a + 0.7 * (u[:, :3] * s[:3]) @ vh[:3]
+    assert torch.allclose(result("low_rank", 0.7, beta=0.25, a=a, b=b, c=c), expected, atol=1e-4)
+    assert torch.allclose(result("low_rank", 0.7, beta=1.0, a=a, b=b, c=c), a + 0.7 * (b - c), atol=1e-6)
+
+
+def test_low_frequencies_of_one_and_high_ones_of_the_other() -> None:
+    steps = torch.arange(64.0)
+    slow, fast = (2 * torch.pi * steps / 64).cos(), (2 * torch.pi * 20 * steps / 64).cos()
+    merged = result("crossover", 0.5, a=3 * slow + fast, b=slow + 5 * fast)
+    assert torch.allclose(merged, slow + fast, atol=1e-5)
+    assert torch.allclose(result("crossover", 0.0), A, atol=1e-6)
+    assert torch.allclose(result("crossover", 1.01), B, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(6, 10), (10, 6), (4, 3, 3, 3)])
+def test_turning_towards_another(shape: tuple[int, ...]) -> None:
+    """All the way it is the turn that made the other; half of it twice is all the way; lengths stay."""
+    torch.manual_seed(5)
+    a = torch.randn(shape)
+    side = min(shape[0], a[0].numel())
+    skew = 0.3 * torch.randn(side, side)
+    turn = torch.linalg.matrix_exp(skew - skew.T)
+    b = (turn @ a.flatten(1) if len(a) == side else a.flatten(1) @ turn).reshape(shape)
+    assert torch.allclose(result("rotate", 1.0, a=a, b=b), b, atol=1e-4)
+    half = result("rotate", 0.5, a=a, b=b)
+    assert torch.allclose(result("rotate", 1.0, a=half, b=b), b, atol=1e-4)
+    assert torch.allclose(result("rotate", 0.5, a=a, b=b).norm(), a.norm(), rtol=1e-4)
+    assert not torch.allclose(half, b, atol=0.1)
+
+
+def test_cosines_follow_their_formula() -> None:
+    """k = clip((similarity - least) / (most - least) - alpha, 0, 1), the result B + k (A - B); the similarity of a
+    column and that of the whole count half each. With columns of one length the whole's is the columns' mean, and the
+    bounds are those of the columns alone."""
+    column = [float((A[:, i] * B[:, i]).sum() / (A[:, i].norm() * B[:, i].norm())) for i in range(4)]
+    whole = float((A * B).sum() / (A.norm() * B.norm()))
+    raw = [(c + whole) / 2 for c in column]
+    even = [(c + sum(column) / 4) / 2 for c in column]
+    for name, similarity, bounding in (("cosine_a", even, column), ("cosine_b", raw, raw)):
+        low, high = min(bounding), max(bounding)
+        k = [min(1.0, max(0.0, (value - low) / (high - low) - 0.2)) for value in similarity]
+        assert torch.allclose(result(name, 0.2), B + torch.tensor(k) * (A - B), atol=1e-5)
 
 
 def test_extracting_what_is_alike_and_what_is_apart() -> None:
@@ -129,6 +205,6 @@ def test_geometric_median_is_where_the_sum_of_distances_is_least() -> None:
 
 def test_tensors_that_are_equal_stay_so() -> None:
     for name in FORMULAS:
-        if name in ("rows", "triple_sum", "sum_twice", "dare", "della"):
+        if name in ("rows", "columns", "triple_sum", "sum_twice", "dare", "della"):
             continue
         assert torch.allclose(result(name, 0.3, beta=0.5, b=A, c=A), A, atol=1e-6), name

@@ -12,7 +12,8 @@ from torch import nn
 from diffusion.blocks import Ratios, parse_rules
 from diffusion.loader import load_checkpoint, load_mmdit, load_unet
 from diffusion.merging.formulas import FORMULAS
-from diffusion.merging.merge import Recipe, merge_clips, merge_models, merge_vaes
+from diffusion.merging.merge import merge_clips, merge_models, merge_vaes
+from diffusion.merging.recipe import Recipe
 from diffusion.model import Model
 from tests.diffusion import tiny
 
