@@ -106,7 +106,7 @@ def test_a_missing_link_is_shown_on_its_port(studio: Studio) -> None:
     studio.button("Run").click()
     expect(port).to_have_class(WRONG)
     expect(studio.node("5").get_by_role("alert")).to_be_visible()
-    entry = studio.page.get_by_role("region", name="Problems").get_by_role("button")
+    entry = studio.page.get_by_role("region", name="Problems").locator("button.problem-item")
     expect(entry).to_contain_text("latent")
     studio.page.locator(".canvas").click(position={"x": 100, "y": 700})
     entry.click()
@@ -295,7 +295,7 @@ def test_named_for_those_who_listen(studio: Studio) -> None:
     expect(page.get_by_role("textbox", name="text")).to_have_count(2)
     nameless = page.evaluate(
         """() => [...document.querySelectorAll("button, input, select, textarea")]
-            .filter(each => !each.hidden && !each.getAttribute("aria-label") && !each.textContent.trim())
+            .filter(each => !each.hidden && !each.getAttribute("aria-label") && !each.labels?.length && !each.textContent.trim())
             .map(each => each.outerHTML)"""
     )
     assert nameless == []
