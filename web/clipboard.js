@@ -15,9 +15,11 @@ const isAboutText = (event) => isEditing(event.target) || document.querySelector
  * @param {Editor} editor
  * @param {() => Point} pasteAt  in the world
  * @param {(text: string) => void} notify
- * @param {(file: File) => void} openFile
+ * @param {(file: File, at: Point) => void} takeFile
  */
-export function listenToClipboard(editor, pasteAt, notify, openFile) {
+export function listenToClipboard(editor, pasteAt, notify, takeFile) {
+  let shift = false;
+  addEventListener("keydown", (event) => (shift = event.shiftKey), { capture: true });
   const copy = (/** @type {ClipboardEvent} */ event) => {
     const part = isAboutText(event) ? null : editor.copy();
     if (!part || !event.clipboardData) return;
@@ -31,14 +33,42 @@ export function listenToClipboard(editor, pasteAt, notify, openFile) {
     if (isAboutText(event) || !event.clipboardData) return;
     event.preventDefault();
     const [file] = event.clipboardData.files;
-    if (file) return openFile(file);
-    try {
-      editor.paste(JSON.parse(event.clipboardData.getData("text/plain")), pasteAt());
-    } catch (error) {
-      if (!(error instanceof SyntaxError || error instanceof BadDocument)) throw error;
-      notify(t("clipboard.bad"));
-    }
+    if (file) return takeFile(file, pasteAt());
+    pasteText(editor, event.clipboardData.getData("text/plain"), pasteAt(), shift, notify);
   });
+}
+
+/**
+ * Nodes, if the text is a workflow, with Shift also linked to what they were linked to; any other text is a note.
+ * @param {Editor} editor
+ * @param {string} text
+ * @param {Point} at
+ * @param {boolean} linked
+ * @param {(text: string) => void} notify
+ */
+function pasteText(editor, text, at, linked, notify) {
+  try {
+    editor.paste(JSON.parse(text), at, linked);
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof BadDocument)) throw error;
+    if (error instanceof BadDocument || text.trim() === "") return notify(t("clipboard.bad"));
+    editor.addNote(text, at);
+    notify(t("clipboard.note"));
+  }
+}
+
+/**
+ * Add a node that loads a picture.
+ * @param {Editor} editor
+ * @param {Point} at
+ * @returns {{id: string, input: string} | null} the input that takes its name
+ */
+export function addPictureNode(editor, at) {
+  for (const spec of editor.catalogue.specs.values()) {
+    const input = spec.inputs.find((each) => each.widget?.kind === "InputFile");
+    if (input && spec.outputs.some((output) => output.type === "Image")) return { id: editor.add(spec, at), input: input.name };
+  }
+  return null;
 }
 
 /**

@@ -69,6 +69,10 @@ const ICONS = /** @type {Readonly<Record<string, string>>} */ ({
   down: "m4 6 4 4 4-4",
   queue: "M3 4h10M3 8h10M3 12h6",
   search: "M7 2.8a4.2 4.2 0 1 1 0 8.4 4.2 4.2 0 0 1 0-8.4zM10.2 10.2l3 3",
+  nodes: "M2.5 3h5v4h-5zM2.5 9.5h5v3.5h-5zM10 4h3.5M10 6h3.5M10 10.5h3.5M10 12.5h3.5",
+  sliders: "M2.5 4.5h5M11 4.5h2.5M2.5 11.5h2M8.5 11.5h5M9.2 3v3M6.5 10v3",
+  steps: "M8 2.5a5.5 5.5 0 1 0 5.5 5.5M8 5v3l2 1.5M13.5 2.5v3h-3",
+  flag: "M4 14V2.5h8l-2 3 2 3H4",
 });
 
 /** @param {string} name */

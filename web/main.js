@@ -5,13 +5,14 @@ import { createActions } from "./actions/index.js";
 import { listenToKeys } from "./actions/keys.js";
 import { Input } from "./canvas/input.js";
 import { View } from "./canvas/view.js";
-import { listenToClipboard, listenToDrops } from "./clipboard.js";
+import { addPictureNode, listenToClipboard, listenToDrops } from "./clipboard.js";
 import { Editor } from "./core/editor.js";
 import { effect } from "./core/store.js";
 import { speak, t } from "./core/strings.js";
 import { h } from "./dom.js";
 import { Engine } from "./engine.js";
 import { Forecast } from "./forecast.js";
+import { crumbs } from "./panels/crumbs.js";
 import { Dock } from "./panels/dock.js";
 import { Notice } from "./panels/notice.js";
 import { problemsPanel } from "./panels/problems.js";
@@ -25,9 +26,8 @@ import { statusOf } from "./status.js";
 import { announceEnds } from "./announce.js";
 import { fieldsOf } from "./widgets/field.js";
 import { applyLook, createSettings, languageOf } from "./settings.js";
-import { Workspace } from "./workspace.js";
+import { carriesWorkflow, Workspace } from "./workspace.js";
 
-/** @import {Action} from "./actions/action.js" */
 /** @import {Point, PortRef} from "./core/types.js" */
 
 const settings = createSettings(localStorage);
@@ -59,6 +59,13 @@ async function upload(id, input, file) {
   }
 }
 
+/** A pasted picture that carries no workflow becomes a node that loads it; anything else is opened. @param {File} file @param {Point} at */
+async function takeFile(file, at) {
+  const picture = file.type.startsWith("image/") && !(await carriesWorkflow(file));
+  const target = picture ? addPictureNode(editor, at) : null;
+  await (target ? upload(target.id, target.input, file) : workspace.openFile(file));
+}
+
 const work = h("main", { class: "work" });
 const view = new View(work, editor, () => status.peek(), { fields: fieldsOf(editor, { upload, fileUrl: api.inputUrl }) });
 
@@ -73,9 +80,12 @@ function ask({ at, from }) {
   });
 }
 
-const input = new Input(view, editor, ask);
+const input = new Input(view, editor, ask, (event) => void openMenuAt(event));
 const pointerOrCentre = () => input.pointer ?? { x: view.size.w / 3, y: view.size.h / 3 };
 const dock = new Dock();
+
+/** @param {MouseEvent} event */
+const openMenuAt = async (event) => (await import("./panels/menu.js")).openMenu(parts, event);
 
 /** Select a node and bring it into view. @param {string} id */
 function show(id) {
@@ -84,12 +94,14 @@ function show(id) {
   view.focus(id);
 }
 
-const parts = { editor, runner, forecast, workspace, view, engine, dock, settings, notify, show, addNode: () => ask({ at: pointerOrCentre(), from: null }), actions: /** @type {ReadonlyMap<string, Action>} */ (new Map()) };
+/** @type {import("./actions/action.js").Parts} */
+const parts = { editor, runner, forecast, workspace, view, engine, dock, settings, notify, show, search, pointer: pointerOrCentre, addNode: () => ask({ at: pointerOrCentre(), from: null }), actions: new Map() };
 const actions = createActions(parts);
 parts.actions = actions;
 workspace.lens = { get: () => view.camera, set: (/** @type {import("./core/camera.js").Camera} */ camera) => view.setCamera(camera) };
 dock.start(parts, actions, h("div", { class: "home" }, recoverPanel(workspace), problemsPanel(editor, runner, show), resultPanel(parts)));
 work.prepend(dock.rail, dock.left);
+view.element.append(crumbs(editor, view));
 work.append(dock.right);
 document.body.append(topBar(parts, actions), tabBar(parts), work, notice.element, search.element);
 
@@ -97,6 +109,7 @@ effect(() => {
   status.value;
   editor.selection.value;
   editor.selectedWire.value;
+  editor.selectedFrame.value;
   view.statusChanged();
 });
 editor.watch((touched, content) => {
@@ -115,7 +128,7 @@ listenToKeys(actions, (event) => {
   if (plain && (!onPage || event.target instanceof HTMLInputElement)) return true;
   return event.key === "Tab" && (event.shiftKey || !view.pointing);
 });
-listenToClipboard(editor, () => view.toWorld(pointerOrCentre()), notify, (file) => void workspace.openFile(file));
+listenToClipboard(editor, () => view.toWorld(pointerOrCentre()), notify, (file, at) => void takeFile(file, at));
 listenToDrops(editor, view, { open: (file) => void workspace.openFile(file), upload: (id, name, file) => void upload(id, name, file) });
 
 announceEnds(parts);

@@ -384,3 +384,14 @@ async function workflowIn(file) {
   if (text === undefined || text === null) throw new BadDocument(t("app.noWorkflow", { name: file.name }));
   return JSON.parse(text);
 }
+
+/** Whether a picture carries a workflow. @param {File} file */
+export async function carriesWorkflow(file) {
+  try {
+    await workflowIn(file);
+  } catch (error) {
+    if (!(error instanceof BadDocument)) throw error;
+    return false;
+  }
+  return true;
+}

@@ -10,9 +10,10 @@
  *            workspace: import("../workspace.js").Workspace, view: import("../canvas/view.js").View,
  *            engine: import("../engine.js").Engine, actions: ReadonlyMap<string, Action>,
  *            dock: import("../panels/dock.js").Dock, settings: import("../settings.js").Settings,
- *            notify: (text: string) => void, addNode: () => void,
+ *            notify: (text: string) => void, addNode: () => void, search: import("../panels/search.js").NodeSearch,
+ *            pointer: () => import("../core/types.js").Point,
  *            show: (id: string) => void}} Parts
- *   `show` selects a node and brings it into view
+ *   `show` selects a node and brings it into view; `pointer`: where it is over the canvas, or was last
  * @typedef {(parts: Parts) => Action[]} ActionGroup
  */
 

@@ -8,12 +8,13 @@ import { appActions } from "./app.js";
 import { editActions } from "./edit.js";
 import { fileActions } from "./file.js";
 import { runActions } from "./run.js";
+import { structureActions } from "./structure.js";
 import { viewActions } from "./view.js";
 
 /** @import {Action, ActionGroup, Parts} from "./action.js" */
 
 /** @type {Readonly<Record<string, ActionGroup>>} */
-const GROUPS = { run: runActions, file: fileActions, edit: editActions, view: viewActions, app: appActions, panel: panelActions };
+const GROUPS = { run: runActions, file: fileActions, edit: editActions, structure: structureActions, view: viewActions, app: appActions, panel: panelActions };
 
 /** All actions by id, group by group. @param {Parts} parts @returns {ReadonlyMap<string, Action>} */
 export const createActions = (parts) => new Map(Object.values(GROUPS).flatMap((group) => group(parts).map((action) => [action.id, action])));

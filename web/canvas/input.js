@@ -1,20 +1,20 @@
-/** Turns pointer, wheel and touch on the view into gestures. Inputs inside nodes keep their own events. */
+/** Turns pointer, wheel and touch on the view into gestures, each of them a tool. Inputs inside nodes keep their own events. */
 
 import * as cameras from "../core/camera.js";
 import { isEditing } from "../dom.js";
-import { boxTool, dragTool, linkTool, panTool, resizeTool } from "./tools.js";
+import { frameAt } from "../core/frames.js";
+import { toolFor } from "../tools/idle.js";
+import { editTitle } from "../tools/title.js";
 
 /** @import {Editor} from "../core/editor.js" */
-/** @import {Point, PortRef} from "../core/types.js" */
-/** @import {Tool} from "./tools.js" */
+/** @import {Point} from "../core/types.js" */
+/** @import {Bench, Request, Tool} from "../tools/tool.js" */
 /** @import {View} from "./view.js" */
-/** @typedef {(request: {at: Point, from: PortRef | null}) => void} AskForNode */
-
-const INTERACTIVE = "input, textarea, select, button:not(.port), a, label";
 
 export class Input {
   #view;
   #editor;
+  #bench;
   #ask;
   /** @type {Tool | null} */
   #tool = null;
@@ -25,11 +25,13 @@ export class Input {
   /** Where the pointer last was over the view. @type {Point | null} */
   pointer = null;
 
-  /** @param {View} view @param {Editor} editor @param {AskForNode} ask */
-  constructor(view, editor, ask) {
+  /** @param {View} view @param {Editor} editor @param {(request: Request) => void} ask @param {(event: MouseEvent) => void} menu */
+  constructor(view, editor, ask, menu) {
     this.#view = view;
     this.#editor = editor;
     this.#ask = ask;
+    /** @type {Bench} */
+    this.#bench = { view, editor, ask };
     const { element } = view;
     element.addEventListener("pointerdown", (event) => this.#down(event));
     element.addEventListener("pointermove", (event) => this.#move(event));
@@ -45,6 +47,7 @@ export class Input {
         if (event.button === 1) event.preventDefault();
       });
     }
+    element.addEventListener("contextmenu", (event) => this.#contextMenu(event, menu));
     element.addEventListener("dblclick", (event) => this.#doubleClick(event));
     element.addEventListener("focusin", (event) => this.#focused(event));
     addEventListener("keydown", (event) => this.#space_(event, true));
@@ -77,49 +80,20 @@ export class Input {
     if (event.pointerType === "touch" && this.#pinching(event, at)) return;
     if (this.#tool) return;
     const target = /** @type {Element} */ (event.target);
-    const panning = event.button === 1 || (event.button === 0 && this.#space);
-    if (!panning && (event.button !== 0 || target.closest(INTERACTIVE))) return;
-    this.#tool = panning ? panTool(this.#view, at, () => {}) : this.#toolFor(target, at, event);
+    const tool = toolFor(this.#bench, target, at, event, this.#space);
+    if (!tool) return;
+    this.#tool = tool;
     this.#pointer = event.pointerId;
     this.#view.element.setPointerCapture(event.pointerId);
     if (event.button === 0 && !target.closest("[data-node]")) event.preventDefault();
     if (!target.closest("[data-node]")) this.#view.element.focus({ preventScroll: true });
   }
 
-  /** @param {Element} target @param {Point} at @param {PointerEvent} event @returns {Tool} */
-  #toolFor(target, at, event) {
-    const view = this.#view;
-    const editor = this.#editor;
-    const world = view.toWorld(at);
-    const id = target.closest("[data-node]")?.getAttribute("data-node") ?? editor.scene.nodeAt(world);
-    const add = event.shiftKey || event.ctrlKey || event.metaKey;
-    const port = portOf(target, id);
-    if (port && event.altKey) {
-      editor.unlink(port.node, port.port);
-      return panTool(view, at, () => {});
-    }
-    // Asked after this pointer is up, which would count as a press outside the box.
-    if (port) return linkTool(view, editor, port, (from, where) => void setTimeout(() => this.#ask({ at: where, from })));
-    if (id !== null && target.closest("[data-grip]")) return resizeTool(view, editor, id, at);
-    if (id !== null) return this.#nodeTool(id, at, add);
-    if (add) return boxTool(view, editor, at, event.shiftKey);
-    return panTool(view, at, () => {
-      const wire = editor.scene.wireAt(world, 6 / view.camera.scale);
-      if (wire) editor.selectWire(wire.key);
-      else editor.select([]);
-    });
-  }
-
-  /** @param {string} id @param {Point} at @param {boolean} add @returns {Tool} */
-  #nodeTool(id, at, add) {
-    const editor = this.#editor;
-    const selected = editor.selection.value;
-    const was = selected.has(id);
-    if (!was) editor.select(add ? [...selected, id] : [id]);
-    return dragTool(this.#view, editor, at, () => {
-      if (add && was) editor.select([...editor.selection.value].filter((other) => other !== id));
-      else if (!add) editor.select([id]);
-    });
+  /** A right press that began a gesture opens no menu. @param {MouseEvent} event @param {(event: MouseEvent) => void} menu */
+  #contextMenu(event, menu) {
+    if (isEditing(event.target)) return;
+    event.preventDefault();
+    if (!this.#tool && !event.altKey && !event.ctrlKey) menu(event);
   }
 
   /** @param {PointerEvent} event */
@@ -188,10 +162,24 @@ export class Input {
   /** Captured pointers send their clicks to the view, so what lies under the point is looked up. @param {MouseEvent} event */
   #doubleClick(event) {
     const target = document.elementFromPoint(event.clientX, event.clientY) ?? this.#view.element;
-    const id = target.closest("[data-node]")?.getAttribute("data-node");
-    if (id && target.closest(".node-head")) this.#view.nodeView(id)?.editTitle();
+    const editor = this.#editor;
     const at = this.#view.pointOf(event);
-    if (!id && this.#editor.scene.nodeAt(this.#view.toWorld(at)) === null) this.#ask({ at, from: null });
+    const world = this.#view.toWorld(at);
+    const id = target.closest("[data-node]")?.getAttribute("data-node");
+    if (id) return target.closest(".node-head") && this.#open(id);
+    if (editor.scene.nodeAt(world) !== null) return;
+    const wire = editor.scene.wireAt(world, 6 / this.#view.camera.scale);
+    const frame = frameAt(editor.document, world);
+    if (wire) editor.addReroute(wire, world);
+    else if (frame) editTitle(this.#view, editor, frame.id);
+    else this.#ask({ at, from: null });
+  }
+
+  /** A component is opened, any other node gets a name. @param {string} id */
+  #open(id) {
+    if (this.#editor.scene.spec(id).component === undefined) return this.#view.nodeView(id)?.editTitle();
+    this.#editor.enter(id);
+    this.#view.fit();
   }
 
   /** Reaching a node by keyboard, or a field in it, selects the node. @param {FocusEvent} event */
@@ -200,14 +188,6 @@ export class Input {
     const id = /** @type {Element} */ (event.target).closest("[data-node]")?.getAttribute("data-node");
     if (id && !this.#editor.selection.value.has(id)) this.#editor.select([id]);
   }
-}
-
-/** @param {Element} target @param {string | null} id @returns {PortRef | null} */
-function portOf(target, id) {
-  const port = target.closest("[data-port]");
-  if (!port || id === null) return null;
-  const side = port.getAttribute("data-side") === "output" ? "output" : "input";
-  return { node: id, port: port.getAttribute("data-port") ?? "", side, type: port.getAttribute("data-type") ?? "" };
 }
 
 /** Whether the wheel belongs to a text box in use that has more text than it shows. @param {WheelEvent} event */

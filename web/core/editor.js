@@ -1,6 +1,6 @@
 /** The workflow on the table: document, history, laid-out scene and selection, and the edits a person makes to them. */
 
-import { Catalogue, REROUTE } from "./catalogue.js";
+import { Catalogue, NOTE, REROUTE } from "./catalogue.js";
 import { extract, insert } from "./clip.js";
 import { componentName, isComponent } from "./components.js";
 import { matchingPort, refusal } from "./connect.js";
@@ -10,8 +10,10 @@ import { STATUS } from "./geometry.js";
 import { union } from "./grid.js";
 import { History } from "./history.js";
 import { arrange } from "./layout.js";
+import { forgotten, removal } from "./removal.js";
 import { Scene } from "./scene.js";
 import { batch, signal } from "./store.js";
+import { snapped } from "./tidy.js";
 
 /** @import {Change, Patch} from "./document.js" */
 /** @import {NodeSpec, Point, PortRef} from "./types.js" */
@@ -95,6 +97,14 @@ export class Editor {
     if (depth >= 0 && depth < path.length) this.#go(path.slice(0, depth), [path[depth].instance]);
   }
 
+  /** Go to the sheet of a component, or with "" the workflow's own; false when no instance leads there. @param {string} level */
+  goTo(level) {
+    if (level === this.document.level) return true;
+    const path = this.#pathTo(level);
+    if (path) this.#go(path, []);
+    return path !== null;
+  }
+
   /** The id under which a run tells of a node of this sheet. @param {string} id */
   runId(id) {
     return [...this.path.peek().map((step) => step.instance), id].join("/");
@@ -155,7 +165,13 @@ export class Editor {
     const wire = this.selectedWire.value === null ? undefined : this.scene.wire(this.selectedWire.value);
     const frame = this.selectedFrame.value;
     if (wire) this.edit(edits.unlinkOne(this.document, wire.id, wire.name, this.scene.spec(wire.id), { node: wire.source, output: wire.output }));
-    else this.edit([...edits.removeNodes(this.document, this.selection.value), ...(frame === null ? [] : [{ kind: /** @type {const} */ ("frame"), id: frame, frame: undefined }])]);
+    else this.edit(removal(this.document, this.selection.value, frame));
+  }
+
+  /** Delete the selected nodes, joining what they read to what read them. */
+  removeKeepingFlow() {
+    const kept = edits.removeKeepingFlow(this.document, (id) => this.scene.spec(id), this.selection.value);
+    this.edit([...kept, ...forgotten(this.document, this.selection.value)]);
   }
 
   /** @param {string} id @param {string} name @param {unknown} value @param {boolean} whole  a finished edit, not a keystroke */
@@ -225,12 +241,30 @@ export class Editor {
   }
 
   /** Copies of the selected nodes beside them, reading from where the originals read. */
-  duplicate() {
+  duplicate(offset = DUPLICATE_OFFSET) {
     const part = this.copy();
     if (!part) return;
     const places = [...this.selection.value].flatMap((id) => this.document.places.get(id) ?? []);
     const corner = { x: Math.min(...places.map((place) => place.x)), y: Math.min(...places.map((place) => place.y)) };
-    this.paste(part, { x: corner.x + DUPLICATE_OFFSET, y: corner.y + DUPLICATE_OFFSET }, true);
+    this.paste(part, { x: corner.x + offset, y: corner.y + offset }, true);
+  }
+
+  /** Add a note. @param {string} text @param {Point} at */
+  addNote(text, at) {
+    const spec = /** @type {NodeSpec} */ (this.catalogue.specs.get(NOTE));
+    const id = this.document.freeId();
+    this.edit([...edits.addNode(id, spec, { x: snapped(at.x), y: snapped(at.y) }), ...edits.setInput(id, "text", text)]);
+    this.select([id]);
+    return id;
+  }
+
+  /** Put a reroute into a link. @param {import("./scene.js").Wire} wire @param {Point} at */
+  addReroute(wire, at) {
+    const id = this.document.freeId();
+    const spec = /** @type {NodeSpec} */ (this.catalogue.specs.get(REROUTE));
+    const changes = edits.addNode(id, spec, { x: snapped(at.x - 16), y: snapped(at.y - 8) });
+    this.edit([...changes, ...(edits.insertOnLink(this.document, id, spec, wire, wire.type) ?? [])]);
+    this.select([id]);
   }
 
   /** Arrange the selected nodes, or all of them, where they are. */

@@ -58,12 +58,16 @@ export function addFrame(document, scene, ids, title) {
   return { changes: [{ kind: "frame", id, frame }, ...places], id };
 }
 
-/** Take a frame away; what it carried belongs to the one around it. @param {Document} document @param {string} id @returns {Change[]} */
-export function removeFrame(document, id) {
-  const outer = document.frames.get(id)?.frame;
-  const nodes = [...document.places].filter(([, place]) => place.frame === id).flatMap(([node]) => setFrame(document, node, outer));
-  const frames = [...document.frames].filter(([, frame]) => frame.frame === id).map(([inner, frame]) => within(inner, frame, outer));
-  return [...nodes, ...frames, { kind: "frame", id, frame: undefined }];
+/** Take frames away; what they carried belongs to the one around them. @param {Document} document @param {ReadonlySet<string>} gone @returns {Change[]} */
+export function removeFrames(document, gone) {
+  const left = (/** @type {string | undefined} */ frame) => {
+    let at = frame;
+    for (let hops = 0; at !== undefined && gone.has(at) && hops <= gone.size; hops++) at = document.frames.get(at)?.frame;
+    return at;
+  };
+  const nodes = [...document.places].filter(([, place]) => place.frame !== undefined && gone.has(place.frame)).flatMap(([id, place]) => setFrame(document, id, left(place.frame)));
+  const frames = [...document.frames].filter(([id, frame]) => !gone.has(id) && frame.frame !== undefined && gone.has(frame.frame));
+  return [...nodes, ...frames.map(([id, frame]) => within(id, frame, left(frame.frame))), ...[...gone].map((id) => /** @type {Change} */ ({ kind: "frame", id, frame: undefined }))];
 }
 
 /** Make a frame as large as what it carries needs. @param {Document} document @param {Scene} scene @param {string} id @returns {Change[]} */

@@ -227,12 +227,13 @@ export function renamePort(document, name, side, from, wanted) {
   return [{ kind: "component", id: name, ports: /** @type {ComponentPorts} */ (fresh), level: name }, ...inInstances(document, name, side, from, to)];
 }
 
-/** Take a port away from a component and its instances. @param {Document} document @param {string} name @param {"inputs" | "outputs"} side @param {string} port @returns {Change[]} */
-export function removePort(document, name, side, port) {
+/** Take ports away from a component and its instances. @param {Document} document @param {string} name @param {Readonly<Record<"inputs" | "outputs", readonly string[]>>} gone @returns {Change[]} */
+export function removePorts(document, name, gone) {
   const ports = document.components.get(name);
-  if (!ports) return [];
-  const fresh = { ...ports, [side]: ports[side].filter((each) => each.name !== port) };
-  return [{ kind: "component", id: name, ports: /** @type {ComponentPorts} */ (fresh), level: name }, ...inInstances(document, name, side, port, null)];
+  if (!ports || gone.inputs.length + gone.outputs.length === 0) return [];
+  const fresh = { ...ports, inputs: ports.inputs.filter((port) => !gone.inputs.includes(port.name)), outputs: ports.outputs.filter((port) => !gone.outputs.includes(port.name)) };
+  const ends = /** @type {const} */ (["inputs", "outputs"]).flatMap((side) => gone[side].flatMap((port) => inInstances(document, name, side, port, null)));
+  return [{ kind: "component", id: name, ports: fresh, level: name }, ...ends];
 }
 
 /** Show an input, or an output, of an inner node as a port of its component. @param {Document} document @param {string} name @param {"inputs" | "outputs"} side @param {string} node @param {string} inner @returns {Change[]} */

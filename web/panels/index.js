@@ -13,8 +13,11 @@
 
 /** @type {readonly Panel[]} */
 export const PANELS = [
+  { id: "nodes", title: "library.title", icon: "nodes", side: "left", keys: ["L"], create: async (parts) => (await import("./nodes.js")).nodesPanel(parts) },
   { id: "files", title: "action.files", icon: "open", side: "left", keys: ["Mod+O"], everywhere: true, create: async (parts) => (await import("./files.js")).filesPanel(parts) },
   { id: "versions", title: "action.versions", icon: "history", side: "left", create: async (parts) => (await import("./versions.js")).versionsPanel(parts) },
+  { id: "parameters", title: "parameters.title", icon: "sliders", side: "left", create: async (parts) => (await import("./parameters.js")).parametersPanel(parts) },
+  { id: "steps", title: "history.panel", icon: "steps", side: "left", keys: ["Mod+Alt+Z"], create: async (parts) => (await import("./steps.js")).stepsPanel(parts) },
   { id: "queue", title: "queue.title", icon: "queue", side: "right", keys: ["Q"], create: async (parts) => (await import("./queue.js")).queuePanel(parts) },
 ];
 

@@ -1,0 +1,106 @@
+/**
+ * Moving nodes and frames. They are lifted off the view while they move; one edit at the end says where they are. They
+ * keep to a grid of 8 and come in line with their neighbours, unless Ctrl is held; one node that is not linked yet goes
+ * into the link it is dropped on; what is dropped in a frame belongs to it.
+ */
+
+import { insertOnLink, moveNodes } from "../core/edits.js";
+import { dropIntoFrames, framesCarriedBy, framesIn, membersOf, moveFrames } from "../core/frames.js";
+import { linksOf } from "../core/level.js";
+import { pushAside, snapped, snapToNeighbours } from "../core/tidy.js";
+import { apart, boxOf, inView } from "./tool.js";
+
+/** @import {Change} from "../core/document.js" */
+/** @import {Editor} from "../core/editor.js" */
+/** @import {Frame, Place, Point} from "../core/types.js" */
+/** @import {Bench, Tool} from "./tool.js" */
+
+const REACH = 6;
+
+/** Move the selected nodes. @param {Bench} bench @param {Point} start @param {() => void} click @returns {Tool} */
+export function dragTool(bench, start, click) {
+  const { editor } = bench;
+  const { places } = editor.document;
+  const ids = new Set([...editor.selection.value].filter((id) => !places.get(id)?.pinned));
+  return dragging(bench, start, ids, framesCarriedBy(editor.document, ids), click);
+}
+
+/** Move a frame and all it carries. @param {Bench} bench @param {string} frame @param {Point} start @returns {Tool} */
+export function dragFrameTool(bench, frame, start) {
+  const { document } = bench.editor;
+  return dragging(bench, start, membersOf(document, frame), framesIn(document, frame), () => {});
+}
+
+/**
+ * @param {Bench} bench
+ * @param {Point} start
+ * @param {ReadonlySet<string>} ids
+ * @param {readonly string[]} frames
+ * @param {() => void} click
+ * @returns {Tool}
+ */
+function dragging({ view, editor }, start, ids, frames, click) {
+  const { document } = editor;
+  const outer = frames.flatMap((id) => document.frames.get(id) ?? [])[0];
+  const box = outer ?? boxOf(editor, ids) ?? { x: 0, y: 0, w: 0, h: 0 };
+  const single = ids.size === 1 && frames.length === 0 ? [...ids][0] : null;
+  const loose = single !== null && isLoose(editor, single) ? single : null;
+  let offset = { x: 0, y: 0 };
+  let moved = false;
+  const finish = () => {
+    view.setOverlay({});
+    view.hoveredWire = null;
+    view.drop();
+  };
+  return {
+    move(at, event) {
+      if (!moved && !apart(start, at)) return;
+      if (!moved) view.lift(ids);
+      moved = true;
+      const { scale } = view.camera;
+      const to = { x: snapped(box.x + (at.x - start.x) / scale), y: snapped(box.y + (at.y - start.y) / scale) };
+      const free = event.ctrlKey || event.metaKey;
+      const near = free ? null : snapToNeighbours(editor.scene, { ...box, ...to }, ids, REACH / scale, inView(view));
+      offset = { x: to.x + (near?.x ?? 0) - box.x, y: to.y + (near?.y ?? 0) - box.y };
+      view.moveLifted(offset);
+      if (loose !== null) view.hoveredWire = editor.scene.wireAt(view.toWorld(at), 12 / scale)?.key ?? null;
+      const ghosts = frames.flatMap((id) => document.frames.get(id) ?? []).map((frame) => ({ x: frame.x + offset.x, y: frame.y + offset.y, w: frame.w, h: frame.h }));
+      view.setOverlay({ guides: near?.guides, ghosts });
+    },
+    end() {
+      if (!moved) return click();
+      const wire = view.hoveredWire === null ? undefined : editor.scene.wire(view.hoveredWire);
+      const gesture = `drag\0${performance.now()}`;
+      if (offset.x !== 0 || offset.y !== 0) {
+        editor.edit(moves(editor, ids, frames, offset), gesture);
+        editor.edit(dropIntoFrames(document, editor.scene, ids, frames), gesture);
+      }
+      if (loose !== null && wire) putInto(editor, loose, wire, gesture);
+      editor.seal();
+      finish();
+    },
+    cancel: finish,
+  };
+}
+
+/** @param {Editor} editor @param {ReadonlySet<string>} ids @param {readonly string[]} frames @param {Point} offset @returns {Change[]} */
+function moves(editor, ids, frames, offset) {
+  const { places, frames: all } = editor.document;
+  const nodes = new Map([...ids].map((id) => [id, /** @type {Place} */ (places.get(id) ?? { x: 0, y: 0 })]));
+  return [...moveNodes(nodes, offset), ...moveFrames(new Map(frames.map((id) => [id, /** @type {Frame} */ (all.get(id))])), offset)];
+}
+
+/** @param {Editor} editor @param {string} id @param {import("../core/scene.js").Wire} wire @param {string} gesture */
+function putInto(editor, id, wire, gesture) {
+  const target = editor.scene.spec(wire.id).inputs.find((input) => input.name === wire.name)?.type ?? "Any";
+  const changes = insertOnLink(editor.document, id, editor.scene.spec(id), wire, target);
+  if (!changes) return;
+  editor.edit(changes, gesture);
+  editor.edit(pushAside(editor.document, editor.scene, id), gesture);
+}
+
+/** Whether a node is linked to nothing yet. @param {Editor} editor @param {string} id */
+function isLoose({ document }, id) {
+  const reads = Object.values(document.nodes.get(id)?.inputs ?? {}).some((value) => linksOf(value).length > 0);
+  return !reads && [...document.readers(id)].length === 0;
+}
