@@ -113,10 +113,11 @@ def _internal() -> Refused:
 
 
 def _not_stored(error: Exception) -> Refused | None:
-    """507 where the disk is full, 500 where it cannot be written to; None for what the disk is not to blame for."""
+    """507 where the disk is full, 500 where it can be neither written to nor read; None for what the disk is not to
+    blame for."""
     if isinstance(error, OSError) and error.errno in _DISK:
         cause, full = os.strerror(error.errno), error.errno in _FULL
-    elif isinstance(error, sqlite3.OperationalError):
+    elif type(error) in (sqlite3.OperationalError, sqlite3.DatabaseError):
         cause, full = str(error), "disk is full" in str(error)
     else:
         return None
@@ -124,4 +125,4 @@ def _not_stored(error: Exception) -> Refused | None:
         hint = "Make room on the disk of the data folder, then repeat the request."
         return Refused(507, "disk_full", f"This could not be stored: {cause}.", hint=hint)
     hint = "See whether the disk of the data folder is sound and can be written to, then repeat the request."
-    return Refused(500, "storage_failed", f"This could not be stored: {cause}.", hint=hint)
+    return Refused(500, "storage_failed", f"The disk could not do this: {cause}.", hint=hint)

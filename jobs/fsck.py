@@ -81,7 +81,8 @@ def repair(db: sqlite3.Connection, output: Path, found: list[Difference]) -> Non
                 _record(db, output / difference.name, difference.name)
         db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:
+            db.execute("ROLLBACK")
         raise
     for difference in found:
         if difference.kind == "leftover":

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -26,8 +26,8 @@ from typing import Any
 
 from jobs.exits import Failure
 
-FULL, BROKEN, KILL = range(3)
-WAYS: Mapping[str, int] = {"full": FULL, "broken": BROKEN, "kill": KILL}
+FULL, BROKEN, KILL, UNREAD = range(4)
+WAYS: Mapping[str, int] = {"full": FULL, "broken": BROKEN, "kill": KILL, "unread": UNREAD}
 LIMIT_S = 30
 CAUSES = (
     os.strerror(errno.ENOSPC),
@@ -36,6 +36,7 @@ CAUSES = (
     "disk I/O error",
     "unable to open database file",
     "readonly database",
+    "disk image is malformed",
 )
 """One of these is in every refusal: what the system says, or what SQLite makes of it."""
 
@@ -106,20 +107,20 @@ class Tally:
     wrong: list[str] = field(default_factory=list[str])
 
 
-def loop(path: WritePath, every: int) -> Tally:
-    """Strike call number 1, 1 + every, ... in each way, until a run passes without being struck."""
+def loop(path: WritePath, every: int, ways: Collection[str] = WAYS) -> Tally:
+    """Strike call number 1, 1 + every, ... in each of the ways, until a run passes without being struck."""
     tally = Tally(path.name)
     in_memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="weft-faults-", dir=in_memory if in_memory.is_dir() else None) as name:
         before = Path(name).resolve() / "before"
         before.mkdir()
         _require(_forked(lambda _: path.prepare(before)))
-        for way, number in WAYS.items():
+        for way in ways:
             for turn in count():
                 folder = before.with_name(f"{way}-{turn}")
                 shutil.copytree(before, folder)
                 at = 1 + turn * every
-                seen = _strike(path, folder, at, number)
+                seen = _strike(path, folder, at, WAYS[way])
                 tally.calls = max(tally.calls, seen.calls)
                 struck = seen.killed or seen.hits > 0
                 tally.injected[way] += struck

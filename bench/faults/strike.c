@@ -1,8 +1,9 @@
-/* Preloaded into a process, makes the n-th system call that changes a folder fail, or ends the process there.
+/* Preloaded into a process, makes the n-th system call that changes or reads a folder fail, or ends the process there.
  *
  * Calls are counted over all threads from `strike_arm` to `strike_calm`. A write that is struck has written half of
  * its bytes before. FULL strikes everything that takes room from the n-th call on, as a disk does that has filled up;
- * BROKEN strikes the n-th call alone, whichever it is; KILL ends the process in place of the n-th call. */
+ * BROKEN strikes the n-th call alone, whichever it is; KILL ends the process in place of the n-th call. These count what
+ * changes something; UNREAD counts reads, and strikes the n-th alone. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,10 +13,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FULL, BROKEN, KILL };
+enum { FULL, BROKEN, KILL, UNREAD };
+enum { CHANGES, TAKES_ROOM, READS };
 
 static char root[PATH_MAX];
 static size_t length;
@@ -51,9 +54,10 @@ static int holds(int file) {
 }
 
 /* Whether this call is to fail. */
-static int strike(int takes_room) {
+static int strike(int what) {
+    if ((how == UNREAD) != (what == READS)) return 0;
     long n = __sync_add_and_fetch(&count, 1);
-    if (how == FULL ? !(takes_room && n >= at) : n != at) return 0;
+    if (how == FULL ? !(what == TAKES_ROOM && n >= at) : n != at) return 0;
     __sync_add_and_fetch(&struck, 1);
     if (how == KILL) kill(getpid(), SIGKILL);
     errno = how == FULL ? ENOSPC : EIO;
@@ -71,7 +75,7 @@ static int strike(int takes_room) {
         va_start(rest, flags);                                                                                         \
         mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;                                        \
         va_end(rest);                                                                                                  \
-        if (names(AT_FDCWD, path) && strike(flags & O_CREAT)) return -1;                                               \
+        if (names(AT_FDCWD, path) && strike(flags & O_CREAT ? TAKES_ROOM : CHANGES)) return -1;                                               \
         return real(path, flags, mode);                                                                                \
     }
 OPEN(open)
@@ -84,7 +88,7 @@ OPEN(open64)
         va_start(rest, flags);                                                                                         \
         mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;                                        \
         va_end(rest);                                                                                                  \
-        if (names(folder, path) && strike(flags & O_CREAT)) return -1;                                                 \
+        if (names(folder, path) && strike(flags & O_CREAT ? TAKES_ROOM : CHANGES)) return -1;                                                 \
         return real(folder, path, flags, mode);                                                                        \
     }
 OPENAT(openat)
@@ -96,7 +100,7 @@ ssize_t write(int file, const void *data, size_t size) {
     REAL(ssize_t, write, int, const void *, size_t);
     if (!armed || !holds(file)) return real(file, data, size);
     ssize_t half = real(file, data, size / 2);
-    if (half < 0 || strike(1)) return -1;
+    if (half < 0 || strike(TAKES_ROOM)) return -1;
     ssize_t rest = real(file, (const char *)data + half, size - half);
     return rest < 0 ? -1 : half + rest;
 }
@@ -106,7 +110,7 @@ ssize_t write(int file, const void *data, size_t size) {
         REAL(ssize_t, name, int, const void *, size_t, offset);                                                        \
         if (!armed || !holds(file)) return real(file, data, size, start);                                              \
         ssize_t half = real(file, data, size / 2, start);                                                              \
-        if (half < 0 || strike(1)) return -1;                                                                          \
+        if (half < 0 || strike(TAKES_ROOM)) return -1;                                                                          \
         ssize_t rest = real(file, (const char *)data + half, size - half, start + half);                               \
         return rest < 0 ? -1 : half + rest;                                                                            \
     }
@@ -116,7 +120,7 @@ PWRITE(pwrite64, off64_t)
 #define ON_FILE(name)                                                                                                  \
     int name(int file) {                                                                                               \
         REAL(int, name, int);                                                                                          \
-        return armed && holds(file) && strike(0) ? -1 : real(file);                                                    \
+        return armed && holds(file) && strike(CHANGES) ? -1 : real(file);                                                    \
     }
 ON_FILE(fsync)
 ON_FILE(fdatasync)
@@ -124,7 +128,7 @@ ON_FILE(fdatasync)
 #define RESIZE(name, offset)                                                                                           \
     int name(int file, offset size) {                                                                                  \
         REAL(int, name, int, offset);                                                                                  \
-        return armed && holds(file) && strike(0) ? -1 : real(file, size);                                              \
+        return armed && holds(file) && strike(CHANGES) ? -1 : real(file, size);                                              \
     }
 RESIZE(ftruncate, off_t)
 RESIZE(ftruncate64, off64_t)
@@ -132,35 +136,56 @@ RESIZE(ftruncate64, off64_t)
 #define ON_PATH(name)                                                                                                  \
     int name(const char *path) {                                                                                       \
         REAL(int, name, const char *);                                                                                 \
-        return names(AT_FDCWD, path) && strike(0) ? -1 : real(path);                                                   \
+        return names(AT_FDCWD, path) && strike(CHANGES) ? -1 : real(path);                                                   \
     }
 ON_PATH(unlink)
 ON_PATH(rmdir)
 
 int unlinkat(int folder, const char *path, int flags) {
     REAL(int, unlinkat, int, const char *, int);
-    return names(folder, path) && strike(0) ? -1 : real(folder, path, flags);
+    return names(folder, path) && strike(CHANGES) ? -1 : real(folder, path, flags);
 }
 
 int mkdir(const char *path, mode_t mode) {
     REAL(int, mkdir, const char *, mode_t);
-    return names(AT_FDCWD, path) && strike(1) ? -1 : real(path, mode);
+    return names(AT_FDCWD, path) && strike(TAKES_ROOM) ? -1 : real(path, mode);
 }
 
-#define TWO_PATHS(name, takes_room)                                                                                    \
+#define TWO_PATHS(name, what)                                                                                          \
     int name(const char *from, const char *to) {                                                                       \
         REAL(int, name, const char *, const char *);                                                                   \
-        return names(AT_FDCWD, to) && strike(takes_room) ? -1 : real(from, to);                                        \
+        return names(AT_FDCWD, to) && strike(what) ? -1 : real(from, to);                                              \
     }
-TWO_PATHS(rename, 0)
-TWO_PATHS(link, 1)
+TWO_PATHS(rename, CHANGES)
+TWO_PATHS(link, TAKES_ROOM)
 
 int renameat(int from_folder, const char *from, int to_folder, const char *to) {
     REAL(int, renameat, int, const char *, int, const char *);
-    return names(to_folder, to) && strike(0) ? -1 : real(from_folder, from, to_folder, to);
+    return names(to_folder, to) && strike(CHANGES) ? -1 : real(from_folder, from, to_folder, to);
 }
 
 int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags) {
     REAL(int, linkat, int, const char *, int, const char *, int);
-    return names(to_folder, to) && strike(1) ? -1 : real(from_folder, from, to_folder, to, flags);
+    return names(to_folder, to) && strike(TAKES_ROOM) ? -1 : real(from_folder, from, to_folder, to, flags);
 }
+
+ssize_t read(int file, void *data, size_t size) {
+    REAL(ssize_t, read, int, void *, size_t);
+    return armed && holds(file) && strike(READS) ? -1 : real(file, data, size);
+}
+
+#define PREAD(name, offset)                                                                                            \
+    ssize_t name(int file, void *data, size_t size, offset start) {                                                    \
+        REAL(ssize_t, name, int, void *, size_t, offset);                                                              \
+        return armed && holds(file) && strike(READS) ? -1 : real(file, data, size, start);                             \
+    }
+PREAD(pread, off_t)
+PREAD(pread64, off64_t)
+
+#define SENDFILE(name, offset)                                                                                         \
+    ssize_t name(int to, int from, offset *start, size_t size) {                                                       \
+        REAL(ssize_t, name, int, int, offset *, size_t);                                                               \
+        return armed && holds(from) && strike(READS) ? -1 : real(to, from, start, size);                               \
+    }
+SENDFILE(sendfile, off_t)
+SENDFILE(sendfile64, off64_t)
