@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from graph import NO_CONTEXT, Choice, Context, InputFile, OutputFile, node
 
@@ -125,6 +125,18 @@ def hold(value: int, log: str, until: str) -> int:
     with Path(log).open("a") as file:
         file.write(f"{os.getpid()}\n")
     return meet(value, log, until)
+
+
+@node("Measure", category="test", volatile="a file")
+def measure(file: str) -> int:
+    """How long a file is at the moment."""
+    return Path(file).stat().st_size
+
+
+@node("Same", category="test", sink=True)
+def same(value: Any) -> str:
+    """How the value is written."""
+    return repr(value)
 
 
 @node("Mess", category="test")

@@ -11,7 +11,7 @@ from graph.cache import Cache, Memory
 from graph.context import Context, OutputFile
 from graph.graph import Builder
 from graph.ledger import Account
-from graph.node import collect
+from graph.node import collect, spec_of
 from graph.registry import Registry
 from graph.storage import PlainStorage
 from graph.tiers.disk import Disk
@@ -21,6 +21,8 @@ from jobs.engine import Engine
 from jobs.files import FileStore
 from jobs.hashes import Hashes
 from jobs.outputs import OutputWriter
+from nodes import control
+from tests.graph.lab import echo, parity, split
 from tests.jobs import nodes
 
 
@@ -37,7 +39,7 @@ class Traits(PlainTraits):
 
 def engine(data: Path) -> Engine:
     files = FileStore([], data, Hashes(data / "hashes.db"))
-    registry = Registry(collect(nodes))
+    registry = Registry([*collect(nodes), *map(spec_of, (parity, split, echo)), *collect(control)])
     disk = Disk(data / "cache", Account(1 << 24), PlainStorage(), "tests")
     return Engine(
         registry=registry,
