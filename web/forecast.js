@@ -56,10 +56,13 @@ export class Forecast {
     const { signal } = this.#asked;
     try {
       const told = await explain(requestOf(this.#editor, null), signal);
+      if (signal.aborted) return;
       // A workflow that cannot run yet has no forecast; what is wrong with it is told when Run is pressed.
-      if (!signal.aborted && !told.problems) this.told.value = told;
+      if (!told.problems) this.told.value = told;
+      this.#runner.check(told.problems ?? []);
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof BadRequest)) throw error;
+      if (error instanceof BadRequest) this.#runner.check([error.problem]);
+      else if (!(error instanceof ApiError)) throw error;
     }
   }
 }

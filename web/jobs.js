@@ -3,7 +3,7 @@
 import { call, get, post } from "./api.js";
 
 /** @typedef {{state: "cached" | "run", reason: string, ms?: number, bytes?: number, beside_bytes?: number}} Decision */
-/** @typedef {{nodes: Readonly<Record<string, Decision>>, ms: number, peak_bytes: number, unknown: number, problems?: readonly unknown[]}} Explanation */
+/** @typedef {{nodes: Readonly<Record<string, Decision>>, ms: number, peak_bytes: number, unknown: number, problems?: readonly Partial<import("./core/types.js").Problem>[]}} Explanation */
 /** @typedef {{paused: boolean, running: readonly string[], queued: readonly string[], total: number}} Queue */
 /** @typedef {{workflow: unknown, targets: readonly string[] | null, priority?: number}} Request */
 

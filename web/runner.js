@@ -30,7 +30,7 @@ export class Runner {
   auto = signal(false);
   /** How many runs one press of Run is. */
   count = signal(1);
-  /** What the server refused, until the node concerned is edited. @type {import("./core/store.js").Signal<readonly Problem[]>} */
+  /** What was refused when Run was pressed; as edits follow, what would be refused now. @type {import("./core/store.js").Signal<readonly Problem[]>} */
   #refused = signal(/** @type {readonly Problem[]} */ ([]));
   /** Problems by node; those of the workflow as a whole under "". */
   problems = computed(() => groupByNode([...this.#refused.value, ...failuresOf(this.run.value)]));
@@ -45,6 +45,8 @@ export class Runner {
   #notify;
   #stop = () => {};
   #timer = 0;
+  /** Whether Run was pressed in vain, so that the person waits to hear that it would go now. */
+  #checking = false;
   /** The job that an edit started, not a press. @type {string | null} */
   #automatic = null;
 
@@ -95,6 +97,7 @@ export class Runner {
   async #send({ targets = null, count = 1, first = false }) {
     this.#editor.seal();
     this.#refused.value = [];
+    this.#checking = false;
     const { document } = this.#editor;
     const seeds = seedsOf(document.sheet("").nodes, (id) => this.#editor.catalogue.specOf(document, id));
     const kept = seeds.every(({ id, name }) => afterRun(document.sheet("").nodes.get(id), name) === "keep");
@@ -118,8 +121,16 @@ export class Runner {
     return sent;
   }
 
+  /** What would be refused now; it matters once Run was pressed in vain. @param {readonly Partial<Problem>[]} problems */
+  check(problems) {
+    if (!this.#checking) return;
+    this.#refused.value = problems.map((each) => problem(each, null));
+    this.#checking = problems.length > 0;
+  }
+
   /** @param {unknown} error */
   #refuse(error) {
+    this.#checking = true;
     if (error instanceof BadRequest) this.#refused.value = [error.problem];
     else if (error instanceof api.ApiError) {
       this.#refused.value = error.problems.map((each) => problem(each, null));
@@ -184,6 +195,7 @@ export class Runner {
       this.run.value = IDLE;
       this.waiting.value = [];
       this.#refused.value = [];
+      this.#checking = false;
       this.preview.value = null;
     });
   }
@@ -227,12 +239,9 @@ export class Runner {
     this.follow(next);
   }
 
-  /** An edited node's problems are no longer those the server saw. @param {ReadonlySet<string> | null} touched */
+  /** What an edited node failed with is past. @param {ReadonlySet<string> | null} touched */
   #forget(touched) {
     if (touched === null) return;
-    const ids = new Set([...touched].map((id) => this.#editor.runId(id)));
-    const kept = this.#refused.peek().filter((each) => each.node !== null && !ids.has(original(each.node)));
-    if (kept.length !== this.#refused.peek().length) this.#refused.value = kept;
     const run = this.run.peek();
     if (isActive(run)) return;
     const stale = [...touched].filter((id) => run.nodes.get(this.#editor.runId(id))?.state === "failed" || !this.#editor.document.nodes.has(id)).map((id) => this.#editor.runId(id));

@@ -5,9 +5,10 @@ import { colourOf, isPlain } from "../core/colours.js";
 import { linksOf, own } from "../core/document.js";
 import { sentence } from "../core/run.js";
 import { t } from "../core/strings.js";
+import { fixButtons } from "../panels/problems.js";
 import { createControl } from "../widgets/index.js";
 import { titleOf } from "./look.js";
-import { statusText } from "./status.js";
+import { detailsOf, statusText, whyOf } from "./status.js";
 
 /** @import {Editor} from "../core/editor.js" */
 /** @import {Layout, Row} from "../core/geometry.js" */
@@ -15,9 +16,6 @@ import { statusText } from "./status.js";
 /** @import {NodeSpec, PortRef, Problem} from "../core/types.js" */
 /** @import {Control} from "../widgets/index.js" */
 /** @typedef {{fields: import("../widgets/field.js").Fields}} NodeServices */
-
-/** The engine's reason that needs no saying under a node: its badge says that it ran. */
-const NEVER_RUN = "never run";
 
 export class NodeView {
   id;
@@ -89,11 +87,11 @@ export class NodeView {
     setAttributes(this.element, { "data-state": failing ? "failed" : (run?.state ?? null) });
     const status = statusText(run);
     this.element.setAttribute("aria-label", t("node.group", { title, status: failing ? t("status.failed") : status }));
-    setText(this.#badge, run && run.state !== "queued" && !failing ? status : "");
-    const why = run && !failing ? run.reason.replaceAll("->", "→") : "";
-    setText(this.#status, run && run.state !== "queued" && run.state !== "cached" && why !== NEVER_RUN ? why : "");
-    this.#status.title = why;
-    this.#badge.title = why ? t("status.why", { status, reason: why }) : "";
+    setText(this.#badge, run && run.state !== "queued" && run.state !== "idle" && !failing ? status : "");
+    this.element.classList.toggle("would-run", run?.next !== undefined);
+    setText(this.#status, failing ? "" : whyOf(run));
+    this.#status.title = whyOf(run);
+    this.#badge.title = failing ? "" : detailsOf(run);
     this.#bar.toggleAttribute("hidden", run?.state !== "running");
     this.#bar.classList.toggle("unknown", run?.total === undefined);
     const fill = /** @type {HTMLElement} */ (this.#bar.firstElementChild);
@@ -214,7 +212,7 @@ export class NodeView {
     this.#problems.dataset.text = text;
     this.#problems.replaceChildren(
       ...problems.map((problem) =>
-        h("div", { class: "node-problem", role: "alert", title: problem.hint ?? "" }, icon("alert"), h("span", {}, sentence(problem, this.#spec?.title ?? ""))),
+        h("div", { class: "node-problem", role: "alert", title: problem.hint ?? "" }, icon("alert"), h("span", {}, sentence(problem, this.#spec?.title ?? ""), ...fixButtons(problem, this.#editor))),
       ),
     );
   }

@@ -1,6 +1,7 @@
 /** What a node says about its last run, in words: shared by the DOM node and the painted one. */
 
-import { duration } from "../core/run.js";
+import { reasonOf } from "../core/reasons.js";
+import { byteSize, duration } from "../core/run.js";
 import { t } from "../core/strings.js";
 
 /** @import {NodeRun} from "../core/run.js" */
@@ -17,10 +18,18 @@ export function statusText(run) {
 }
 
 /** In the head of the node. @param {NodeRun | undefined} run */
-export const badgeOf = (run) => (!run || run.state === "queued" ? "" : run.state === "cached" ? `✓ ${statusText(run)}` : statusText(run));
+export const badgeOf = (run) => (!run || run.state === "queued" || run.state === "idle" ? "" : run.state === "cached" ? `✓ ${statusText(run)}` : statusText(run));
 
-/** Under the node: why it ran, when that is worth saying. @param {NodeRun | undefined} run */
+/** Under the node: why it would run now; else why it ran, when that is worth saying. @param {NodeRun | undefined} run */
 export function whyOf(run) {
-  if (!run || run.state === "queued" || run.state === "cached" || run.reason === NEVER_RUN) return "";
-  return run.reason.replaceAll("->", "→");
+  if (run?.next !== undefined && run.next !== NEVER_RUN) return t("status.next", { reason: reasonOf(run.next) });
+  if (!run || run.next !== undefined || run.state === "queued" || run.state === "cached" || run.reason === NEVER_RUN) return "";
+  return reasonOf(run.reason);
+}
+
+/** All of it, for who asks: state, reason, and the bytes it made. @param {NodeRun | undefined} run */
+export function detailsOf(run) {
+  if (!run || run.state === "idle") return "";
+  const made = run.bytes ? t("status.made", { size: byteSize(run.bytes) }) : "";
+  return [t("status.why", { status: statusText(run), reason: reasonOf(run.reason) }), made].filter(Boolean).join("\n");
 }

@@ -117,4 +117,5 @@ export const run = {
   "diff.link": "the output of {title}",
   "diff.nothing": "nothing",
   "diff.mode": "mode",
+  "status.made": "made {size}",
 };

@@ -117,4 +117,5 @@ export const run = {
   "diff.link": "{title} 的输出",
   "diff.nothing": "无",
   "diff.mode": "模式",
+  "status.made": "产出 {size}",
 };

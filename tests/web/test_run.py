@@ -1,0 +1,142 @@
+"""Running: what would run, run to here, several times and on every change; the queue; problems put right at a press."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+
+from playwright.sync_api import expect
+
+from tests.web.conftest import RUN_MS, Studio
+
+
+def ask(studio: Studio, path: str) -> dict[str, object]:
+    with urllib.request.urlopen(f"{studio.url}api/v1/{path}") as answer:
+        return json.load(answer)
+
+
+def jobs(studio: Studio, query: str = "") -> list[dict[str, object]]:
+    found = ask(studio, f"jobs?limit=50{query}")["jobs"]
+    assert isinstance(found, list)
+    return found
+
+
+def seeds(studio: Studio, count: int) -> list[int]:
+    """Of the newest jobs, oldest first."""
+    ids = [job["id"] for job in jobs(studio)[:count]]
+    return [ask(studio, f"jobs/{id}/workflow")["nodes"]["5"]["inputs"]["seed"] for id in reversed(ids)]  # type: ignore
+
+
+def set_value(studio: Studio, name: str, value: str) -> None:
+    box = studio.node("5").get_by_label(name, exact=True)
+    box.fill(value)
+    box.press("Tab")
+
+
+def post(studio: Studio, path: str) -> None:
+    urllib.request.urlopen(urllib.request.Request(f"{studio.url}api/v1/{path}", method="POST")).close()
+
+
+def test_what_would_run_is_told_before_run_is_pressed(studio: Studio) -> None:
+    status = studio.page.locator(".bar-status")
+    studio.quicken()
+    studio.run()
+    expect(studio.button("Run")).to_have_attribute("title", re.compile("everything is cached"))
+    set_value(studio, "cfg", "7.5")
+    expect(studio.node("5").locator(".node-status")).to_have_text("would run: cfg 4 → 7.5")
+    expect(studio.button("Run")).to_have_attribute("title", re.compile("Would run 3 nodes"))
+    expect(studio.node("2")).not_to_have_class(re.compile("would-run"))
+    set_value(studio, "cfg", "4")
+    expect(studio.node("5").locator(".node-status")).not_to_contain_text("would run")
+    assert "Done" in status.inner_text()
+    assert studio.complaints == []
+
+
+def test_a_run_to_here_leaves_the_rest_alone(studio: Studio) -> None:
+    studio.quicken(1)
+    set_value(studio, "seed", "77")
+    studio.node("5").locator(".node-head").click()
+    studio.page.keyboard.press("Control+Shift+H")
+    expect(studio.badge("5")).to_have_text(re.compile("^ran"), timeout=RUN_MS)
+    studio.wait_for_end()
+    expect(studio.badge("7")).to_have_text("")
+
+
+def test_several_runs_at_one_press_have_a_seed_each(studio: Studio) -> None:
+    studio.quicken(1)
+    set_value(studio, "seed", "200")
+    studio.button("How to run").click()
+    studio.page.get_by_label("Runs at one press").fill("3")
+    studio.page.keyboard.press("Escape")
+    before = len(jobs(studio, "&state=done"))
+    studio.button("Run").click()
+    expect(studio.page.locator(".bar-status")).to_contain_text("waiting")
+    studio.page.wait_for_function(
+        "before => fetch('/api/v1/jobs?state=done&limit=50').then(a => a.json()).then(a => a.jobs.length >= before)",
+        arg=min(50, before + 3),
+    )
+    assert seeds(studio, 3) == [200, 201, 202]
+    assert studio.document()["nodes"]["5"]["inputs"]["seed"] == 200
+
+
+def test_every_change_is_run_when_that_is_wanted(studio: Studio) -> None:
+    studio.quicken(1)
+    studio.button("How to run").click()
+    studio.page.get_by_role("switch", name="Run on every change").check()
+    studio.page.keyboard.press("Escape")
+    set_value(studio, "seed", "31")
+    expect(studio.badge("5")).to_have_text(re.compile("^(ran|cached)"), timeout=RUN_MS)
+    studio.wait_for_end()
+    assert seeds(studio, 1) == [31]
+
+
+def test_the_queue_is_paused_reordered_and_cancelled(studio: Studio) -> None:
+    studio.quicken(1)
+    post(studio, "queue/pause")
+    studio.page.get_by_role("button", name="Queue", exact=True).click()
+    try:
+        for seed in ("41", "42", "43"):
+            set_value(studio, "seed", seed)
+            studio.page.keyboard.press("Control+Shift+Enter")
+            expect(studio.page.locator("ol.jobs .job")).to_have_count(int(seed) - 40)
+        ids = ask(studio, "queue")["queued"]
+        assert isinstance(ids, list)
+        last = studio.page.locator("ol.jobs .job").nth(2)
+        last.focus()
+        last.press("Alt+ArrowUp")
+        expect(studio.page.locator("ol.jobs .job").nth(1)).to_be_focused()
+        assert ask(studio, "queue")["queued"] == [ids[0], ids[2], ids[1]]
+        grip = {"x": 12.0, "y": 20.0}
+        first, second = (studio.page.locator("ol.jobs .job").nth(i) for i in range(2))
+        second.drag_to(first, source_position=grip, target_position=grip)  # type: ignore[arg-type]
+        expect(studio.page.locator("ol.jobs .job").nth(0)).to_have_attribute("data-job", str(ids[2]))
+        studio.page.locator("ol.jobs .job").nth(0).get_by_role("button", name=re.compile("^Cancel")).click()
+        expect(studio.page.locator("ol.jobs .job")).to_have_count(2)
+        studio.button("Cancel all that wait").click()
+        expect(studio.page.locator("ol.jobs .job")).to_have_count(0)
+        expect(studio.page.get_by_text("Paused: what runs goes on")).to_be_visible()
+    finally:
+        studio.button("Resume the queue").click()
+        expect(studio.button("Pause the queue")).to_be_visible()
+    assert studio.complaints == []
+
+
+def test_problems_are_put_right_at_a_press(studio: Studio) -> None:
+    document = studio.document()
+    document["nodes"]["5"]["inputs"] |= {"cfg": 900, "sampler": "eulr"}
+    del document["nodes"]["6"]["inputs"]["vae"]
+    document["nodes"]["1"]["inputs"]["checkpoint"] = "weft-emoij.safetensors"  # type: ignore[assignment]
+    canvas = studio.page.locator(".canvas")
+    studio.drop(canvas, "broken.json", "application/json", json.dumps(document).encode())
+    studio.button("Run").click()
+    panel = studio.page.get_by_role("region", name="Problems")
+    expect(panel.locator("li")).to_have_count(4)
+    for name in ("Use 100", "Use euler", "Link Load checkpoint", "Use weft-emoji.safetensors"):
+        panel.get_by_role("button", name=name, exact=True).click()
+    expect(panel.locator("li")).to_have_count(0)
+    inputs = studio.document()["nodes"]
+    assert (inputs["5"]["inputs"]["cfg"], inputs["5"]["inputs"]["sampler"]) == (100, "euler")
+    assert inputs["6"]["inputs"]["vae"] == {"node": "1", "output": "vae"}
+    studio.page.keyboard.press("Control+z")
+    expect(studio.page.get_by_text("weft-emoij.safetensors (not found)")).to_be_attached()

@@ -1,0 +1,37 @@
+/** The engine's reasons in the language of the page, and shorter: "input cfg changed 6 -> 7" is said as "cfg 6 → 7". */
+
+import { t } from "./strings.js";
+
+const END = "(?=, input |, file changed: |, version changed |, and \\d+ more|$)";
+const CHANGED = new RegExp(`input (\\S+) changed (?!\\(from )(.*?) -> (.*?)${END}`, "g");
+const VERSION = new RegExp(`version changed (.*?) -> (.*?)${END}`, "g");
+const FROM = /input (\S+) changed \(from (.*?)\)/g;
+const FILE = new RegExp(`file changed: (.*?)${END}`, "g");
+const READS = /^always runs: it reads (.*)$/;
+
+/** Sentences of the engine that are said whole. @type {Readonly<Record<string, import("./strings.js").StringKey>>} */
+const WHOLE = {
+  "never run": "reason.never",
+  evicted: "reason.evicted",
+  "its output file is gone": "reason.fileGone",
+  "same inputs as an earlier run": "reason.same",
+  "same input values as an earlier run": "reason.same",
+  "not needed: what reads it is cached": "reason.notNeeded",
+  "not needed: nothing that ran asked for it": "reason.notChosen",
+  "nothing needs it any more": "reason.notChosen",
+  cancelled: "reason.cancelled",
+  "computed by another job at the same time": "reason.shared",
+};
+
+/** @param {string} reason */
+export function reasonOf(reason) {
+  if (Object.hasOwn(WHOLE, reason)) return t(WHOLE[reason]);
+  const input = (/** @type {string} */ name) => name.replaceAll("_", " ");
+  return reason
+    .replace(READS, (_, what) => t("reason.reads", { what }))
+    .replace(FROM, (_, name, title) => t("reason.from", { input: input(name), title: title.replace(/^\S+ (?=\S)/, "") }))
+    .replace(CHANGED, (_, name, before, after) => t("reason.changed", { input: input(name), before, after }))
+    .replace(VERSION, (_, before, after) => t("reason.version", { before, after }))
+    .replace(FILE, (_, name) => t("reason.file", { name }))
+    .replaceAll("->", "→");
+}
