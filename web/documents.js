@@ -41,12 +41,12 @@ export async function read(name) {
  * @param {string} name
  * @param {string} text
  * @param {string | null} revision
- * @param {string} label  a name for what is saved, or ""
+ * @param {{label?: string, draft?: string}} more  a name for what is saved; the revision of the draft it makes needless
  * @returns {Promise<string>} the revision saved
  */
-export async function save(name, text, revision, label = "") {
-  const query = label === "" ? "" : `?label=${encodeURIComponent(label)}`;
-  return revisionOf(await send("PUT", at(name, query), text, over(revision)));
+export async function save(name, text, revision, more = {}) {
+  const query = String(new URLSearchParams(Object.entries(more).filter(([, value]) => value)));
+  return revisionOf(await send("PUT", at(name, query && `?${query}`), text, over(revision)));
 }
 
 /** @param {string} name @param {string} to */
@@ -70,8 +70,11 @@ export async function draft(name) {
   return { workflow: await response.json(), base: response.headers.get("Weft-Base")?.replaceAll('"', "") ?? null };
 }
 
-/** @param {string} name @param {string} text @param {string | null} base @param {boolean} leaving  the page is going away */
-export const writeDraft = (name, text, base, leaving) => send("PUT", at(name, `/draft${base === null ? "" : `?base=${base}`}`), text, {}, leaving);
+/** @param {string} name @param {string} text @param {string | null} base @param {boolean} leaving  the page is going away @returns {Promise<string>} its own revision */
+export async function writeDraft(name, text, base, leaving) {
+  const response = await send("PUT", at(name, `/draft${base === null ? "" : `?base=${base}`}`), text, {}, leaving);
+  return (await response.json()).revision;
+}
 
 /** @param {string} name */
 export const dropDraft = (name) => call(at(name, "/draft"), { method: "DELETE" });

@@ -30,6 +30,8 @@ export class Drafts {
   #waiting = new Map();
   /** @type {Map<string, () => void>} */
   #held = new Map();
+  /** Revisions of the drafts as they were last written, by name. @type {Map<string, string>} */
+  #written = new Map();
   #textOf;
 
   /** @param {(tab: Tab) => string} textOf */
@@ -49,14 +51,24 @@ export class Drafts {
     for (const tab of [...this.#waiting.keys()]) void this.#write(tab, leaving);
   }
 
-  /** The draft of a workflow is no longer wanted: it was saved, or thrown away. @param {Tab} tab */
-  async drop(tab) {
+  /** The revision of a workflow's draft on the server. @param {Tab} tab */
+  revisionOf(tab) {
+    return this.#written.get(tab.draft ?? "");
+  }
+
+  /**
+   * The draft of a workflow is no longer wanted: it was saved, which lets go of a draft of that name, or thrown away.
+   * @param {Tab} tab
+   * @param {string | null} name  it was saved under
+   */
+  async drop(tab, name = null) {
     clearTimeout(this.#waiting.get(tab));
     this.#waiting.delete(tab);
     const { draft } = tab;
     if (draft === null) return;
     tab.draft = null;
-    await this.discard(draft);
+    if (draft === name) this.#release(draft);
+    else await this.discard(draft);
   }
 
   /** Take over a draft that was left behind. @param {Tab} tab @param {string} name */
@@ -68,8 +80,7 @@ export class Drafts {
   /** @param {string} name */
   async discard(name) {
     await documents.dropDraft(name).catch(ignoreGone);
-    this.#held.get(name)?.();
-    this.#held.delete(name);
+    this.#release(name);
   }
 
   /** Drafts that no window holds. @param {ReadonlySet<string>} own  names that are this window's @returns {Promise<Left[]>} */
@@ -87,7 +98,8 @@ export class Drafts {
     if (leaving && text.length > MOST_LEAVING) return;
     try {
       tab.draft ??= leaving ? (tab.saved.name || untitled()) : await this.#name(tab);
-      await documents.writeDraft(tab.draft, text, tab.saved.revision, leaving);
+      const { draft } = tab;
+      this.#written.set(draft, await documents.writeDraft(draft, text, tab.saved.revision, leaving));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 0) this.changed(tab);
@@ -99,6 +111,13 @@ export class Drafts {
     const name = tab.saved.name || untitled();
     for (const each of [name, ...[2, 3, 4, 5, 6, 7, 8].map((number) => `${name} ~${number}`)]) if (await this.#claim(each)) return each;
     return `${name} ~9`;
+  }
+
+  /** @param {string} name */
+  #release(name) {
+    this.#held.get(name)?.();
+    this.#held.delete(name);
+    this.#written.delete(name);
   }
 
   /** Hold the lock of a draft for as long as this window lives, or lets it go. @param {string} name @returns {Promise<boolean>} */

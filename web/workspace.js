@@ -205,7 +205,7 @@ export class Workspace {
     const { version } = this.#editor;
     const at = version.peek();
     try {
-      tab.saved = { name, revision: await documents.save(name, this.#textOf(tab), overwrite ? "*" : known, label) };
+      tab.saved = { name, revision: await documents.save(name, this.#textOf(tab), overwrite ? "*" : known, { label, draft: this.#drafts.revisionOf(tab) }) };
     } catch (error) {
       if (!(error instanceof api.ApiError)) throw error;
       if ([409, 412, 428].includes(error.status)) return known === null ? "taken" : "conflict";
@@ -217,7 +217,7 @@ export class Workspace {
       tab.dirty.value = tab === this.current.peek() && version.peek() !== at;
       this.changes.value += 1;
     });
-    void this.#drafts.drop(tab);
+    void this.#drafts.drop(tab, name);
     this.#remember(name);
     this.#keepSoon();
     this.#notify(t("app.saved", { name }));

@@ -1,0 +1,216 @@
+"""Workflows as files: tabs, folders, versions, what outlives the browser, and two windows on one workflow."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.web.conftest import Studio
+
+
+def prompt(studio: Studio) -> Locator:
+    return studio.node("2").get_by_role("textbox", name="text")
+
+
+def save_as(studio: Studio, name: str) -> None:
+    studio.page.keyboard.press("Control+Shift+s")
+    studio.page.get_by_label("Name", exact=True).fill(name)
+    studio.page.keyboard.press("Enter")
+    expect(studio.page.locator(".notice")).to_contain_text(f"Saved {name}")
+
+
+def saved(studio: Studio, name: str) -> dict[str, dict[str, dict[str, dict[str, object]]]]:
+    with urlopen(f"{studio.url}api/v1/workflows/{quote(name, safe='')}") as answer:
+        return json.load(answer)
+
+
+@contextmanager
+def window(browser: Browser, url: str) -> Iterator[Studio]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    context.set_default_timeout(20_000)
+    yield Studio(context.new_page(), url).open()
+    context.close()
+
+
+def wait_for_draft(page: Page) -> None:
+    with page.expect_response(lambda answer: "/draft" in answer.url and answer.request.method == "PUT") as answer:
+        pass
+    assert answer.value.ok
+
+
+def test_workflows_open_beside_each_other_with_their_own_undo(studio: Studio) -> None:
+    prompt(studio).fill("of the first")
+    save_as(studio, "tabs/first")
+    studio.page.keyboard.press("Escape")
+    studio.page.evaluate("location.hash = 'template=merge'")
+    studio.page.get_by_role("tab", name="Merge two models").wait_for()
+    expect(studio.page.get_by_role("tab")).to_have_count(2)
+    studio.page.get_by_role("tab", name="tabs/first").click()
+    expect(prompt(studio)).to_have_value("of the first")
+    studio.button("Undo").click()
+    expect(prompt(studio)).not_to_have_value("of the first")
+    expect(studio.page.get_by_role("tab", name="tabs/first, not saved")).to_be_visible()
+    studio.page.get_by_role("button", name="Close tabs/first").click()
+    studio.page.get_by_role("button", name="Discard changes").click()
+    expect(studio.page.get_by_role("tablist")).to_be_hidden()
+    expect(studio.page.get_by_label("Name of the workflow")).to_have_value("Merge two models")
+
+
+def test_files_lie_in_folders_are_renamed_and_come_back_from_the_trash(studio: Studio) -> None:
+    page = studio.page
+    save_as(studio, "birds/owl")
+    page.keyboard.press("Control+o")
+    page.locator(".files summary", has_text="birds").click()
+    page.get_by_role("button", name="More for birds/owl").click()
+    page.get_by_role("menuitem", name="Rename or move…").click()
+    page.get_by_label("Name", exact=True).fill("birds/night/owl")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Name of the workflow")).to_have_value("birds/night/owl")
+    page.get_by_label("Find a workflow").fill("night")
+    page.get_by_role("button", name="More for birds/night/owl").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    expect(page.locator(".notice")).to_contain_text("in the trash")
+    page.get_by_label("Find a workflow").fill("")
+    page.locator(".trash summary").click()
+    page.get_by_role("button", name="Restore birds/night/owl").click()
+    page.get_by_label("Find a workflow").fill("night")
+    expect(page.locator('.files button[title="birds/night/owl"]')).to_be_visible()
+
+
+def test_versions_are_kept_named_compared_and_restored(studio: Studio) -> None:
+    page = studio.page
+    prompt(studio).fill("an apple")
+    save_as(studio, "versions")
+    prompt(studio).fill("a pear")
+    page.keyboard.press("Control+s")
+    studio.button("Versions").click()
+    rows = page.locator(".versions > li")
+    expect(rows).to_have_count(2)
+    rows.nth(1).get_by_text("Name…").click()
+    page.get_by_label("Name of the version").fill("with the apple")
+    page.keyboard.press("Enter")
+    studio.button("Compare with with the apple").click()
+    expect(page.locator(".differences:not([hidden])")).to_contain_text("an apple")
+    studio.button("Restore with the apple").click()
+    expect(prompt(studio)).to_have_value("an apple")
+    studio.button("Undo").click()
+    expect(prompt(studio)).to_have_value("a pear")
+
+
+def test_a_killed_browser_loses_nothing(studio: Studio, browser: Browser) -> None:
+    """The draft is on the server within a second; another browser is offered it."""
+    context = browser.new_context()
+    killed = Studio(context.new_page(), studio.url).open()
+    save_as(killed, "killed")
+    prompt(killed).fill("nearly lost")
+    wait_for_draft(killed.page)
+    context.close()  # no more than the server has is left of it
+
+    with window(browser, studio.url) as later:
+        recover = later.page.get_by_role("button", name="Recover killed")
+        recover.click()
+        expect(prompt(later)).to_have_value("nearly lost")
+        expect(recover).to_have_count(0)
+        later.page.keyboard.press("Control+s")
+        expect(later.page.locator(".notice")).to_contain_text("Saved killed")
+    assert saved(studio, "killed")["nodes"]["2"]["inputs"]["text"] == "nearly lost"
+    with urlopen(f"{studio.url}api/v1/workflows") as answer:
+        assert "killed" not in {draft["name"] for draft in json.load(answer)["drafts"]}
+
+
+def test_a_draft_that_another_window_works_on_is_not_offered(studio: Studio) -> None:
+    save_as(studio, "busy")
+    prompt(studio).fill("being worked on")
+    wait_for_draft(studio.page)
+    other = studio.page.context.new_page()
+    with other.expect_response(lambda answer: answer.url.endswith("/workflows")):
+        other.goto(studio.url)
+    other.locator(".node").first.wait_for()
+    expect(other.get_by_role("button", name="Recover busy")).to_have_count(0)
+    other.close()
+
+
+def test_two_windows_on_one_workflow_are_merged(studio: Studio, browser: Browser) -> None:
+    save_as(studio, "shared")
+    with window(browser, studio.url) as other:
+        other.page.evaluate("location.hash = 'workflow=shared'")
+        expect(other.page.get_by_label("Name of the workflow")).to_have_value("shared")
+        prompt(other).fill("theirs")
+        steps = other.node("5").get_by_label("steps", exact=True)
+        steps.fill("9")
+        steps.press("Control+s")
+        expect(other.page.locator(".notice")).to_contain_text("Saved shared")
+        prompt(studio).fill("mine")
+        cfg = studio.node("5").get_by_label("cfg", exact=True)
+        cfg.fill("5")
+        cfg.press("Control+s")
+        dialog = studio.page.get_by_role("dialog")
+        expect(dialog).to_contain_text("Choose what stays")
+        expect(dialog.get_by_role("group")).to_have_count(1)
+        dialog.get_by_text("There: theirs").click()
+        dialog.get_by_role("button", name="Merge and save").click()
+        expect(studio.page.locator(".notice")).to_contain_text("Saved shared")
+    nodes = saved(studio, "shared")["nodes"]
+    assert (nodes["2"]["inputs"]["text"], nodes["5"]["inputs"]["steps"], nodes["5"]["inputs"]["cfg"]) == (
+        "theirs",
+        9,
+        5,
+    )
+    studio.button("Undo").click()
+    expect(prompt(studio)).to_have_value("mine")
+
+
+def test_a_link_opens_a_saved_workflow(studio: Studio, browser: Browser) -> None:
+    prompt(studio).fill("behind a link")
+    save_as(studio, "links/一")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{studio.url}#workflow={quote('links/一', safe='')}")
+    expect(Studio(page, studio.url).node("2").get_by_role("textbox", name="text")).to_have_value("behind a link")
+    assert page.url == studio.url
+    context.close()
+
+
+def test_a_picture_of_any_format_brings_its_workflow(studio: Studio) -> None:
+    workflow = {"version": 1, "nodes": {"2": {"type": "CLIPTextEncode", "inputs": {"text": "from a file"}}}}
+    for suffix in ("webp", "jpeg", "avif"):
+        exif = Image.Exif()
+        exif[0x010E] = json.dumps(workflow)
+        file = io.BytesIO()
+        Image.new("RGB", (16, 16), "red").save(file, suffix, exif=exif)
+        studio.drop(studio.page.locator(".panel"), f"made.{suffix}", f"image/{suffix}", file.getvalue())
+        expect(studio.page.locator(".notice")).to_contain_text(f"made.{suffix}")
+        expect(prompt(studio)).to_have_value("from a file")
+
+
+def test_an_exported_picture_brings_its_workflow_back(studio: Studio, tmp_path: Path) -> None:
+    prompt(studio).fill("带在图片里")
+    studio.button("Main commands").click()
+    with studio.page.expect_download() as download:
+        studio.page.get_by_role("menuitem", name=re.compile("^Export as a picture")).click()
+    path = tmp_path / "card.png"
+    download.value.save_as(path)
+    with Image.open(path) as picture:
+        picture.load()
+        assert json.loads(picture.info["workflow"])["nodes"]["2"]["inputs"]["text"] == "带在图片里"
+
+
+def test_a_save_over_a_stale_revision_is_never_silent(studio: Studio) -> None:
+    save_as(studio, "guarded")
+    body = json.dumps({"version": 1, "nodes": {}}).encode()
+    headers = {"Content-Type": "application/json", "If-Match": "*"}
+    with urlopen(Request(f"{studio.url}api/v1/workflows/guarded", body, headers, method="PUT")) as answer:
+        assert answer.status == 200
+    prompt(studio).fill("late")
+    studio.page.keyboard.press("Control+s")
+    expect(studio.page.get_by_role("dialog")).to_contain_text("changed elsewhere")
+    assert saved(studio, "guarded")["nodes"] == {}
