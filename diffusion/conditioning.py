@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from diffusion.controls import Control
+from diffusion.picture_prompts import PicturePrompt
 
 Unit = Literal["pixels", "fractions"]
 
@@ -73,6 +74,7 @@ class Entry:
     sizes: Sizes | None = None
     reference: Reference | None = None
     controls: tuple[Control, ...] = ()
+    pictures: tuple[PicturePrompt, ...] = ()
 
 
 @dataclass(frozen=True)

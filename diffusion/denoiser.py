@@ -13,6 +13,7 @@ from diffusion.conditioning import Conditioning, Sizes
 from diffusion.controls import Control, residuals
 from diffusion.hooks import NO_HOOKS, Hooks
 from diffusion.model import Model
+from diffusion.picture_prompts import PicturePrompt, beside
 from diffusion.prediction import Prediction
 from diffusion.regions import Part, part
 
@@ -40,7 +41,8 @@ class _Ask:
         tensors = (self.x_BCHW, self.context_BLD, self.y_BD, self.extra_BCHW)
         controls = tuple(id(control) for control in self.part.entry.controls)
         window = self.part.window if controls else None
-        return (*(None if tensor is None else tensor.shape for tensor in tensors), controls, window)
+        pictures = tuple(picture.kind for picture in self.part.entry.pictures)
+        return (*(None if tensor is None else tensor.shape for tensor in tensors), controls, window, pictures)
 
 
 def denoise(
@@ -55,7 +57,8 @@ def denoise(
     Of the entries of a conditioning those at work at `sigma` are blended: the sum of weight * estimate over the sum of
     weights, 0 where nothing has a weight. Entries of one shape go through the network as one batch, whichever
     conditioning they are of. Texts of different lengths take a call each: a padded text would change the picture where
-    text and image attend to each other. `hooks` go into every call; what ControlNets add is added to theirs.
+    text and image attend to each other. `hooks` go into every call; what ControlNets add is added to theirs, what
+    attentions see of pictures is beside the text.
     """
     asked = [[_ask(model, x_BCHW, part) for part in _at_work(model, x_BCHW, sigma, c)] for c in conditionings]
     batches: dict[tuple[object, ...], list[_Ask]] = {}
@@ -104,6 +107,8 @@ def _answers(model: Model, sigma: float, asks: Sequence[_Ask], hooks: Hooks) -> 
     steering = _steering(prediction, sigma, asks[0].part)
     if added := residuals(steering, model.network, x_BCHW, t_B, context_BLD, y_BD):
         hooks = replace(hooks, residuals=added if hooks.residuals is None else hooks.residuals.plus(added))
+    if any(pictures := [_looking(prediction, sigma, ask.part) for ask in asks]):
+        hooks = replace(hooks, beside=beside(model.network, pictures, len(asks[0].x_BCHW), model.dtype))
     extra = [ask.extra_BCHW for ask in asks if ask.extra_BCHW is not None]
     if extra:
         x_BCHW = torch.cat((x_BCHW, torch.cat(extra).to(model.device, model.dtype)), dim=1)
@@ -119,6 +124,11 @@ def _steering(prediction: Prediction, sigma: float, part: Part) -> list[Control]
     """The controls at work on a part, cut to its window."""
     level = prediction.level
     return [c.window(*part.window) for c in part.entry.controls if level(c.end) <= sigma <= level(c.start)]
+
+
+def _looking(prediction: Prediction, sigma: float, part: Part) -> list[PicturePrompt]:
+    level = prediction.level
+    return [p for p in part.entry.pictures if level(p.end) <= sigma <= level(p.start)]
 
 
 def _blended(x_BCHW: Tensor, estimates: Sequence[tuple[Part, Estimate]]) -> Estimate:

@@ -6,8 +6,8 @@ anywhere: hooks are a value of one call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -63,20 +63,33 @@ class Residuals:
         return Residuals(blocks, torch.cat(middles) if middles else None)
 
 
+class Beside(NamedTuple):
+    """Keys and values that an attention looks at by itself, and how much what it sees there counts."""
+
+    key_BSC: Tensor
+    value_BSC: Tensor
+    weight: float
+
+
 @dataclass(frozen=True)
 class Hooks:
     """`skipped`: names of blocks to leave out, as if they gave back what they get: `joint_blocks.N` of an MMDiT,
-    transformers (`input_blocks.N.1`, `middle_block.1`, `output_blocks.N.1`) of a U-Net."""
+    transformers (`input_blocks.N.1`, `middle_block.1`, `output_blocks.N.1`) of a U-Net. `beside`: by the name of an
+    attention what is added to it."""
 
     attend: Attend | None = None
     skipped: frozenset[str] = frozenset()
     residuals: Residuals | None = None
+    beside: Mapping[str, tuple[Beside, ...]] = field(default_factory=dict[str, tuple[Beside, ...]])
 
     def of(self, rows: slice) -> Hooks:
         """For some of the rows of a batch."""
-        if self.residuals is None:
-            return self
-        return replace(self, residuals=self.residuals.each(lambda residual: residual[rows]))
+        residuals = None if self.residuals is None else self.residuals.each(lambda residual: residual[rows])
+        beside = {
+            name: tuple(Beside(key[rows], value[rows], weight) for key, value, weight in seen)
+            for name, seen in self.beside.items()
+        }
+        return replace(self, residuals=residuals, beside=beside)
 
 
 NO_HOOKS = Hooks()

@@ -88,7 +88,8 @@ def sized(mask_BHW: Tensor, height: int, width: int) -> Tensor:
 
 
 def placed(conditionings: Sequence[Conditioning], x_BCHW: Tensor) -> list[Conditioning]:
-    """Texts on the device of latents, masks and controls at their size too, so that no step has to bring them there.
+    """Texts on the device of latents, masks and controls at their size too, and what pictures give to attention, so
+    that no step has to bring or make it.
 
     What several conditionings share, they share afterwards.
     """
@@ -108,6 +109,7 @@ def placed(conditionings: Sequence[Conditioning], x_BCHW: Tensor) -> list[Condit
             pooled_BD=None if pooled is None else pooled.to(device),
             mask_BHW=None if mask is None else sized(mask, *size).to(device),
             controls=tuple(fit(control) for control in entry.controls),
+            pictures=tuple(picture.ready() for picture in entry.pictures),
         )
 
     return [conditioning.each(place) for conditioning in conditionings]
@@ -144,6 +146,7 @@ def aligned(conditionings: Sequence[Conditioning]) -> list[Conditioning]:
                         sizes=smallest.sizes,
                         reference=smallest.reference,
                         controls=smallest.controls,
+                        pictures=smallest.pictures,
                     )
                     entries.append(text)
         result.append(Conditioning(tuple(entries)))

@@ -27,6 +27,8 @@ MODEL_FOLDERS = (
     "controlnet",
     "embeddings",
     "upscale_models",
+    "clip_vision",
+    "ipadapter",
 )
 WRITTEN_FOLDERS = ("input", "output", "temp", "workflows", "revisions", "drafts", "trash")
 WEIGHTS = (".safetensors", ".sft")

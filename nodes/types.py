@@ -12,6 +12,7 @@ from diffusion.controls import ControlNet
 from diffusion.guides import Guide
 from diffusion.latents import LatentFormat
 from diffusion.model import CLIP, VAE, Model
+from diffusion.picture_prompts import IPAdapter, Vision
 
 __all__ = (
     "CLIP",
@@ -20,6 +21,7 @@ __all__ = (
     "ControlNet",
     "Film",
     "Guide",
+    "IPAdapter",
     "Image",
     "Latent",
     "Mask",
@@ -27,6 +29,7 @@ __all__ = (
     "Noise",
     "Sampler",
     "Sigmas",
+    "Vision",
     "needed",
 )
 

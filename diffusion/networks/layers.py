@@ -29,7 +29,9 @@ def attention(q_BLND: Tensor, k_BSND: Tensor, v_BSND: Tensor) -> Tensor:
 
 
 def attended(hooks: Hooks, site: Site, q_BLND: Tensor, k_BSND: Tensor, v_BSND: Tensor) -> Tensor:
-    """The attention of a site, by the hook where there is one."""
-    if hooks.attend is None:
-        return attention(q_BLND, k_BSND, v_BSND)
-    return hooks.attend(site, q_BLND, k_BSND, v_BSND)
+    """The attention of a site, by the hook where there is one, and what it sees beside."""
+    seen_BLC = attention(q_BLND, k_BSND, v_BSND) if hooks.attend is None else hooks.attend(site, q_BLND, k_BSND, v_BSND)
+    for key_BSC, value_BSC, weight in hooks.beside.get(site.name, ()):
+        heads = (part.unflatten(-1, q_BLND.shape[2:]) for part in (key_BSC, value_BSC))
+        seen_BLC = seen_BLC + weight * attention(q_BLND, *heads)
+    return seen_BLC

@@ -165,6 +165,12 @@ class UNet(nn.Module):
             h = block(torch.cat((h, skip), dim=1), emb_BD, context_BLD, size, hooks)
         return self.out(h)
 
+    def cross_attentions(self) -> dict[str, int]:
+        """Names and widths: those of the way down, of the way up, then of the middle."""
+        ways = (self.input_blocks, self.output_blocks, self.middle_block)
+        found = (m for way in ways for m in way.modules() if isinstance(m, CrossAttention))
+        return {attention.site.name: attention.to_q.out_features for attention in found}
+
 
 def way_down(p: UNetParams) -> tuple[nn.ModuleList, list[int]]:
     """The input blocks, and the channels each of them puts out."""
