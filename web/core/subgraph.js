@@ -43,6 +43,7 @@ export function makeComponent(document, ids, wanted) {
     }),
     level,
   }));
+  const led = retargeted(document, inside, id, border.ports, outs.ports);
   const place = corner([...inside].map((each) => document.places.get(each) ?? { x: 0, y: 0 }));
   return {
     name,
@@ -54,7 +55,7 @@ export function makeComponent(document, ids, wanted) {
       ...readers,
       ...[...inside].map((each) => /** @type {Change} */ ({ kind: "remove", id: each, level })),
       { kind: "add", id, node: { type: instanceType(name), inputs: border.given }, place, level },
-      ...retargeted(document, inside, id, border.ports),
+      ...led,
     ],
   };
 }
@@ -130,17 +131,50 @@ function outputsOf(document, inside) {
   return { ports, ends };
 }
 
-/** What of the workflow's interface leads to nodes that moved into a component leads to a port of its instance. @param {Document} document @param {ReadonlySet<string>} inside @param {string} id @param {InputPort[]} ports  more are added @returns {Change[]} */
-function retargeted(document, inside, id, ports) {
-  if (document.level !== "" || !document.interface.some((port) => inside.has(port.node))) return [];
-  const moved = document.interface.map((port) => {
-    if (!inside.has(port.node)) return port;
-    const known = ports.find((each) => each.node === port.node && each.input === port.input);
-    const name = known?.name ?? freeName(port.input, (each) => ports.some((other) => other.name === each), "_");
-    if (!known) ports.push({ name, node: port.node, input: port.input });
-    return { ...port, node: id, input: name };
+/**
+ * What from outside the sheet leads to nodes that moved into a component leads to ports of its instance.
+ * @param {Document} document
+ * @param {ReadonlySet<string>} inside
+ * @param {string} id
+ * @param {InputPort[]} inputs  of the component; more are added
+ * @param {OutputPort[]} outputs
+ * @returns {Change[]}
+ */
+function retargeted(document, inside, id, inputs, outputs) {
+  const input = (/** @type {InputPort} */ port) => {
+    const known = inputs.find((each) => each.node === port.node && each.input === port.input);
+    const name = known?.name ?? freeName(port.input, (each) => inputs.some((other) => other.name === each), "_");
+    if (!known) inputs.push({ name, node: port.node, input: port.input });
+    return name;
+  };
+  const output = (/** @type {OutputPort} */ port) => {
+    const known = outputs.find((each) => each.node === port.node && each.output === port.output);
+    const name = known?.name ?? freeName(port.output, (each) => outputs.some((other) => other.name === each), "_");
+    if (!known) outputs.push({ name, node: port.node, output: port.output });
+    return name;
+  };
+  return redirected(document, {
+    input: (port) => [inside.has(port.node) ? { ...port, node: id, input: input(port) } : port],
+    output: (port) => [inside.has(port.node) ? { ...port, node: id, output: output(port) } : port],
   });
-  return [{ kind: "interface", ports: moved }];
+}
+
+/**
+ * Lead the interface of the workflow, or the ports of the component on the table, elsewhere.
+ * @param {Document} document
+ * @param {{input: (port: InputPort) => InputPort[], output: (port: OutputPort) => OutputPort[]}} lead
+ * @returns {Change[]}
+ */
+function redirected(document, lead) {
+  const { level } = document;
+  const differs = (/** @type {readonly unknown[]} */ before, /** @type {readonly unknown[]} */ after) => before.length !== after.length || before.some((port, at) => port !== after[at]);
+  const ports = document.components.get(level);
+  if (!ports) {
+    const shown = document.interface.flatMap(lead.input);
+    return differs(document.interface, shown) ? [{ kind: "interface", ports: shown }] : [];
+  }
+  const fresh = { ...ports, inputs: ports.inputs.flatMap(lead.input), outputs: ports.outputs.flatMap(lead.output) };
+  return differs(ports.inputs, fresh.inputs) || differs(ports.outputs, fresh.outputs) ? [{ kind: "component", id: level, ports: fresh, level }] : [];
 }
 
 /**
@@ -187,16 +221,13 @@ export function unpack(document, instance) {
     }),
     level,
   }));
-  const shown = document.interface.some((port) => port.node === instance && level === "")
-    ? [{ kind: /** @type {const} */ ("interface"), ports: document.interface.flatMap((port) => (port.node === instance ? ledInside(ports, port, ids) : [port])) }]
-    : [];
+  const shown = redirected(document, {
+    input: (port) => (port.node === instance ? ports.inputs.filter((each) => each.name === port.input).map((each) => ({ ...port, node: ids.get(each.node) ?? each.node, input: each.input })) : [port]),
+    output: (port) => (port.node === instance ? ports.outputs.filter((each) => each.name === port.output).map((each) => ({ ...port, node: ids.get(each.node) ?? each.node, output: each.output })) : [port]),
+  });
   const gone = countInstances(document, name) === 1 ? dropComponent(document, name) : [];
   return { changes: [...added, ...readers, { kind: "remove", id: instance, level }, ...shown, ...gone], ids: [...ids.values()] };
 }
-
-/** @param {ComponentPorts} ports @param {import("./types.js").InterfacePort} port @param {ReadonlyMap<string, string>} ids */
-const ledInside = (ports, port, ids) =>
-  ports.inputs.filter((each) => each.name === port.input).map((each) => ({ ...port, node: ids.get(each.node) ?? each.node, input: each.input }));
 
 /** @param {Document} document @param {string} name */
 export function countInstances(document, name) {
@@ -224,7 +255,7 @@ export function renamePort(document, name, side, from, wanted) {
   if (!ports || wanted === "" || wanted === from) return [];
   const to = freeName(wanted, (each) => ports[side].some((port) => port.name === each), "_");
   const fresh = { ...ports, [side]: ports[side].map((port) => (port.name === from ? { ...port, name: to } : port)) };
-  return [{ kind: "component", id: name, ports: /** @type {ComponentPorts} */ (fresh), level: name }, ...inInstances(document, name, side, from, to)];
+  return [{ kind: "component", id: name, ports: /** @type {ComponentPorts} */ (fresh), level: name }, ...inInstances(document, name, side, new Map([[from, to]]))];
 }
 
 /** Take ports away from a component and its instances. @param {Document} document @param {string} name @param {Readonly<Record<"inputs" | "outputs", readonly string[]>>} gone @returns {Change[]} */
@@ -232,7 +263,7 @@ export function removePorts(document, name, gone) {
   const ports = document.components.get(name);
   if (!ports || gone.inputs.length + gone.outputs.length === 0) return [];
   const fresh = { ...ports, inputs: ports.inputs.filter((port) => !gone.inputs.includes(port.name)), outputs: ports.outputs.filter((port) => !gone.outputs.includes(port.name)) };
-  const ends = /** @type {const} */ (["inputs", "outputs"]).flatMap((side) => gone[side].flatMap((port) => inInstances(document, name, side, port, null)));
+  const ends = /** @type {const} */ (["inputs", "outputs"]).flatMap((side) => inInstances(document, name, side, new Map(gone[side].map((port) => [port, null]))));
   return [{ kind: "component", id: name, ports: fresh, level: name }, ...ends];
 }
 
@@ -247,28 +278,65 @@ export function addPort(document, name, side, node, inner) {
   return [{ kind: "component", id: name, ports: /** @type {ComponentPorts} */ ({ ...ports, [side]: [...ports[side], port] }), level: name }];
 }
 
-/** Carry the new name of a port, or its end, to the instances. @param {Document} document @param {string} name @param {"inputs" | "outputs"} side @param {string} from @param {string | null} to @returns {Change[]} */
-function inInstances(document, name, side, from, to) {
+/**
+ * Carry new names of ports, or their end (null), to the instances.
+ * @param {Document} document
+ * @param {string} name  of the component
+ * @param {"inputs" | "outputs"} side
+ * @param {ReadonlyMap<string, string | null>} renamed
+ * @returns {Change[]}
+ */
+function inInstances(document, name, side, renamed) {
+  if (renamed.size === 0) return [];
   /** @type {Change[]} */
   const changes = [];
   for (const level of ["", ...document.components.keys()]) {
     const sheet = document.sheet(level);
     for (const [id, node] of sheet.nodes) {
       if (node.type !== instanceType(name)) continue;
-      if (side === "inputs" && Object.hasOwn(node.inputs, from)) {
+      for (const [from, to] of side === "inputs" ? renamed : []) {
+        if (!Object.hasOwn(node.inputs, from)) continue;
         changes.push({ kind: "input", id, name: from, value: undefined, level });
         if (to !== null) changes.push({ kind: "input", id, name: to, value: node.inputs[from], level });
       }
       for (const end of side === "outputs" ? sheet.readers(id) : []) {
-        const value = relinked(sheet.input(end.id, end.name), (link) => (link.node !== id || link.output !== from ? link : to === null ? null : { node: id, output: to }));
+        const value = relinked(sheet.input(end.id, end.name), (link) => {
+          const to = link.node === id ? renamed.get(link.output) : undefined;
+          return to === undefined ? link : to === null ? null : { node: id, output: to };
+        });
         changes.push({ kind: "input", id: end.id, name: end.name, value, level });
       }
     }
   }
-  const led = side === "inputs" ? document.interface.filter((port) => port.input === from && document.sheet("").nodes.get(port.node)?.type === instanceType(name)) : [];
-  if (led.length === 0) return changes;
-  const shown = document.interface.flatMap((port) => (!led.includes(port) ? [port] : to === null ? [] : [{ ...port, input: to }]));
-  return [...changes, { kind: "interface", ports: shown }];
+  return [...changes, ...portsFollow(document, name, side, renamed)];
+}
+
+/**
+ * Parameters of the workflow, and ports of other components, that lead to ports of instances follow them.
+ * @param {Document} document
+ * @param {string} name
+ * @param {"inputs" | "outputs"} side
+ * @param {ReadonlyMap<string, string | null>} renamed
+ * @returns {Change[]}
+ */
+function portsFollow(document, name, side, renamed) {
+  const field = side === "inputs" ? "input" : "output";
+  const follow = (/** @type {string} */ level, /** @type {readonly any[]} */ ports) => {
+    const led = ports.map((port) => {
+      const to = document.sheet(level).nodes.get(port.node)?.type === instanceType(name) ? renamed.get(port[field]) : undefined;
+      return to === undefined ? port : to === null ? null : { ...port, [field]: to };
+    });
+    return led.some((port, at) => port !== ports[at]) ? led.filter((port) => port !== null) : null;
+  };
+  const shown = side === "inputs" ? follow("", document.interface) : null;
+  const outer = [...document.components].flatMap(([other, ports]) => {
+    const led = follow(other, ports[side]);
+    if (!led) return [];
+    const left = new Set(led.map((port) => port.name));
+    const gone = new Map(ports[side].filter((port) => !left.has(port.name)).map((port) => [port.name, null]));
+    return [/** @type {Change} */ ({ kind: "component", id: other, ports: { ...ports, [side]: led }, level: other }), ...inInstances(document, other, side, gone)];
+  });
+  return [...(shown ? [/** @type {Change} */ ({ kind: "interface", ports: shown })] : []), ...outer];
 }
 
 /** Give a component another name everywhere. @param {Document} document @param {string} from @param {string} wanted @returns {Change[]} */
