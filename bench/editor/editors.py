@@ -14,6 +14,7 @@ from bench.editor.graph import Graph
 
 HERE = Path(__file__).parent
 LIBRARIES = HERE / "node_modules"
+START_MS = 1500
 SIZE = ViewportSize(width=1600, height=900)
 JSX = """window.jsxRuntime = {
     Fragment: React.Fragment,
@@ -74,7 +75,9 @@ def opened(browser: Browser, name: str, url: str) -> Iterator[Subject]:
     page = context.new_page()
     if name == "weft":
         page.goto(f"{url}?bench=1")
-        page.wait_for_function("window.__bench")
+        while not page.evaluate("'__bench' in window && document.title !== ''"):
+            page.wait_for_timeout(50)
+        page.wait_for_timeout(START_MS)
     else:
         page.set_content("<!doctype html><title>reference</title><body></body>")
         if name in STYLES:

@@ -44,7 +44,7 @@ function line(brush, box, value, end = 0) {
   field(brush, box);
   const { ctx, ink, theme } = brush;
   ctx.fillStyle = theme.text;
-  ctx.font = ink.font(SIZE);
+  ink.use(ctx, SIZE);
   ink.line(ctx, value, box.x + 9, box.y + box.h / 2, box.w - 18 - end);
 }
 
@@ -55,7 +55,7 @@ function text(brush) {
   if (box.h <= WIDGET_ROW) return line(brush, box, words);
   field(brush, box);
   ctx.fillStyle = words === "" ? theme.muted : theme.text;
-  ctx.font = ink.font(SIZE);
+  ink.use(ctx, SIZE);
   ctx.save();
   ctx.beginPath();
   ctx.rect(box.x, box.y + 1, box.w, box.h - 2);
@@ -130,7 +130,7 @@ function file(brush) {
   const name = typeof value === "string" && value !== "" ? value : null;
   field(brush, { ...box, h: box.h - FILE_LINE });
   ctx.fillStyle = theme.muted;
-  ctx.font = ink.font(SIZE);
+  ink.use(ctx, SIZE);
   if (name === null) {
     ctx.textAlign = "center";
     ink.line(ctx, t("widget.dropHere"), box.x + box.w / 2, box.y + (box.h - FILE_LINE) / 2, box.w - 16);

@@ -1,31 +1,46 @@
 /** Text as the browser would set it: cut to a width, broken into lines, on the same baseline as in a DOM box. Results are kept. */
 
 /** @typedef {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} Ctx */
+/** @typedef {{name: string, drop: number | null, lines: Map<string, string>, blocks: Map<string, readonly string[]>, widths: Map<string, number>}} Font  drop: from the middle of a line to its baseline */
 
 const FAMILY = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif';
-const KEPT = 8000;
+/** Fonts, and texts of one font, that are kept at most. */
+const FONTS = 64;
+const KEPT = 4000;
 /** A text longer than this is cut before it is measured: no line is so wide. */
 const LONGEST = 400;
 /** Where a line may break: after blanks and hyphens, and beside characters that stand for themselves. */
 const BREAKS = /[^\S\n]+|[^\s\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef-]+-?|[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]|-/gu;
 
 export class Ink {
-  /** @type {Map<string, any>} */
-  #kept = new Map();
+  /** @type {Map<string, Font>} */
+  #fonts = new Map();
+  #font = /** @type {Font} */ ({ name: "", drop: null, lines: new Map(), blocks: new Map(), widths: new Map() });
 
-  /** @param {number} size in world units @param {number} weight @param {string} style */
-  font(size, weight = 400, style = "") {
-    return `${style} ${weight} ${size}px ${FAMILY}`;
+  /** Write in a font from now on. @param {Ctx} ctx @param {number} size in world units @param {number} weight @param {string} style */
+  use(ctx, size, weight = 400, style = "") {
+    const name = `${style} ${weight} ${size}px ${FAMILY}`;
+    let font = this.#fonts.get(name);
+    if (!font) {
+      if (this.#fonts.size >= FONTS) this.#fonts.clear();
+      font = { name, drop: null, lines: new Map(), blocks: new Map(), widths: new Map() };
+      this.#fonts.set(name, font);
+    }
+    this.#font = font;
+    ctx.font = name;
   }
 
   /**
    * Write one line, its middle at `y`, cut with an ellipsis where it is too long.
-   * @param {Ctx} ctx  with font, fillStyle and textAlign set
-   * @param {string} text @param {number} x @param {number} y @param {number} width
+   * @param {Ctx} ctx @param {string} text @param {number} x @param {number} y @param {number} width
    */
   line(ctx, text, x, y, width) {
     if (width <= 0 || text === "") return;
-    ctx.fillText(this.#keep(`${ctx.font}\0${width.toFixed(1)}\0${text}`, () => cut(ctx, text, width)), x, y + this.#drop(ctx));
+    const { lines } = this.#font;
+    const key = `${Math.round(width)}\0${text}`;
+    let shown = lines.get(key);
+    if (shown === undefined) keep(lines, key, (shown = cut(ctx, text, width)));
+    ctx.fillText(shown, x, y + this.#drop(ctx));
   }
 
   /**
@@ -34,33 +49,36 @@ export class Ink {
    */
   block(ctx, text, x, y, width, height, leading) {
     const rows = Math.ceil(height / leading);
-    const lines = this.#keep(`${ctx.font}\0${width.toFixed(1)}\0${rows}\0${text}`, () => wrap(ctx, text, width, rows));
+    const { blocks } = this.#font;
+    const key = `${Math.round(width)}\0${rows}\0${text}`;
+    let lines = blocks.get(key);
+    if (lines === undefined) keep(blocks, key, (lines = wrap(ctx, text, width, rows)));
     const drop = this.#drop(ctx);
     for (const [index, line] of lines.entries()) ctx.fillText(line, x, y + (index + 0.5) * leading + drop);
   }
 
   /** Width of a text. @param {Ctx} ctx @param {string} text @returns {number} */
   width(ctx, text) {
-    return this.#keep(`${ctx.font}\0width\0${text}`, () => ctx.measureText(text).width);
+    const { widths } = this.#font;
+    let width = widths.get(text);
+    if (width === undefined) keep(widths, text, (width = ctx.measureText(text).width));
+    return width;
   }
 
-  /** From the middle of a line down to its baseline. @param {Ctx} ctx @returns {number} */
+  /** @param {Ctx} ctx */
   #drop(ctx) {
-    return this.#keep(ctx.font, () => {
+    if (this.#font.drop === null) {
       const { fontBoundingBoxAscent: up, fontBoundingBoxDescent: down } = ctx.measureText("x");
-      return (Math.round(up) - Math.round(down)) / 2;
-    });
+      this.#font.drop = (Math.round(up) - Math.round(down)) / 2;
+    }
+    return this.#font.drop;
   }
+}
 
-  /** @template T @param {string} key @param {() => T} make @returns {T} */
-  #keep(key, make) {
-    const known = this.#kept.get(key);
-    if (known !== undefined) return known;
-    if (this.#kept.size >= KEPT) this.#kept.clear();
-    const made = make();
-    this.#kept.set(key, made);
-    return made;
-  }
+/** @template T @param {Map<string, T>} map @param {string} key @param {T} value */
+function keep(map, key, value) {
+  if (map.size >= KEPT) map.clear();
+  map.set(key, value);
 }
 
 /** A text cut to a width, by halving. @param {Ctx} ctx @param {string} text @param {number} width */

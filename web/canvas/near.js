@@ -63,14 +63,14 @@ function paintHead({ ctx, ink, theme, run, problems }, id, box, title) {
   const middle = box.y + HEADER / 2;
   let room = box.w - 26;
   if (badge !== "") {
-    ctx.font = ink.font(SMALL);
+    ink.use(ctx, SMALL);
     ctx.fillStyle = theme.muted;
     ctx.textAlign = "right";
     ink.line(ctx, badge, box.x + box.w - 13, middle, box.w / 2);
     ctx.textAlign = "left";
     room -= ink.width(ctx, badge) + 8;
   }
-  ctx.font = ink.font(SIZE, 600);
+  ink.use(ctx, SIZE, 600);
   ctx.fillStyle = theme.text;
   ink.line(ctx, title, box.x + 13, middle, room);
 }
@@ -87,7 +87,7 @@ function paintRow(scenery, id, box, row, read) {
     const tall = row.kind === "widget" && row.h > WIDGET_ROW;
     const label = input.name.replaceAll("_", " ");
     const room = row.kind === "widget" ? LABEL - 20 : (output ? box.w / 2 : box.w) - 24;
-    ctx.font = ink.font(SIZE);
+    ink.use(ctx, SIZE);
     ctx.fillStyle = theme.muted;
     if (!tall) ink.line(ctx, label, box.x + 12, middle, room);
     if (row.kind === "linked") paintSource(scenery, value, box.x + 20 + ink.width(ctx, label), middle, box.w - 32 - ink.width(ctx, label));
@@ -95,7 +95,7 @@ function paintRow(scenery, id, box, row, read) {
     if (row.kind !== "widget" || linked || !isPlain(input.type)) paintPort(scenery, input, box.x, middle, linked);
   }
   if (output) {
-    ctx.font = ink.font(SIZE);
+    ink.use(ctx, SIZE);
     ctx.fillStyle = theme.muted;
     ctx.textAlign = "right";
     ink.line(ctx, output.name.replaceAll("_", " "), box.x + box.w - 12, middle, box.w - 24);
@@ -107,7 +107,7 @@ function paintRow(scenery, id, box, row, read) {
 /** What a linked widget gets its value from. @param {Scenery} scenery @param {unknown} value @param {number} x @param {number} y @param {number} room */
 function paintSource({ ctx, ink, editor }, value, x, y, room) {
   const titles = linksOf(value).map((link) => (editor.document.nodes.has(link.node) ? titleOf(editor, link.node) : link.node));
-  ctx.font = ink.font(SMALL, 400, "italic");
+  ink.use(ctx, SMALL, 400, "italic");
   ink.line(ctx, t("node.linked", { title: titles.join(", ") }), x, y, room);
 }
 
@@ -138,7 +138,7 @@ function paintStatus({ ctx, ink, theme, editor, run, problems }, id, box) {
     ctx.fill();
     ctx.stroke();
   }
-  ctx.font = ink.font(SMALL);
+  ink.use(ctx, SMALL);
   ctx.fillStyle = problem ? theme.text : theme.muted;
   ink.line(ctx, text, box.x + (problem ? 32 : 5), top + (problem ? STATUS / 2 : 9), box.w - (problem ? 40 : 10));
 }

@@ -141,7 +141,7 @@ export function drawWorking(sheet, working) {
     ctx.fillStyle = theme.accent;
     ctx.fillRect(box.x, top, box.w * part, thick);
     if (scale < DETAIL) continue;
-    ctx.font = ink.font(12);
+    ink.use(ctx, 12);
     ctx.textAlign = "right";
     ink.line(ctx, statusText(run), box.x + box.w - 13, box.y + HEADER / 2, box.w / 2);
     ctx.textAlign = "left";

@@ -98,7 +98,7 @@ function paintFrames({ ctx, ink, theme, scale, editor }, area) {
     ctx.globalAlpha = 1;
     const size = Math.min(Math.max(14, 13 / scale), h / 3);
     ctx.fillStyle = theme.text;
-    ctx.font = ink.font(size, 600);
+    ink.use(ctx, size, 600);
     ink.line(ctx, title, x + Math.min(12, size), y + Math.max(HEADER / 2, size * 0.8), w - 2 * Math.min(12, size));
   }
 }
@@ -181,7 +181,7 @@ function paintFarTitle({ ctx, ink, scale, theme, editor }, id, box, inset) {
   if (size * scale < 5) return;
   ctx.fillStyle = theme.text;
   ctx.globalAlpha = isOff(editor, id) ? 0.6 : 1;
-  ctx.font = ink.font(size, 600);
+  ink.use(ctx, size, 600);
   const rows = Math.max(1, Math.min(2, Math.floor(box.h / (size * 1.2))));
   const room = box.w - 2 * inset - 12;
   const title = titleOf(editor, id);

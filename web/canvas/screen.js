@@ -1,6 +1,6 @@
 /** The two canvases of the view: the painted world, copied from its tiles, and over the DOM what moves or changes by itself. */
 
-import { halfOctave, snapped } from "../core/camera.js";
+import { octave, snapped } from "../core/camera.js";
 import { h } from "../dom.js";
 import { Ink } from "./ink.js";
 import { Lift } from "./lift.js";
@@ -129,8 +129,9 @@ export class Screen {
     if (this.stale) {
       this.stale = false;
       this.#baseContext.setTransform(1, 0, 0, 1, 0, 0);
-      complete = this.#world.draw(this.#baseContext, exact, screen, zooming ? halfOctave(camera.scale) : camera.scale, until, theme.canvas);
-      this.#world.trim(SCREENS * this.pixels - (this.#lift?.tiles.pixels ?? 0));
+      const level = zooming ? octave(camera.scale) : camera.scale;
+      const room = SCREENS * this.pixels - (this.#lift?.tiles.pixels ?? 0);
+      complete = this.#world.draw(this.#baseContext, exact, screen, { level, until, room, ground: theme.canvas });
       if (complete && this.#lift?.landing) this.#lift = null;
     }
     return this.#drawOver({ ratio: this.ratio, camera: exact, theme, ink: this.#ink, links: this.links, ctx: this.#overContext }, until, gesture) && complete;
@@ -148,7 +149,8 @@ export class Screen {
     const chosen = selectedWire.peek();
     const wires = [...new Set([hovered, chosen])].flatMap((key) => (key === null ? [] : (scene.wire(key) ?? [])));
     const working = this.#watch.working(mounted, lift?.ids ?? NONE);
-    const wanted = lift || overlay.link || overlay.box || overlay.lasso || wires.length > 0 || working.length > 0;
+    const { note: _, ...shown } = overlay;
+    const wanted = lift || wires.length > 0 || working.length > 0 || Object.values(shown).some((each) => each !== undefined);
     this.over.toggleAttribute("hidden", !wanted);
     if (!wanted) return true;
     const { ctx, camera } = sheet;
@@ -167,9 +169,7 @@ export class Screen {
     const { x, y, scale } = sheet.camera;
     const moved = snapped({ x: x + offset.x * scale, y: y + offset.y * scale, scale }, this.ratio);
     sheet.ctx.setTransform(1, 0, 0, 1, 0, 0);
-    const complete = tiles.draw(sheet.ctx, moved, { ...this.#size, ratio: this.ratio }, scale, until, null);
-    tiles.trim(this.pixels);
-    return complete;
+    return tiles.draw(sheet.ctx, moved, { ...this.#size, ratio: this.ratio }, { level: scale, until, room: this.pixels, ground: null });
   }
 
   /** @param {OffscreenCanvasRenderingContext2D} ctx @param {number} scale @returns {Scenery} */

@@ -64,56 +64,48 @@ export class Tiles {
   }
 
   /**
-   * Copy what is in view onto a canvas, painting what is missing at `level` while there is time.
+   * Copy what is in view onto a canvas, painting what is missing while there is time.
    * @param {CanvasRenderingContext2D} ctx  in device pixels
    * @param {Camera} camera  on whole device pixels
    * @param {Screen} screen
-   * @param {number} level  the scale to paint at
-   * @param {number} until  a time of performance.now()
-   * @param {string | null} ground  what to show where nothing is painted
+   * @param {{level: number, until: number, room: number, ground: string | null}} terms  the scale to paint at; when to stop,
+   *   as performance.now() tells it; pixels all tiles may take; what to show where nothing is painted
    * @returns {boolean} whether all of it is there and as it should be
    */
-  draw(ctx, camera, screen, level, until, ground) {
+  draw(ctx, camera, screen, { level, until, room, ground }) {
     this.#frame += 1;
     this.#take(screen.ratio);
     const wanted = this.#inView(camera, screen, level, 0);
+    const old = this.#levels.get(level);
+    for (const [column, row] of wanted) {
+      const tile = old?.get(column * COLUMNS + row);
+      if (tile) tile.used = this.#frame;
+    }
     let complete = true;
-    for (const [column, row] of wanted) complete = this.#ready(level, column, row, until) && complete;
+    for (const [column, row] of wanted) {
+      if (this.#isReady(level, column, row)) continue;
+      complete = complete && performance.now() < until;
+      if (complete) this.#paintTile(level, column, row, room);
+    }
     if (!complete && ground !== null) {
       ctx.fillStyle = ground;
       ctx.fillRect(0, 0, screen.w * screen.ratio, screen.h * screen.ratio);
     }
     if (!complete) this.#underlay(ctx, camera, screen, level);
     this.#copy(ctx, camera, screen, level, wanted);
+    this.#trim(room);
     return complete;
   }
 
   /** Paint a tile just out of view. @param {Camera} camera @param {Screen} screen @param {number} room pixels all tiles may take @returns {boolean} whether there may be more */
   prefetch(camera, screen, room) {
-    const each = (SIDE * this.#ratio) ** 2;
     for (const [column, row] of this.#inView(camera, screen, camera.scale, 1)) {
-      const known = this.#levels.get(camera.scale)?.get(column * COLUMNS + row);
-      if (known?.fresh && !known.dirty) continue;
-      if (!known && this.pixels + each > room) return false;
-      this.#ready(camera.scale, column, row, Infinity);
+      if (this.#isReady(camera.scale, column, row)) continue;
+      if (this.pixels + (SIDE * this.#ratio) ** 2 > room && !this.#oldest()) return false;
+      this.#paintTile(camera.scale, column, row, room);
       return true;
     }
     return false;
-  }
-
-  /** Let go of tiles out of view until the rest takes no more than that many pixels. @param {number} room */
-  trim(room) {
-    const each = (SIDE * this.#ratio) ** 2;
-    let excess = Math.ceil((this.pixels - room) / each);
-    excess -= this.#spare.splice(0, Math.max(0, excess)).length;
-    if (excess <= 0) return;
-    const idle = [...this.#levels.values()].flatMap((level) => [...level.values()]).filter((tile) => tile.used < this.#frame);
-    idle.sort((a, b) => a.used - b.used);
-    for (const tile of idle.slice(0, excess)) {
-      const level = /** @type {Map<number, Tile>} */ (this.#levels.get(tile.scale));
-      level.delete(tile.column * COLUMNS + tile.row);
-      if (level.size === 0) this.#levels.delete(tile.scale);
-    }
   }
 
   /** @param {number} ratio */
@@ -137,30 +129,57 @@ export class Tiles {
     return places.sort((a, b) => far(a) - far(b));
   }
 
-  /** Have a tile painted if there is time. @param {number} scale @param {number} column @param {number} row @param {number} until @returns {boolean} whether it is as it should be */
-  #ready(scale, column, row, until) {
-    const level = this.#levels.get(scale) ?? new Map();
-    this.#levels.set(scale, level);
-    const number = column * COLUMNS + row;
-    /** @type {Tile | undefined} */
-    let tile = level.get(number);
-    if (tile) tile.used = this.#frame;
-    if (tile?.fresh && !tile.dirty) return true;
-    if (performance.now() >= until) return false;
-    if (!tile) {
-      tile = this.#blank(scale, column, row);
-      level.set(number, tile);
-    }
-    this.#repaint(tile);
-    return true;
+  /** @param {number} scale @param {number} column @param {number} row */
+  #isReady(scale, column, row) {
+    const tile = this.#levels.get(scale)?.get(column * COLUMNS + row);
+    return tile !== undefined && tile.fresh && !tile.dirty;
   }
 
-  /** @param {number} scale @param {number} column @param {number} row @returns {Tile} */
-  #blank(scale, column, row) {
+  /** Have a tile painted. @param {number} scale @param {number} column @param {number} row @param {number} room */
+  #paintTile(scale, column, row, room) {
+    const number = column * COLUMNS + row;
+    const tile = this.#levels.get(scale)?.get(number) ?? this.#blank(scale, column, row, room);
+    tile.used = this.#frame;
+    const level = this.#levels.get(scale) ?? new Map();
+    this.#levels.set(scale, level.set(number, tile));
+    this.#repaint(tile);
+  }
+
+  /** A tile to paint on: while there is room a fresh one, else that which was out of view for longest. @param {number} scale @param {number} column @param {number} row @param {number} room @returns {Tile} */
+  #blank(scale, column, row, room) {
     const side = Math.round(SIDE * this.#ratio);
+    const old = this.#spare.length === 0 && this.pixels + side ** 2 > room ? this.#oldest() : null;
+    if (old) this.#drop(old);
     const canvas = this.#spare.pop() ?? new OffscreenCanvas(side, side);
     const ctx = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: !this.#opaque }));
     return { canvas, ctx, column, row, scale, dirty: null, fresh: false, used: this.#frame };
+  }
+
+  /** The tile that was out of view for longest; null when all are in view. */
+  #oldest() {
+    /** @type {Tile | null} */
+    let oldest = null;
+    for (const level of this.#levels.values()) {
+      for (const tile of level.values()) if (tile.used < this.#frame && (!oldest || tile.used < oldest.used)) oldest = tile;
+    }
+    return oldest;
+  }
+
+  /** @param {number} room  pixels all tiles may take */
+  #trim(room) {
+    while (this.pixels > room) {
+      const old = this.#spare.length === 0 ? this.#oldest() : null;
+      if (old) this.#drop(old);
+      if (!this.#spare.pop()) return;
+    }
+  }
+
+  /** Let go of a tile; its canvas is for the next one. @param {Tile} tile */
+  #drop(tile) {
+    const level = /** @type {Map<number, Tile>} */ (this.#levels.get(tile.scale));
+    level.delete(tile.column * COLUMNS + tile.row);
+    if (level.size === 0) this.#levels.delete(tile.scale);
+    this.#spare.push(tile.canvas);
   }
 
   /** Paint a tile, or what changed of it. @param {Tile} tile */

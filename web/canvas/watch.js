@@ -81,16 +81,13 @@ export class Watch {
   /** @param {ReadonlyMap<string, NodeRun>} runs @param {Set<string>} changed */
   #noteRuns(runs, changed) {
     this.#working = new Map();
-    const prefix = this.#editor.runId("");
-    for (const [full, run] of runs) {
-      if (!full.startsWith(prefix)) continue;
-      const id = full.slice(prefix.length);
+    for (const [id, run] of runs) {
       if (run.state === "running" && this.#editor.document.nodes.has(id)) this.#working.set(id, run);
-      const before = this.#runs.get(full);
+      const before = this.#runs.get(id);
       // Progress is drawn over the world; only another state paints it anew.
-      if (run !== before && !(run.state === "running" && before?.state === "running")) changed.add(id);
+      if (!looksAlike(run, before)) changed.add(id);
     }
-    for (const full of this.#runs.keys()) if (!runs.has(full) && full.startsWith(prefix)) changed.add(full.slice(prefix.length));
+    for (const id of this.#runs.keys()) if (!runs.has(id)) changed.add(id);
   }
 
   /** @param {Run["outputs"]} outputs */
@@ -117,6 +114,10 @@ export class Watch {
     this.#damage(all.length > MANY ? [everything(all)] : all);
   }
 }
+
+/** Whether two runs of a node are painted alike: how far one is, is not painted. @param {NodeRun} a @param {NodeRun | undefined} b */
+const looksAlike = (a, b) =>
+  a === b || (a.state === b?.state && a.reason === b.reason && a.ms === b.ms && a.next === b.next);
 
 /** What a node paints, of its box and under it. @param {Box} box @returns {Box} */
 const reach = (box) => ({ ...box, h: box.h + UNDER + box.w });

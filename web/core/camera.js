@@ -21,7 +21,10 @@ export const toScreen = (camera, world) => ({
 /** The camera moved by less than a device pixel so that bitmaps lie on whole ones. @param {Camera} camera @param {number} ratio device pixels a CSS pixel @returns {Camera} */
 export const snapped = ({ x, y, scale }, ratio) => ({ x: Math.round(x * ratio) / ratio, y: Math.round(y * ratio) / ratio, scale });
 
-/** The half octave a scale is nearest to: what is painted while zooming is painted at these. @param {number} scale */
+/** The octave a scale is nearest to: what is painted while zooming is painted at these. @param {number} scale */
+export const octave = (scale) => 2 ** Math.round(Math.log2(scale));
+
+/** The half octave a scale is nearest to. @param {number} scale */
 export const halfOctave = (scale) => 2 ** (Math.round(2 * Math.log2(scale)) / 2);
 
 /** The part of the world on a screen of that size. @param {Camera} camera @param {{w: number, h: number}} size @returns {Box} */
