@@ -78,7 +78,7 @@ def file_store(options: argparse.Namespace, data: Path, output: Path | None = No
     from jobs.hashes import Hashes
 
     roots = [*folders("--models", options.models), HERE / "models", HERE / "models" / "demo", output or data / "output"]
-    fixed = {"web": HERE / "web", "templates": HERE / "web" / "templates"}
+    fixed = {"web": HERE / "web", "templates": HERE / "web" / "templates", "tour": HERE / "docs" / "workflows"}
     return FileStore(roots, data, Hashes(data / "hashes.db"), fixed, output, read_header)
 
 

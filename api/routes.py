@@ -289,7 +289,7 @@ ROUTES: tuple[Route, ...] = (
         f"{API}/templates",
         templates.list_templates,
         "Workflows to start from",
-        {200: json_answer("Their names", "TemplateList")},
+        {200: json_answer("What there is", "TemplateList")},
     ),
     Route(
         "GET",
@@ -297,6 +297,13 @@ ROUTES: tuple[Route, ...] = (
         templates.get,
         "One workflow to start from",
         {200: json_answer("The document", "Workflow")},
+    ),
+    Route(
+        "GET",
+        f"{API}/templates/{{name}}/picture",
+        templates.picture,
+        "A picture it made",
+        {200: Answer("WebP", "image/webp")},
     ),
     Route(
         "POST",

@@ -183,7 +183,9 @@ SCHEMAS: Mapping[str, Schema] = {
     "RevisionList": record({"revisions": list_of(record({"revision": TEXT, "saved": COUNT, "label": MAYBE}))}),
     "RevisionLabel": record({"label": MAYBE}, {"revision": TEXT}),
     "Trash": record({"workflows": list_of(record({"id": TEXT, "name": TEXT, "deleted": COUNT}))}),
-    "TemplateList": record({"templates": list_of(TEXT)}),
+    "TemplateList": record(
+        {"templates": list_of(record({"name": TEXT, "picture": {"type": "boolean"}, "needs": list_of(TEXT)}))}
+    ),
     "ModelList": map_of(list_of(TEXT)),
     "StoredFile": record(
         {"name": TEXT, "url": TEXT, "media_type": TEXT, "width": COUNT, "height": COUNT, "size": COUNT}

@@ -1,32 +1,92 @@
-"""Workflows to start from, which come with the page."""
+"""Workflows to start from, which come with Weft: the page's own and the tour, with a picture each made."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Iterator, Set
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from api.problems import Refused
 from api.services import Services
-from jobs.files import BadName, NoSuchFile
+from jobs.files import WEIGHTS, BadName, FileStore, NoSuchFile
 
-FOLDER = "templates"
+FOLDERS = ("templates", "tour")
+"""Where they are; of two with one name the first counts."""
 SUFFIX = ".json"
+PICTURE = ".webp"
+DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class Template:
+    """`needs` are the weights it names that are not there; without any it runs at once."""
+
+    name: str
+    picture: bool
+    needs: list[str]
 
 
 async def list_templates(_request: web.Request, services: Services) -> web.StreamResponse:
-    """The names of the templates."""
-    names = await asyncio.to_thread(services.files.names, FOLDER)
-    return web.json_response({"templates": [name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX)]})
+    """The templates, whether each has a picture, and what it needs that is not there."""
+    found = await asyncio.to_thread(_list, services.files)
+    return web.json_response({"templates": [asdict(each) for each in found]})
 
 
 async def get(request: web.Request, services: Services) -> web.StreamResponse:
     """One template."""
-    name = request.match_info["name"]
-    try:
-        content = await asyncio.to_thread(services.files.read, FOLDER, name + SUFFIX)
-    except (BadName, NoSuchFile) as error:
-        raise Refused(
-            404, "unknown_template", f"There is no template {name!r:.100}.", hint="GET /api/v1/templates"
-        ) from error
+    content = await _read(request, services, SUFFIX)
     return web.Response(body=content, content_type="application/json")
+
+
+async def picture(request: web.Request, services: Services) -> web.StreamResponse:
+    """A small picture it made."""
+    content = await _read(request, services, PICTURE)
+    return web.Response(
+        body=content, content_type="image/webp", headers={hdrs.CACHE_CONTROL: f"private, max-age={DAY_S}"}
+    )
+
+
+async def _read(request: web.Request, services: Services, suffix: str) -> bytes:
+    name = request.match_info["name"]
+    for folder in FOLDERS:
+        try:
+            return await asyncio.to_thread(services.files.read, folder, name + suffix)
+        except (BadName, NoSuchFile):
+            continue
+    raise Refused(404, "unknown_template", f"There is no template {name!r:.100}.", hint="GET /api/v1/templates")
+
+
+def _list(files: FileStore) -> list[Template]:
+    names = {folder: files.names(folder) for folder in FOLDERS}
+    there = {name for found in files.models().values() for name in found}
+    pictures = {name for found in names.values() for name in found if name.endswith(PICTURE)}
+    listed = dict[str, Template]()
+    for folder in FOLDERS:
+        for name in (each.removesuffix(SUFFIX) for each in names[folder] if each.endswith(SUFFIX)):
+            if name not in listed:
+                needs = _needs(json.loads(files.read(folder, name + SUFFIX)), there)
+                listed[name] = Template(name, name + PICTURE in pictures, needs)
+    return sorted(
+        listed.values(), key=lambda template: (len(template.needs) > 0, template.name != "default", template.name)
+    )
+
+
+def _needs(document: Any, there: Set[str]) -> list[str]:
+    named = {text for text in _texts(document["nodes"]) if PurePosixPath(text).suffix in WEIGHTS}
+    return sorted(named - there)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in cast("dict[str, object]", value).values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in cast("list[object]", value):
+            yield from _texts(each)

@@ -51,8 +51,11 @@ export const nodes = () => get("/nodes");
 /** @type {() => Promise<Record<string, string[]>>} */
 export const models = () => get("/models");
 
-/** @type {() => Promise<string[]>} */
+/** `needs`: weights that are not there. @type {() => Promise<{name: string, picture: boolean, needs: string[]}[]>} */
 export const templates = async () => (await get("/templates")).templates;
+
+/** @param {string} name */
+export const templatePicture = (name) => `${ROOT}/templates/${encodeURIComponent(name)}/picture`;
 
 /** @param {string} name @returns {Promise<unknown>} */
 export const template = (name) => get(`/templates/${encodeURIComponent(name)}`);

@@ -92,6 +92,15 @@ def test_a_workflow_that_is_not_there_is_404(world: World) -> None:
 
 
 def test_templates_are_listed_and_read(world: World) -> None:
-    assert world.ask("GET", f"{API}/templates").json == {"templates": ["default"]}
+    (world.folder / "page" / "tour").mkdir()
+    needy = {"version": 1, "nodes": {"1": {"type": "test.Weights", "inputs": {"checkpoint": "none.safetensors"}}}}
+    (world.folder / "page" / "tour" / "a.json").write_text(json.dumps(needy))
+    assert world.ask("GET", f"{API}/templates").json["templates"] == [
+        {"name": "default", "picture": True, "needs": []},
+        {"name": "a", "picture": False, "needs": ["none.safetensors"]},
+    ]
+    assert world.ask("GET", f"{API}/templates/a").json == needy
+    assert world.ask("GET", f"{API}/templates/default/picture").body == b"a picture"
+    assert world.ask("GET", f"{API}/templates/a/picture").status == 404
     assert world.ask("GET", f"{API}/templates/default").json == workflow("a red apple")
     assert world.ask("GET", f"{API}/templates/none").status == 404

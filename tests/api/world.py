@@ -204,8 +204,9 @@ class World:
         (page / "main.js").write_text("export const answer = 42;\n" * 100)
         (page / "secret.py").write_text("no file of the page")
         (page / "templates" / "default.json").write_text(json.dumps(workflow("a red apple")))
+        (page / "templates" / "default.webp").write_bytes(b"a picture")
         hashes = Hashes(self.folder / "hashes.sqlite")
-        fixed = {"web": page, "templates": page / "templates"}
+        fixed = {"web": page, "templates": page / "templates", "tour": page / "tour"}
         models, data = self.folder / "models", self.folder / "data"
         self.files = FileStore([models], data, hashes, fixed, check_weights=read_header)
         catalogue = Catalogue(self.folder / "catalogue.json", [], self.files)

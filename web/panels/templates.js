@@ -10,13 +10,14 @@ import { openDialog } from "./dialog.js";
 /** @param {Parts} parts */
 export async function openTemplates({ workspace, notify }) {
   try {
-    const names = await api.templates();
+    const templates = await api.templates();
     const filter = h("input", { class: "field", type: "search", "aria-label": t("templates.find"), placeholder: t("templates.find") });
     const grid = h("ul", { class: "template-grid" });
     const dialog = openDialog(t("open.templates"), "wide", filter, grid);
-    const cards = names.map((name) => {
+    const cards = templates.map(({ name, picture, needs }) => {
       const [title, about] = [templateTitle(name), named(`template.${name}.about`, "")];
-      const card = h("button", { type: "button", class: "template" }, h("img", { src: `/web/templates/${encodeURIComponent(name)}.webp`, alt: "", width: 128, height: 128, loading: "lazy" }), h("strong", {}, title), h("span", {}, about));
+      const image = picture ? h("img", { src: api.templatePicture(name), alt: "", width: 128, height: 128, loading: "lazy" }) : null;
+      const card = h("button", { type: "button", class: "template" }, image, h("strong", {}, title), h("span", {}, about), needs.length > 0 ? h("small", {}, t("templates.needs", { names: needs.join(", ") })) : null);
       card.addEventListener("click", () => {
         dialog.close();
         void workspace.openTemplate(name);

@@ -18,9 +18,6 @@ export const file = {
   "action.download": "Download as a file",
   "open.saved": "Saved workflows",
   "open.templates": "Templates",
-  "template.default": "Text to image",
-  "template.image-to-image": "Image to image",
-  "template.merge": "Merge two models",
   "open.none": "Nothing saved yet.",
   "open.file": "Open a file…",
   "open.close": "Close",
@@ -87,4 +84,5 @@ export const file = {
   "conflict.link": "from {title}",
   "conflict.place": "place",
   "templates.find": "Find a template",
+  "templates.needs": "Needs {names}",
 };

@@ -18,9 +18,6 @@ export const file = {
   "action.download": "下载为文件",
   "open.saved": "已保存的工作流",
   "open.templates": "模板",
-  "template.default": "文生图",
-  "template.image-to-image": "图生图",
-  "template.merge": "合并两个模型",
   "open.none": "还没有保存过工作流。",
   "open.file": "打开文件…",
   "open.close": "关闭",
@@ -87,4 +84,5 @@ export const file = {
   "conflict.link": "来自 {title}",
   "conflict.place": "位置",
   "templates.find": "查找模板",
+  "templates.needs": "需要 {names}",
 };
