@@ -100,7 +100,7 @@ class FileStore:
         self._roots |= {folder: (root,) for folder, root in (fixed or {}).items()}
         for folder in WRITTEN_FOLDERS:
             root = output if folder == "output" and output is not None else data / folder
-            root.mkdir(parents=True, exist_ok=True)
+            make_folder(root)
             self._roots[folder] = (root,)
         self._hashes = hashes
         self._check_weights = check_weights
@@ -299,6 +299,17 @@ def sync_and_close(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
     file.close()
+
+
+def make_folder(folder: Path) -> None:
+    """Have a folder and all above it, under names that are durable."""
+    missing = list[Path]()
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        sync_folder(each.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from graph.context import OutputFile
-from jobs.files import PART, parts_of, publish
+from jobs.files import PART, make_folder, parts_of, publish
 
 SUFFIXES: Final = {
     "image/png": ".png",
@@ -60,7 +60,7 @@ class OutputWriter:
         *folders, stem = parts_of(prefix)
         parts_of(f"{stem}-00001{suffix}")
         target = self._folders[folder].joinpath(*folders)
-        target.mkdir(parents=True, exist_ok=True)
+        make_folder(target)
         if not target.resolve().is_relative_to(self._folders[folder].resolve()):
             raise ValueError(f"the folder of {prefix!r} is a link that leaves the {folder} folder")
         part = target / f".{secrets.token_hex(8)}{PART}"

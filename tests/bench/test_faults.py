@@ -34,9 +34,24 @@ def test_whichever_call_fails_no_wrong_state_is_left() -> None:
     assert unread > 10
 
 
+def test_what_was_promised_is_there_whenever_the_power_goes() -> None:
+    """`python -m bench.faults.power --cuts 10000` is the long form."""
+    told = run("bench.faults.power", "--cuts", "200").splitlines()
+    assert told[0].endswith("200 cuts with seed 0: 0 broken"), told
+
+
 def test_the_loop_sees_what_is_wrong() -> None:
     assert run("tests.bench.careless").splitlines() == [
         "write_in_place 2 broken full kill",
         "write_and_leave 3 broken full",
         "answer_vaguely 1 broken full",
     ]
+
+
+@pytest.mark.parametrize("bug", ["database", "folder"])
+def test_the_power_cut_sees_what_is_wrong(bug: str) -> None:
+    """Commits that are not synced, and names whose folder is not."""
+    command = [sys.executable, "-m", "tests.bench.unsynced", bug]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert {"database": "is lost", "folder": "the file output/"}[bug] in done.stdout
