@@ -19,6 +19,7 @@ from api import (
     queue,
     templates,
     thumbnails,
+    tokens,
     workflows,
 )
 from api.openapi import describe
@@ -318,6 +319,14 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{API}/files/output/{{name:.+}}", files.get_output, "A result", FILE),
     Route("GET", f"{API}/files/temp/{{name:.+}}", files.get_temp, "A preview result", FILE),
     Route(
+        "POST",
+        f"{API}/tokens",
+        tokens.tokens,
+        "The tokens of a prompt",
+        {200: json_answer("Its chunks", "Tokens")},
+        body=Body((JSON,), tokens.MAX_TEXT, "Prompt"),
+    ),
+    Route(
         "GET",
         f"{API}/results",
         gallery.results,
@@ -336,7 +345,7 @@ ROUTES: tuple[Route, ...] = (
         f"{API}/thumbnails/{{folder}}/{{name:.+}}",
         thumbnails.thumbnail,
         "A picture in small",
-        {200: Answer("WebP", "image/webp"), 304: Answer("Unchanged.")},
+        {200: Answer("WebP", "image/webp"), 204: Answer("A model without one."), 304: Answer("Unchanged.")},
     ),
     Route(
         "GET",

@@ -114,6 +114,8 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "Event": record({"type": TEXT}, {"n": COUNT, "job": TEXT, "t": COUNT}),
     "EventList": record({"events": list_of(ref("Event"))}),
+    "Prompt": {**record({"text": TEXT}), "additionalProperties": False},
+    "Tokens": record({"chunks": list_of(list_of(record({"text": TEXT, "weight": {"type": "number"}})))}),
     "ResultList": record(
         {
             "results": list_of(

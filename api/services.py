@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from api.config import Config
@@ -11,6 +12,9 @@ from api.site import Site
 from api.thumbs import Thumbnails
 from jobs.files import FileStore
 from jobs.service import Jobs
+
+Tokens = Callable[[str], Sequence[object]]
+"""The chunks of tokens that a prompt falls into, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -24,3 +28,4 @@ class Services:
     site: Site
     sessions: Sessions | None
     thumbnails: Thumbnails
+    tokens: Tokens

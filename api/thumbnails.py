@@ -19,7 +19,7 @@ BESIDE: Final = (".png", ".jpg", ".jpeg", ".webp", ".preview.png", ".preview.jpg
 
 
 async def thumbnail(request: web.Request, services: Services) -> web.StreamResponse:
-    """A picture in small, as WebP; of a model the one that lies beside it."""
+    """A picture in small, as WebP; of a model the one beside it, or nothing (204)."""
     folder, name = request.match_info["folder"], request.match_info["name"]
     try:
         if folder in MODEL_FOLDERS:
@@ -27,6 +27,8 @@ async def thumbnail(request: web.Request, services: Services) -> web.StreamRespo
         else:
             file = await asyncio.to_thread(services.files.open, folder, name)
     except (BadName, NoSuchFile, ValueError) as error:
+        if folder in MODEL_FOLDERS:
+            return web.Response(status=204)
         raise Refused(404, "unknown_file", f"There is no picture of {name!r:.100} in {folder!r:.40}.") from error
     with file:
         stat = os.fstat(file.fileno())

@@ -71,7 +71,9 @@ async def serve(data: Path, port: int, module: str, count: int, attempts: int) -
 
     catalogue = Catalogue(data / "catalogue.json", [], files)
     jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), catalogue, Workers(supply, count, attempts))
-    runner = web.AppRunner(build_app(Config("127.0.0.1", "bench"), jobs, files), access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(
+        build_app(Config("127.0.0.1", "bench"), jobs, files, lambda _: []), access_log=None, shutdown_timeout=1.0
+    )
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     await jobs.start()

@@ -17,7 +17,8 @@ from diffusion.header import SIZES
 from diffusion.loader import VAE_PREFIXES, network_in, network_prefix
 from diffusion.model import CLIP
 from diffusion.networks.shapes import Shapes
-from diffusion.text.encode import Chunk, ids_of
+from diffusion.text.chunks import Chunk
+from diffusion.text.encode import ids_of
 from diffusion.text.tokenizer import CLIP_END, T5_END, clip_piece, t5_piece
 from diffusion.weights import BadWeights, Weights
 

@@ -32,7 +32,7 @@ async def serve(data: Path, port: int, count: int) -> None:
 
     catalogue = Catalogue(data / "catalogue.json", [Path(__file__).parent], files)
     jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), catalogue, Workers(supply, count))
-    runner = web.AppRunner(build_app(Config("127.0.0.1", "chaos"), jobs, files), access_log=None)
+    runner = web.AppRunner(build_app(Config("127.0.0.1", "chaos"), jobs, files, lambda _: []), access_log=None)
     await jobs.start()
     await runner.setup()
     listener = socket.create_server(("127.0.0.1", port))

@@ -13,7 +13,8 @@ from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from diffusion.networks.shapes import Shapes, count, shape_of
 from diffusion.residency import within_memory
-from diffusion.text.encode import NONE_LEARNED, Chunk, Encoded, Learned, clip_chunks, with_rows
+from diffusion.text.chunks import NONE_LEARNED, Chunk, Learned, clip_chunks
+from diffusion.text.encode import Encoded, with_rows
 from diffusion.text.prompt import Segment
 from diffusion.text.slots import ClipRules
 from diffusion.text.tokenizer import CLIP_BEGIN, CLIP_END, CLIP_VOCABULARY

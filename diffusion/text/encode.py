@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from types import MappingProxyType
@@ -11,18 +11,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from diffusion.text.chunks import NONE_LEARNED, Chunk, Learned
 from diffusion.text.prompt import Segment
-from diffusion.text.tokenizer import CLIP_BEGIN, CLIP_END, T5_END, T5_PAD, Tokenize, clip_tokenizer, t5_tokenizer
-
-_KEPT_WHOLE = 8  # segments with fewer tokens are not split over two chunks
-
-
-class Token(NamedTuple):
-    id: int
-    weight: float
-
-
-Chunk = list[Token]
 
 
 class Encoded(NamedTuple):
@@ -36,12 +26,6 @@ class Encoded(NamedTuple):
         """What is said of several batches, as of one."""
         pooled = [part.pooled_BP for part in parts if part.pooled_BP is not None]
         return Encoded(torch.cat([part.hidden_BLD for part in parts]), torch.cat(pooled) if pooled else None)
-
-
-Learned = Mapping[str, range]
-"""The ids that stand for learned words, by name; they follow those of the vocabulary."""
-
-NONE_LEARNED: Learned = MappingProxyType({})
 
 
 class TextTower(Protocol):
@@ -125,35 +109,3 @@ def ids_of(tower: TextTower, segments: Sequence[Segment], words: Mapping[str, Te
 def with_rows(words: nn.Embedding, more_ND: Tensor) -> Tensor:
     """The vectors of a vocabulary with those of learned words behind them."""
     return torch.cat((words.weight, more_ND.to(words.weight)))
-
-
-def clip_chunks(segments: Iterable[Segment], pad: int, length: int, learned: Learned = NONE_LEARNED) -> list[Chunk]:
-    """Chunks of `length` tokens: begin, the prompt's, end, `pad`. A segment of few tokens stays in one chunk."""
-    tokenize = clip_tokenizer()
-    room = length - 2
-    bodies: list[Chunk] = [[]]
-    for segment in segments:
-        tokens = _tokens(segment, tokenize, learned)
-        if bodies[-1] and len(tokens) < _KEPT_WHOLE and len(bodies[-1]) + len(tokens) > room:
-            bodies.append([])
-        while tokens:
-            if len(bodies[-1]) == room:
-                bodies.append([])
-            fitting = room - len(bodies[-1])
-            bodies[-1] += tokens[:fitting]
-            tokens = tokens[fitting:]
-    begin, end, padding = Token(CLIP_BEGIN, 1.0), Token(CLIP_END, 1.0), Token(pad, 1.0)
-    return [[begin, *body, end, *[padding] * (room - len(body))] for body in bodies]
-
-
-def t5_chunk(segments: Iterable[Segment], min_length: int, learned: Learned = NONE_LEARNED) -> Chunk:
-    """All of the prompt's tokens, end, and padding up to `min_length`."""
-    tokenize = t5_tokenizer()
-    body = [token for segment in segments for token in _tokens(segment, tokenize, learned)]
-    return [*body, Token(T5_END, 1.0), *[Token(T5_PAD, 1.0)] * (min_length - 1 - len(body))]
-
-
-def _tokens(segment: Segment, tokenize: Tokenize, learned: Learned) -> Chunk:
-    """The tokens of a segment; a learned word that this encoder does not know has none."""
-    ids = learned.get(segment.text, ()) if segment.learned else tokenize(segment.text)
-    return [Token(id, segment.weight) for id in ids]

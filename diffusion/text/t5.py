@@ -13,7 +13,8 @@ from transformers.models.t5.modeling_t5 import T5Stack
 
 from diffusion.networks.shapes import Shapes, count, shape_of
 from diffusion.residency import within_memory
-from diffusion.text.encode import NONE_LEARNED, Chunk, Encoded, Learned, t5_chunk, with_rows
+from diffusion.text.chunks import NONE_LEARNED, Chunk, Learned, t5_chunk
+from diffusion.text.encode import Encoded, with_rows
 from diffusion.text.prompt import Segment
 from diffusion.text.slots import T5Rules
 from diffusion.text.tokenizer import T5_END, T5_PAD

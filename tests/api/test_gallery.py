@@ -160,11 +160,17 @@ def test_the_picture_beside_a_model(gallery: World, tmp_path: Path) -> None:
     header = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
     model = len(header).to_bytes(8, "little") + header + bytes(4)
     address = stored(gallery, "checkpoints", "style.safetensors", model)
-    assert gallery.ask("GET", address).status == 404
+    assert gallery.ask("GET", address).status == 204
     (gallery.folder / "models" / "checkpoints" / "style.png").write_bytes(encoded("PNG", (32, 32)))
     assert gallery.ask("GET", address).status == 200
     secret = tmp_path / "secret.png"
     secret.write_bytes(encoded("PNG"))
     link = stored(gallery, "checkpoints", "other.safetensors", model)
     (gallery.folder / "models" / "checkpoints" / "other.png").symlink_to(secret)
-    assert gallery.ask("GET", link).status == 404
+    assert gallery.ask("GET", link).status == 204
+
+
+def test_the_tokens_of_a_prompt(gallery: World) -> None:
+    answer = gallery.send_json("POST", f"{API}/tokens", {"text": "a red"})
+    assert answer.json == {"chunks": [[{"text": "a", "weight": 1.0}, {"text": "red", "weight": 1.0}]]}
+    assert gallery.send_json("POST", f"{API}/tokens", {"text": 5}).status == 400

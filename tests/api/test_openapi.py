@@ -62,6 +62,8 @@ def test_answers_are_what_the_document_says(world: World, examples: dict[str, st
         answer = world.ask(route.method, path, headers={"If-Match": "*"})
     elif route.body.schema == "JobRequest":
         answer = world.send_json(route.method, path, {"workflow": workflow("x")})
+    elif route.body.schema == "Prompt":
+        answer = world.send_json(route.method, path, {"text": "a red apple"})
     elif route.body.schema == "JobsToCancel":
         answer = world.send_json(route.method, path, {"ids": [examples["{id}"]]})
     elif route.body.schema == "WorkflowName":

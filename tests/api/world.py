@@ -76,6 +76,11 @@ def paint(prompt: Annotated[str, Text(multiline=True)], seed: Annotated[int, See
 REGISTRY = Registry(spec_of(each) for each in (words, picture, weights, number, paint, show))
 
 
+def words_of(prompt: str) -> list[list[dict[str, object]]]:
+    """Stands where the tokenizer does: a token for each word."""
+    return [[{"text": word, "weight": 1.0} for word in prompt.split()]]
+
+
 class ScriptedWorker:
     """Stands where the supervisor does: runs every node of a job in document order, in no time."""
 
@@ -213,7 +218,7 @@ class World:
         database = Database(self.folder / "jobs.sqlite", MIGRATIONS)
         self.jobs = Jobs(database, catalogue, Workers(lambda _: self.worker))  # pyright: ignore
         await self.jobs.start()
-        app = build_app(Config(self._host, "test", self._token), self.jobs, self.files)
+        app = build_app(Config(self._host, "test", self._token), self.jobs, self.files, words_of)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -13,7 +13,8 @@ from diffusion.loader import load_checkpoint
 from diffusion.model import CLIP, Weighting
 from diffusion.reading import from_layer, with_t5, with_words
 from diffusion.text.a1111 import parse_a1111
-from diffusion.text.encode import clip_chunks, keeping_mean
+from diffusion.text.chunks import clip_chunks
+from diffusion.text.encode import keeping_mean
 from diffusion.text.prompt import Segment, with_learned
 from diffusion.text.tokenizer import CLIP_BEGIN, CLIP_END
 from diffusion.weights import BadWeights

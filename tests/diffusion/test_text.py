@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel
 
 from diffusion.residency import Fixed
+from diffusion.text.chunks import clip_chunks, t5_chunk
 from diffusion.text.clip import ClipTower
-from diffusion.text.encode import Encoding, TextTower, clip_chunks, encode_prompt, t5_chunk
+from diffusion.text.encode import Encoding, TextTower, encode_prompt
 from diffusion.text.join import join_clip
 from diffusion.text.prompt import Segment, parse_prompt
 from diffusion.text.slots import ClipRules, T5Rules, TextSlot
