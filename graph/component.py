@@ -90,7 +90,7 @@ def _bound(
         if node is not None:
             nodes[id] = node
     matcher = Matcher({**outside, **nodes}, {**outside, **inside.flat.entries}, problems)
-    return {id: matcher.match(id, node) for id, node in ordered(nodes, problems).items()}
+    return dict(matcher.match_all(ordered(nodes, problems)).matched)
 
 
 def _given(value: Any, given: Mapping[str, object]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ from graph.bind import Binder, Node
 from graph.component import bind_with_bodies
 from graph.files import Files
 from graph.flatten import Flat, flatten
-from graph.matching import Matcher
+from graph.matching import Matched, Matcher
 from graph.node import NodeSpec
 from graph.order import ordered
 from graph.problems import InvalidGraph, Problem, Problems, nearest, shown
@@ -68,33 +68,38 @@ class Builder:
     def __init__(self, registry: Mapping[str, NodeSpec], files: Files, limits: Limits = Limits()) -> None:  # noqa: B008
         self._registry, self._binder = registry, Binder(registry, files, limits)
         self._bound: dict[bytes, Node] = {}
-        self._last: tuple[Mapping[NodeId, Node], Graph] = {}, Graph({})
+        self._last, self._graph = Matched.nothing(), Graph({})
         self._seen: Mapping[str, object] | None = None
         """the document of the last graph, if that names no files, which come and go"""
 
     def build(self, workflow: Workflow, targets: Sequence[NodeId] | None = None) -> Graph:
         if workflow.document is self._seen and targets is None:
-            return self._last[1]
+            return self._graph
         problems = Problems()
         flat = flatten(workflow.document, self._registry, problems)
         nodes = self._bind(flat, problems)
         problems.extend(_target_problems(workflow.nodes, flat, nodes, targets))
         targets = None if targets is None else _meant(flat, targets)
-        last_nodes, last_graph = self._last
-        if not problems and nodes == last_nodes and flat.skipped == last_graph.skipped:
-            return last_graph
-        matcher = Matcher(nodes, flat.entries, problems)
-        matched = {id: matcher.match(id, node) for id, node in ordered(nodes, problems).items()}
+        if not problems and nodes == self._last.nodes and flat.skipped == self._graph.skipped:
+            return self._graph
+        matched = Matcher(nodes, flat.entries, problems, self._last).match_all(self._ordered(nodes, problems))
+        graph = Graph(matched.matched, flat.skipped, flat.stands)
         if not problems:
-            graph = Graph(matched, flat.skipped, flat.stands)
-            self._last = nodes, graph
+            self._last, self._graph = matched, graph
             self._seen = workflow.document if targets is None and not any(n.external for n in nodes.values()) else None
             return graph
         wanted = _upstream(nodes, targets if targets is not None else _sinks(nodes))
         told = [problem for problem in problems if problem.code != "missing_input" or problem.node in wanted]
         if told:
             raise InvalidGraph(told)
-        return Graph({id: node for id, node in matched.items() if id in wanted}, flat.skipped, flat.stands)
+        return replace(graph, nodes={id: node for id, node in graph.nodes.items() if id in wanted})
+
+    def _ordered(self, nodes: Mapping[NodeId, Node], problems: Problems) -> Mapping[NodeId, Node]:
+        """As of the last graph where no link is another one."""
+        last = self._last.nodes
+        if list(nodes) == list(last) and all(n is last[id] or n.links == last[id].links for id, n in nodes.items()):
+            return {id: nodes[id] for id in self._last.matched}
+        return ordered(nodes, problems)
 
     def _bind(self, flat: Flat, problems: Problems) -> dict[NodeId, Node]:
         nodes: dict[NodeId, Node] = {}

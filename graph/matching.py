@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from graph.bind import Link, Node
 from graph.fragment import Lazy, Origin
@@ -15,16 +15,50 @@ from graph.values import encode
 Types = Mapping[str, str]
 
 
-class Matcher:
-    """Matches nodes one by one, each after those it reads from. `types` are output types that differ from those of
-    the definition."""
+class Matched(NamedTuple):
+    """Nodes as they were bound, as they were matched, in order, and output types that are not those of a definition."""
 
-    def __init__(self, nodes: Mapping[str, Node], entries: Mapping[str, object], problems: Problems) -> None:
-        self._nodes, self._entries, self._problems = nodes, entries, problems
+    nodes: Mapping[str, Node]
+    matched: Mapping[str, Node]
+    types: Mapping[str, Types]
+
+    @staticmethod
+    def nothing() -> Matched:
+        return Matched({}, {}, {})
+
+
+class Matcher:
+    """Matches nodes one by one, each after those it reads from. What is as it was `before`, in a match without
+    problems, as is all that it reads from, is taken from there."""
+
+    def __init__(
+        self,
+        nodes: Mapping[str, Node],
+        entries: Mapping[str, object],
+        problems: Problems,
+        before: Matched = Matched.nothing(),  # noqa: B008
+    ) -> None:
+        self._nodes, self._entries, self._problems, self._before = nodes, entries, problems, before
+        self._same: set[str] = set()
         self._types: dict[str, Types] = {}
 
-    def match(self, id: str, node: Node) -> Node:
-        """The node, mapping over lists where it is linked to some; problems are added."""
+    def match_all(self, ordered: Mapping[str, Node]) -> Matched:
+        """The nodes, mapping over lists where they are linked to some; problems are added."""
+        matched = {id: self._same_as_before(id, node) or self._match(id, node) for id, node in ordered.items()}
+        return Matched(self._nodes, matched, self._types)
+
+    def _same_as_before(self, id: str, node: Node) -> Node | None:
+        if self._before.nodes.get(id) is not node:
+            return None
+        for link in node.links.values():
+            if link.node not in self._same:
+                return None
+        self._same.add(id)
+        if id in self._before.types:
+            self._types[id] = self._before.types[id]
+        return self._before.matched[id]
+
+    def _match(self, id: str, node: Node) -> Node:
         expected_types, mapped, bound = node.spec.input_types, list[str](), dict[str, str]()
         variables = node.spec.variables
         for name, link in node.links.items():

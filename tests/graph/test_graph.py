@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import pytest
 
-from graph import AtMost, Choice, InputFile, OutputName, Seed, Slider, Text, Toggle, node
+from graph import AtMost, Choice, InputFile, Lazy, OutputName, Seed, Slider, Text, Toggle, node
 from graph.files import NoFiles
-from graph.graph import Builder, build
+from graph.graph import Builder, Graph, build
 from graph.node import REQUIRED, NodeSpec, Port, spec_of
 from graph.problems import InvalidGraph, Problem
 from graph.registry import Registry
 from graph.workflow import Limits, Workflow, load
+from nodes.control import Chosen
 from tests.graph.lab import LAB, Folder, Lab, document, entry, spec
 
 SINK = entry("Show", value=1)
+T = TypeVar("T")
 
 
 def problems(nodes: dict[str, Any], targets: list[str] | None = None, lab: Lab | None = None) -> list[Problem]:
@@ -325,6 +329,69 @@ def test_an_edit_checks_one_node_again() -> None:
     assert registry.asked == []
     assert builder.build(nodes(2)).nodes["0"].constants == {"value": 2}
     assert registry.asked == ["Number"]
+
+
+KINDS = {
+    "Number": ("int", ()),
+    "Range": ("list[int]", ("count",)),
+    "Add": ("int", ("a", "b")),
+    "Sum": ("int", ("values",)),
+    "Echo": ("any", ("value",)),
+    "Any": ("value", ("value",)),
+    "Show": ("int", ("value",)),
+}
+
+
+@node("Range", category="lab")
+def range_(count: int = 2) -> list[int]:
+    return list(range(count))
+
+
+@node("Sum", category="lab")
+def sum_(values: list[int]) -> int:
+    return sum(values)
+
+
+@node("Any", category="lab")
+async def any_(value: Lazy[T]) -> Chosen[T]:
+    return Chosen(await value)
+
+
+def built(work: Callable[[Workflow], Graph], workflow: Workflow) -> Any:
+    """What nodes are known by, each after those it reads from; or all that is wrong."""
+    try:
+        nodes = work(workflow).nodes
+    except InvalidGraph as error:
+        return sorted(map(str, error.problems))
+    for place, made in enumerate(nodes.values()):
+        assert {link.node for link in made.links.values()} <= set(list(nodes)[:place])
+    return {id: (made.head, made.links, made.lazy, made.spec.output_types) for id, made in nodes.items()}
+
+
+def test_documents_built_after_others_are_as_built_alone() -> None:
+    """Nodes that change their kind, what they read or their place, while others read lists and types that follow."""
+    chance, sound = random.Random(7), 0
+    lab = Lab(*map(spec_of, (range_, sum_, any_)))
+    builder = Builder(lab.registry, lab.files)
+    nodes: dict[str, Any] = {}
+    for _ in range(1500):
+        id, kind = str(chance.randrange(8)), chance.choice(sorted(KINDS))
+        sources = [other for other in nodes if other < id and nodes[other]["type"] != "Show"]
+        links: dict[str, Any] = {}
+        for name in KINDS[kind][1] if sources else ():
+            source = chance.choice(sources)
+            links[name] = (source, KINDS[nodes[source]["type"]][0])
+        nodes[id] = entry(kind, **links)
+        if chance.random() < 0.1:
+            nodes = dict(chance.sample(sorted(nodes.items()), len(nodes)))
+        workflow = load(document(**nodes, end=SINK))
+        alone = built(lambda workflow: build(workflow, lab.registry, lab.files), workflow)
+        assert built(builder.build, workflow) == alone
+        if isinstance(alone, list):
+            del nodes[id]
+        else:
+            sound += 1
+    assert 500 < sound < 1400
 
 
 def test_a_remembered_document_with_a_file_is_checked_again(tmp_path: Path) -> None:
