@@ -46,15 +46,17 @@ export class Ink {
   /**
    * Write a text of several lines from the top of a box, as a text area shows it.
    * @param {Ctx} ctx @param {string} text @param {number} x @param {number} y @param {number} width @param {number} height @param {number} leading
+   * @returns {number} how high the lines are
    */
   block(ctx, text, x, y, width, height, leading) {
-    const rows = Math.ceil(height / leading);
+    const rows = Math.max(0, Math.ceil(height / leading));
     const { blocks } = this.#font;
     const key = `${Math.round(width)}\0${rows}\0${text}`;
     let lines = blocks.get(key);
     if (lines === undefined) keep(blocks, key, (lines = wrap(ctx, text, width, rows)));
     const drop = this.#drop(ctx);
     for (const [index, line] of lines.entries()) ctx.fillText(line, x, y + (index + 0.5) * leading + drop);
+    return lines.length * leading;
   }
 
   /** Width of a text. @param {Ctx} ctx @param {string} text @returns {number} */

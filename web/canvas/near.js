@@ -1,21 +1,27 @@
 /** A node painted in full: to the eye the same as its DOM (node.js), which takes its place once the view rests. */
 
 import { isPlain } from "../core/colours.js";
+import { NOTE, REROUTE } from "../core/catalogue.js";
 import { HEADER, LABEL, STATUS, WIDGET_ROW } from "../core/geometry.js";
 import { linksOf, own } from "../core/level.js";
 import { sentence } from "../core/run.js";
 import { t } from "../core/strings.js";
 import { paintControl } from "./controls.js";
 import { isOff, titleOf } from "./look.js";
+import { paintNote } from "./note.js";
 import { badgeOf, whyOf } from "./status.js";
 
 /** @import {Row} from "../core/geometry.js" */
-/** @import {Box, InputSpec} from "../core/types.js" */
+/** @import {Box, InputSpec, NodeSpec} from "../core/types.js" */
 /** @import {Scenery} from "./painter.js" */
 
 const SIZE = 13;
 const SMALL = 12;
 const RADIUS = 8;
+/** How much is left of what is in a node that takes no part in a run. */
+const OFF = 0.45;
+/** Text beside fields sits this much above the middle of its row, as its line is higher than its letters. */
+const RISE = 1;
 
 /** @param {Scenery} scenery @param {string} id @param {string} title @param {string} edge */
 export function paintNear(scenery, id, title, edge) {
@@ -23,37 +29,50 @@ export function paintNear(scenery, id, title, edge) {
   const box = /** @type {Box} */ (editor.scene.nodes.box(id));
   const layout = editor.scene.layout(id);
   if (!layout) return;
-  const tint = theme.tinted(editor.document.places.get(id)?.colour);
-  ctx.globalAlpha = isOff(editor, id) ? 0.45 : 1;
-  paintBox(scenery, box, edge, tint, editor.scene.spec(id).missing === true);
-  paintHead(scenery, id, box, title);
+  const place = editor.document.places.get(id);
+  const spec = editor.scene.spec(id);
+  paintBox(scenery, box, edge, theme.tinted(place?.colour), spec);
+  ctx.globalAlpha = isOff(editor, id) ? OFF : 1;
+  if (spec.id !== REROUTE) paintHead(scenery, id, box, title);
   const read = new Set([...editor.document.readers(id)].flatMap((end) => linksOf(editor.document.input(end.id, end.name)).flatMap((link) => (link.node === id ? link.output : []))));
   for (const row of layout.rows) paintRow(scenery, id, box, row, read);
+  if (layout.rows.length === 0) paintStubs(scenery, id, box, spec, read);
   paintStatus(scenery, id, box);
   ctx.globalAlpha = 1;
 }
 
-/** @param {Scenery} scenery @param {Box} box @param {string} edge @param {string | null} tint @param {boolean} missing */
-function paintBox({ ctx, theme }, { x, y, w, h }, edge, tint, missing) {
+/** The ports of a node that shows no rows: one each side, full when any link goes there. @param {Scenery} scenery @param {string} id @param {Box} box @param {NodeSpec} spec @param {ReadonlySet<string>} read */
+function paintStubs(scenery, id, box, spec, read) {
+  const inputs = scenery.editor.document.nodes.get(id)?.inputs ?? {};
+  const [input] = spec.inputs.toSorted((a, b) => linksOf(own(inputs, b.name)).length - linksOf(own(inputs, a.name)).length);
+  const [output] = spec.outputs.toSorted((a, b) => Number(read.has(b.name)) - Number(read.has(a.name)));
+  if (input) paintPort(scenery, input, box.x, box.y + box.h / 2, linksOf(own(inputs, input.name)).length > 0);
+  if (output) paintPort(scenery, output, box.x + box.w, box.y + box.h / 2, read.has(output.name));
+}
+
+/** @param {Scenery} scenery @param {Box} box @param {string} edge @param {string | null} tint @param {NodeSpec} spec */
+function paintBox({ ctx, theme }, { x, y, w, h }, edge, tint, spec) {
   ctx.beginPath();
   ctx.roundRect(x, y, w, h, RADIUS);
   ctx.fillStyle = theme.surface;
   ctx.fill();
-  ctx.beginPath();
-  ctx.roundRect(x + 0.5, y + 0.5, w - 1, HEADER - 0.5, [RADIUS, RADIUS, 0, 0]);
-  ctx.fillStyle = tint ?? theme.head;
-  ctx.fill();
-  ctx.fillStyle = theme.line;
-  ctx.fillRect(x + 1, y + HEADER - 1, w - 2, 1);
+  if (spec.id !== REROUTE) {
+    ctx.beginPath();
+    ctx.roundRect(x + 0.5, y + 0.5, w - 1, HEADER - 0.5, h > HEADER ? [RADIUS, RADIUS, 0, 0] : RADIUS);
+    ctx.fillStyle = tint ?? theme.head;
+    ctx.fill();
+    ctx.fillStyle = theme.line;
+    if (h > HEADER) ctx.fillRect(x + 1, y + HEADER - 1, w - 2, 1);
+  }
   const strong = edge === "failed" || edge === "selected";
   ctx.strokeStyle = edge === "failed" ? theme.danger : edge === "selected" ? theme.accent : theme.line;
   ctx.lineWidth = strong ? 2 : 1;
   const out = strong ? 0 : 0.5;
-  if (missing) ctx.setLineDash([4, 3]);
+  if (spec.missing) ctx.setLineDash([4, 3]);
   ctx.beginPath();
   ctx.roundRect(x + out, y + out, w - 2 * out, h - 2 * out, RADIUS - out);
   ctx.stroke();
-  if (missing) ctx.setLineDash([]);
+  if (spec.missing) ctx.setLineDash([]);
 }
 
 /** @param {Scenery} scenery @param {string} id @param {Box} box @param {string} title */
@@ -66,13 +85,13 @@ function paintHead({ ctx, ink, theme, run, problems }, id, box, title) {
     ink.use(ctx, SMALL);
     ctx.fillStyle = theme.muted;
     ctx.textAlign = "right";
-    ink.line(ctx, badge, box.x + box.w - 13, middle, box.w / 2);
+    ink.line(ctx, badge, box.x + box.w - 13, middle - RISE, box.w / 2);
     ctx.textAlign = "left";
     room -= ink.width(ctx, badge) + 8;
   }
   ink.use(ctx, SIZE, 600);
   ctx.fillStyle = theme.text;
-  ink.line(ctx, title, box.x + 13, middle, room);
+  ink.line(ctx, title, box.x + 13, middle - RISE, room);
 }
 
 /** @param {Scenery} scenery @param {string} id @param {Box} box @param {Row} row @param {ReadonlySet<string>} read  outputs that are linked */
@@ -83,13 +102,14 @@ function paintRow(scenery, id, box, row, read) {
   const { input, output } = row;
   if (input) {
     const value = own(node?.inputs ?? {}, input.name);
+    if (node?.type === NOTE) return paintNote(scenery, String(value ?? ""), { x: box.x + 12, y: box.y + row.y + 2, w: box.w - 24, h: row.h - 4 });
     if (row.kind === "widget") paintControl(scenery, box, row, input, value);
     const tall = row.kind === "widget" && row.h > WIDGET_ROW;
     const label = input.name.replaceAll("_", " ");
     const room = row.kind === "widget" ? LABEL - 20 : (output ? box.w / 2 : box.w) - 24;
     ink.use(ctx, SIZE);
     ctx.fillStyle = theme.muted;
-    if (!tall) ink.line(ctx, label, box.x + 12, middle, room);
+    if (!tall) ink.line(ctx, label, box.x + 12, middle - RISE, room);
     if (row.kind === "linked") paintSource(scenery, value, box.x + 20 + ink.width(ctx, label), middle, box.w - 32 - ink.width(ctx, label));
     const linked = linksOf(value).length > 0;
     if (row.kind !== "widget" || linked || !isPlain(input.type)) paintPort(scenery, input, box.x, middle, linked);
@@ -98,7 +118,7 @@ function paintRow(scenery, id, box, row, read) {
     ink.use(ctx, SIZE);
     ctx.fillStyle = theme.muted;
     ctx.textAlign = "right";
-    ink.line(ctx, output.name.replaceAll("_", " "), box.x + box.w - 12, middle, box.w - 24);
+    ink.line(ctx, output.name.replaceAll("_", " "), box.x + box.w - 12, middle - RISE, box.w - 24);
     ctx.textAlign = "left";
     paintPort(scenery, output, box.x + box.w, middle, read.has(output.name));
   }
@@ -108,7 +128,7 @@ function paintRow(scenery, id, box, row, read) {
 function paintSource({ ctx, ink, editor }, value, x, y, room) {
   const titles = linksOf(value).map((link) => (editor.document.nodes.has(link.node) ? titleOf(editor, link.node) : link.node));
   ink.use(ctx, SMALL, 400, "italic");
-  ink.line(ctx, t("node.linked", { title: titles.join(", ") }), x, y, room);
+  ink.line(ctx, t("node.linked", { title: titles.join(", ") }), x, y - RISE, room);
 }
 
 /** @param {Scenery} scenery @param {Pick<InputSpec, "type">} port @param {number} x @param {number} y @param {boolean} linked */

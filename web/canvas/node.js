@@ -1,13 +1,15 @@
 /** One node as ordinary DOM: real inputs, named ports, a status line; its geometry comes from the scene, never measured. */
 
 import { h, icon, setAttributes, setText } from "../dom.js";
-import { colourOf, isPlain } from "../core/colours.js";
+import { NOTE, REROUTE } from "../core/catalogue.js";
+import { colourOf, isPlain, tintOf } from "../core/colours.js";
 import { linksOf, own } from "../core/document.js";
 import { sentence } from "../core/run.js";
 import { t } from "../core/strings.js";
 import { fixButtons } from "../panels/problems.js";
 import { createControl } from "../widgets/index.js";
-import { titleOf } from "./look.js";
+import { isOff, titleOf } from "./look.js";
+import { noteElements } from "./note.js";
 import { detailsOf, statusText, whyOf } from "./status.js";
 
 /** @import {Editor} from "../core/editor.js" */
@@ -29,6 +31,8 @@ export class NodeView {
   #bar = h("div", { class: "node-bar", hidden: true }, h("i"));
   #status = h("div", { class: "node-status" });
   #problems = h("div", { class: "node-problems" });
+  /** A note as it reads; its text is under it, and shows while it is edited. */
+  #note = h("div", { class: "note-text" });
   /** @type {Map<string, Control>} */
   #controls = new Map();
   /** @type {Map<string, HTMLElement>} "side\0name" -> port */
@@ -64,11 +68,22 @@ export class NodeView {
     setText(this.#title, titleOf(this.#editor, this.id));
     const spec = scene.spec(this.id);
     this.#head.title = spec.missing ? t("node.unknown") : [spec.title, spec.doc].filter(Boolean).join("\n\n");
-    this.element.classList.toggle("missing", spec.missing === true);
-    const shape = JSON.stringify([layout.rows.map((row) => [row.kind, row.input?.name, row.output?.name, row.y, row.h]), box.w]);
+    this.#showKind(spec, node);
+    const shape = JSON.stringify([layout.h, layout.rows.map((row) => [row.kind, row.input?.name, row.output?.name, row.y, row.h]), box.w]);
     if (spec !== this.#spec || shape !== this.#built) this.#build(spec, layout, shape);
     for (const [name, control] of this.#controls) control.show(own(node.inputs, name) ?? spec.inputs.find((input) => input.name === name)?.default);
+    if (node.type === NOTE) this.#note.replaceChildren(...noteElements(String(node.inputs.text ?? "")));
     this.#showLinks();
+  }
+
+  /** What kind of node it is, and what a person made of it. @param {NodeSpec} spec @param {import("../core/types.js").NodeData} node */
+  #showKind(spec, node) {
+    const { classList, style } = this.element;
+    const { collapsed, pinned, colour } = this.#editor.document.places.get(this.id) ?? {};
+    const tint = tintOf(colour);
+    const kinds = { missing: spec.missing, reroute: spec.id === REROUTE, note: spec.id === NOTE, off: isOff(this.#editor, this.id), bypassed: node.mode === "bypass", collapsed, pinned, tinted: tint };
+    for (const [name, is] of Object.entries(kinds)) classList.toggle(`is-${name}`, Boolean(is));
+    style.setProperty("--tint", tint ? `light-dark(${tint.light}, ${tint.dark})` : "");
   }
 
   /** @param {boolean} selected */
@@ -142,10 +157,19 @@ export class NodeView {
     this.#built = shape;
     this.#controls.clear();
     this.#ports.clear();
-    this.#body.replaceChildren(...layout.rows.map((row) => this.#row(row)));
+    this.#body.replaceChildren(...(layout.rows.length > 0 ? layout.rows.map((row) => this.#row(row)) : this.#stubs(spec, layout)));
     if (layout.rows.some((row) => row.kind === "widget" && row.h > 100)) {
       this.#body.append(h("div", { class: "node-grip", "data-grip": true, title: t("node.resize", { title: spec.title }) }));
     }
+  }
+
+  /** The ports of a node that shows no rows. @param {NodeSpec} spec @param {Layout} layout */
+  #stubs(spec, layout) {
+    const element = h("div", { class: "row ports" });
+    element.style.top = "0";
+    element.style.height = `${layout.h}px`;
+    element.append(...spec.inputs.map((input) => this.#port("input", input.name, input.type)), ...spec.outputs.map((output) => this.#port("output", output.name, output.type)));
+    return [element];
   }
 
   /** @param {Row} row */
@@ -159,6 +183,7 @@ export class NodeView {
       const tall = row.kind === "widget" && row.h > 40;
       if (!tall) element.append(h("span", { class: "port-label", title: `${row.input.name}: ${row.input.type}` }, label));
       if (row.kind === "widget") element.append(this.#control(row.input, label));
+      if (this.#spec?.id === NOTE) element.append(this.#note);
       if (row.kind === "linked") element.append(h("span", { class: "linked-from", "data-from": row.input.name }));
     }
     if (row.output) {

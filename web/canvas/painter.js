@@ -139,7 +139,7 @@ function edgeOf({ editor, run, problems }, id) {
 /** Nodes that look alike are one path. @param {Scenery} scenery @param {readonly string[]} ids */
 function paintFar(scenery, ids) {
   const { ctx, theme, editor, scale } = scenery;
-  /** @type {Map<string, {path: Path2D, fill: string, edge: string, alpha: number}>} */
+  /** @type {Map<string, {path: Path2D, fill: string, edge: string}>} */
   const looks = new Map();
   const strips = { ran: new Path2D(), cached: new Path2D(), failed: new Path2D() };
   const strip = Math.max(4, 3 / scale);
@@ -151,23 +151,20 @@ function paintFar(scenery, ids) {
     const key = `${edge === "ran" || edge === "cached" ? "" : edge}\0${colour ?? ""}\0${off}`;
     const look = looks.get(key) ?? {
       path: new Path2D(),
-      fill: theme.tinted(colour) ?? (edge === "failed" ? theme.dangerSoft : theme.head),
+      fill: off ? theme.canvas : (theme.tinted(colour) ?? (edge === "failed" ? theme.dangerSoft : theme.head)),
       edge: edge === "failed" ? theme.danger : edge === "selected" ? theme.accent : theme.line,
-      alpha: off ? 0.45 : 1,
     };
     looks.set(key, look);
     look.path.rect(x, y, w, h);
     if (edge === "ran" || edge === "cached" || edge === "failed") strips[edge].rect(x, y, strip, h);
   }
-  for (const { path, fill, edge, alpha } of looks.values()) {
-    ctx.globalAlpha = alpha;
+  for (const { path, fill, edge } of looks.values()) {
     ctx.fillStyle = fill;
     ctx.fill(path);
     ctx.strokeStyle = edge;
     ctx.lineWidth = (edge === theme.line ? 1 : 2) / scale;
     ctx.stroke(path);
   }
-  ctx.globalAlpha = 1;
   for (const [state, path] of Object.entries(strips)) {
     ctx.fillStyle = state === "failed" ? theme.danger : state === "ran" ? theme.accent : theme.muted;
     ctx.fill(path);
@@ -177,7 +174,7 @@ function paintFar(scenery, ids) {
 
 /** Titles grow as the view draws back, up to filling the node, over two lines when they must. @param {Scenery} scenery @param {string} id @param {Box} box @param {number} inset */
 function paintFarTitle({ ctx, ink, scale, theme, editor }, id, box, inset) {
-  const size = Math.min(13 / Math.min(1, halfOctave(scale) * 1.15), box.h / 3, 52);
+  const size = Math.min(13 / Math.min(1, halfOctave(scale) * 1.15), box.h > HEADER ? box.h / 3 : 0.75 * box.h, 52);
   if (size * scale < 5) return;
   ctx.fillStyle = theme.text;
   ctx.globalAlpha = isOff(editor, id) ? 0.6 : 1;

@@ -3,6 +3,7 @@
  * nodes, links and hit tests agree to the pixel. World units; one unit is one CSS pixel at scale 1.
  */
 
+import { REROUTE } from "./catalogue.js";
 import { linksOf, own } from "./level.js";
 
 /** @import {Box, InputSpec, NodeData, NodeSpec, Place, Point} from "./types.js" */
@@ -22,8 +23,6 @@ const FILE_ROWS = 176;
 const WIDTH = 248;
 const TEXT_WIDTH = 320;
 export const MIN_WIDTH = 160;
-/** Kind of node that only leads a link round a corner. */
-export const REROUTE = "Reroute";
 const REROUTE_SIZE = { w: 32, h: 16 };
 
 /**
