@@ -41,3 +41,6 @@ export const rerun = async (id) => (await (await post(`/jobs/${encodeURIComponen
 
 /** @param {string} query @returns {Promise<{jobs: import("./api.js").JobSummary[], next: string | null}>} newest first */
 export const page = (query) => get(`/jobs?${query}`);
+
+/** The tokens of a prompt, in chunks as CLIP reads them. @param {string} text @returns {Promise<readonly (readonly {text: string, weight: number}[])[]>} */
+export const tokensOf = async (text) => (await (await post("/tokens", { text })).json()).chunks;

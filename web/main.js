@@ -10,11 +10,14 @@ import { Editor } from "./core/editor.js";
 import { effect } from "./core/store.js";
 import { speak, t } from "./core/strings.js";
 import { h } from "./dom.js";
+import * as extensions from "./extensions.js";
 import { Engine } from "./engine.js";
 import { Forecast } from "./forecast.js";
 import { crumbs } from "./panels/crumbs.js";
 import { Dock } from "./panels/dock.js";
+import { formView } from "./panels/form.js";
 import { Notice } from "./panels/notice.js";
+import { tourOffer } from "./panels/offer.js";
 import { problemsPanel } from "./panels/problems.js";
 import { recoverPanel } from "./panels/recover.js";
 import { resultPanel } from "./panels/result.js";
@@ -67,7 +70,8 @@ async function takeFile(file, at) {
 }
 
 const work = h("main", { class: "work" });
-const view = new View(work, editor, () => status.peek(), { fields: fieldsOf(editor, { upload, fileUrl: api.inputUrl }) });
+const fields = fieldsOf({ editor, runner, upload });
+const view = new View(work, editor, () => status.peek(), { fields });
 
 /** Ask for a node and add it there. @param {{at: Point, from: PortRef | null}} request  a point of the view */
 function ask({ at, from }) {
@@ -95,14 +99,14 @@ function show(id) {
 }
 
 /** @type {import("./actions/action.js").Parts} */
-const parts = { editor, runner, forecast, workspace, view, engine, dock, settings, notify, show, search, pointer: pointerOrCentre, addNode: () => ask({ at: pointerOrCentre(), from: null }), actions: new Map() };
+const parts = { editor, runner, forecast, workspace, view, engine, dock, settings, notify, show, search, pointer: pointerOrCentre, addNode: () => ask({ at: pointerOrCentre(), from: null }), actions: new Map(), fields, extensions, addFor: (from) => ask({ at: pointerOrCentre(), from }) };
 const actions = createActions(parts);
 parts.actions = actions;
 workspace.lens = { get: () => view.camera, set: (/** @type {import("./core/camera.js").Camera} */ camera) => view.setCamera(camera) };
-dock.start(parts, actions, h("div", { class: "home" }, recoverPanel(workspace), problemsPanel(editor, runner, show), resultPanel(parts)));
+dock.start(parts, actions, h("div", { class: "home" }, tourOffer(parts), recoverPanel(workspace), problemsPanel(editor, runner, show), resultPanel(parts)));
 work.prepend(dock.rail, dock.left);
 view.element.append(crumbs(editor, view));
-work.append(dock.right);
+work.append(formView(parts), dock.right);
 document.body.append(topBar(parts, actions), tabBar(parts), work, notice.element, search.element);
 
 effect(() => {
@@ -136,4 +140,5 @@ announceEnds(parts);
 if (new URLSearchParams(location.search).get("bench") === "1") Object.assign(window, { __bench: (await import("./bench.js")).bench(editor, view) });
 
 await engine.start();
+void extensions.startExtensions(parts);
 await workspace.start();

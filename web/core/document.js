@@ -5,6 +5,7 @@
  */
 
 import { isLink, isRecord, Level, linksOf, own, withField } from "./level.js";
+import { unswept } from "./sweep.js";
 
 /** @import {Frame, InterfacePort, NodeData, Place, ComponentPorts} from "./types.js" */
 
@@ -43,10 +44,12 @@ export class Document {
   #rest = {};
 
   /**
-   * Read a saved workflow. Throws BadDocument naming the first thing that is not as the format says.
-   * @param {unknown} json
+   * Read a saved workflow; of one that runs a sweep, the one that was swept. Throws BadDocument naming the first thing that
+   * is not as the format says.
+   * @param {unknown} saved
    */
-  static from(json) {
+  static from(saved) {
+    const json = unswept(saved);
     if (!isRecord(json)) throw new BadDocument("A workflow is a JSON object; this is not one.");
     if (!isRecord(json.nodes)) throw new BadDocument('A workflow has a "nodes" object; this file has none.');
     const version = json.version ?? FORMAT_VERSION;

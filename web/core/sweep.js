@@ -4,8 +4,8 @@
  * combination, into one workflow whose pictures meet in labelled sheets; the engine computes what copies have in common once.
  */
 
-import { isLink, own } from "./document.js";
 import { evaluate } from "./expression.js";
+import { isLink, own } from "./level.js";
 import { COPY, rootOf } from "./run.js";
 
 /** @import {InputSpec, NodeData, NodeSpec} from "./types.js" */

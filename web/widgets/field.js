@@ -1,24 +1,56 @@
 /** What the controls of nodes are given: each input of a node as a Field over the document being edited. */
 
+import * as api from "../api.js";
+import { addLora } from "../core/lora.js";
+import { afterRun, drawSeed, withAfterRun } from "../core/seeds.js";
+import { sweepsOf, sweepValues, withSweep } from "../core/sweep.js";
+import { tokensOf } from "../jobs.js";
+
 /** @import {Editor} from "../core/editor.js" */
 /** @import {InputSpec} from "../core/types.js" */
+/** @import {Runner} from "../runner.js" */
 /** @import {Field} from "./index.js" */
 /** @typedef {(id: string, input: InputSpec, label: string) => Field} Fields */
 
+/** @param {string} name */
+const path = (name) => name.split("/").map(encodeURIComponent).join("/");
+
 /**
- * @param {Editor} editor
- * @param {{upload: (id: string, input: string, file: File) => void, fileUrl: (name: string) => string}} services
+ * @param {{editor: Editor, runner: Runner, upload: (id: string, input: string, file: File) => void}} parts
  * @returns {Fields}
  */
-export function fieldsOf(editor, { upload, fileUrl }) {
-  return (id, input, label) => ({
-    input,
-    label,
-    value: () => editor.document.input(id, input.name),
-    set: (value, whole) => editor.setInput(id, input.name, value, whole),
-    seal: () => editor.seal(),
-    options: () => editor.catalogue.options(input),
-    upload: (file) => upload(id, input.name, file),
-    fileUrl,
-  });
+export function fieldsOf({ editor, runner, upload }) {
+  return (id, input, label) => {
+    const node = () => editor.document.nodes.get(id);
+    const set = (/** @type {string} */ name, /** @type {unknown} */ value) => editor.edit([{ kind: "field", id, name, value }]);
+    const count = (/** @type {string} */ text) => {
+      try {
+        return sweepValues(text, input, editor.catalogue.options(input), drawSeed).length;
+      } catch (error) {
+        if (error instanceof RangeError) return 0;
+        throw error;
+      }
+    };
+    return {
+      of: `${node()?.type}.${input.name}`,
+      input,
+      label,
+      value: () => editor.document.input(id, input.name),
+      set: (value, whole) => editor.setInput(id, input.name, value, whole),
+      seal: () => editor.seal(),
+      options: () => editor.catalogue.options(input),
+      upload: (file) => upload(id, input.name, file),
+      fileUrl: api.inputUrl,
+      names: (folder) => editor.catalogue.models[folder] ?? [],
+      pictureOf: (name, folder = input.widget?.folder ?? "") => `/api/v1/thumbnails/${folder}/${path(name)}`,
+      addLora: (name) => editor.edit(addLora(editor, id, name)),
+      tokens: tokensOf,
+      after: () => afterRun(node(), input.name),
+      setAfter: (mode) => set("after_run", withAfterRun(node(), input.name, mode)),
+      used: () => runner.used.value.get(`${id}\0${input.name}`),
+      sweep: () => sweepsOf(node())[input.name] ?? "",
+      setSweep: (text) => set("sweep", withSweep(node(), input.name, text)),
+      sweepCount: count,
+    };
+  };
 }

@@ -1,45 +1,132 @@
-/** A number: a field that can be typed in and stepped, with a slider beside it when the range is known. */
+/**
+ * A number: typed, also as arithmetic or as a list to sweep; stepped with arrow keys and wheel; scrubbed by dragging; with
+ * a slider beside it when the range is known.
+ */
 
-import { h } from "../dom.js";
+import { evaluate } from "../core/expression.js";
+import { h, setAttributes } from "../dom.js";
+import { t } from "../core/strings.js";
 
 /** @import {Control, Field} from "./index.js" */
 
-/** @param {Field} field @returns {Control} */
-export function numberControl(field) {
-  const { widget, type, name } = field.input;
-  const whole = type === "int";
-  const [min, max] = [widget?.min ?? -Infinity, widget?.max ?? Infinity];
-  const step = widget?.step ?? (whole ? 1 : 0.1);
-  const limits = { min: Number.isFinite(min) ? min : null, max: Number.isFinite(max) ? max : null, step };
-  const box = h("input", { type: "number", class: "field number", inputmode: whole ? "numeric" : "decimal", "aria-label": field.label, ...limits });
-  const slider = Number.isFinite(min) && Number.isFinite(max) ? h("input", { type: "range", "aria-label": `${field.label}, slider`, tabindex: -1, ...limits }) : null;
+const SCRUB_PX = 4;
+const BIG = 10;
 
-  /** @param {number} value */
-  const nearest = (value) => Math.min(max, Math.max(min, whole ? Math.round(value) : value));
+/** What numbers may be here. @param {Field} field */
+function rangeOf({ input }) {
+  const { widget, type } = input;
+  const whole = type === "int";
+  const seed = widget?.kind === "Seed";
+  const [min, max] = seed ? [0, Number.MAX_SAFE_INTEGER] : [widget?.min ?? -Infinity, widget?.max ?? Infinity];
+  const step = widget?.step ?? (whole ? 1 : 0.1);
+  return { whole, min, max, step, nearest: (/** @type {number} */ value) => Math.min(max, Math.max(min, whole ? Math.round(value) : Number(value.toPrecision(12)))) };
+}
+
+/** The field for a number. @param {Field} field @returns {{box: HTMLInputElement, show: (value: unknown) => void}} */
+export function numberBox(field) {
+  const { whole, min, max, step, nearest } = rangeOf(field);
+  const finite = (/** @type {number} */ value) => (Number.isFinite(value) ? value : null);
+  const box = h("input", {
+    type: "text", role: "spinbutton", class: "field number", inputmode: whole ? "numeric" : "decimal", autocomplete: "off", spellcheck: "false",
+    "aria-label": field.label, "aria-valuemin": finite(min), "aria-valuemax": finite(max), title: t("widget.numberHint"),
+  });
 
   /** @param {unknown} value */
   const show = (value) => {
-    const text = String(value ?? "");
-    if (!(box === document.activeElement && box.value !== "" && Number(box.value) === value)) box.value = text;
-    if (slider) {
-      slider.value = text;
-      slider.style.setProperty("--part", String((Number(value) - min) / (max - min || 1)));
-    }
+    if (!(box === document.activeElement && box.value.trim() !== "" && Number(box.value) === value)) box.value = String(value ?? "");
+    setAttributes(box, { "aria-valuenow": typeof value === "number" ? value : null });
   };
+  const now = () => Number(field.value() ?? field.input.default ?? 0) || 0;
+  const add = (/** @type {number} */ steps) => field.set(nearest(now() + steps * step), false);
 
   box.addEventListener("input", () => {
-    const value = box.valueAsNumber;
+    const value = box.value.trim() === "" ? NaN : Number(box.value);
     if (Number.isFinite(value) && value === nearest(value)) field.set(value, false);
   });
   box.addEventListener("change", () => {
-    const value = box.valueAsNumber;
-    if (Number.isFinite(value)) field.set(nearest(value), false);
+    const value = evaluate(box.value);
+    if (value !== null) field.set(nearest(value), false);
+    else if (field.sweepCount(box.value) > 1) field.setSweep(box.value);
     field.seal();
     box.value = String(field.value() ?? "");
   });
+  box.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    if (event.key === "Enter") box.dispatchEvent(new Event("change"));
+    const steps = /** @type {Record<string, number>} */ ({ ArrowUp: 1, ArrowDown: -1, PageUp: BIG, PageDown: -BIG })[event.key];
+    if (steps === undefined || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    add(steps * (event.shiftKey ? BIG : event.altKey ? 1 / BIG : 1));
+  });
+  box.addEventListener("blur", () => field.seal());
+  box.addEventListener(
+    "wheel",
+    (event) => {
+      if (box !== document.activeElement || event.ctrlKey) return;
+      event.preventDefault();
+      event.stopPropagation();
+      add(-Math.sign(event.deltaY) * (event.shiftKey ? BIG : 1));
+    },
+    { passive: false },
+  );
+  scrub(box, now, (value) => field.set(nearest(value), false), step, () => field.seal());
+  return { box, show };
+}
+
+/**
+ * Dragging sideways over a number that is not being typed in changes it; a press without a drag begins typing.
+ * @param {HTMLInputElement} box
+ * @param {() => number} now
+ * @param {(value: number) => void} set
+ * @param {number} step
+ * @param {() => void} done
+ */
+function scrub(box, now, set, step, done) {
+  /** @type {{x: number, value: number, moved: boolean} | null} */
+  let start = null;
+  box.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || box === document.activeElement || !event.isTrusted) return;
+    event.preventDefault();
+    box.setPointerCapture(event.pointerId);
+    start = { x: event.clientX, value: now(), moved: false };
+  });
+  box.addEventListener("pointermove", (event) => {
+    if (!start) return;
+    const far = event.clientX - start.x;
+    if (!start.moved && Math.abs(far) > SCRUB_PX) {
+      start.moved = true;
+      if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+    }
+    if (start.moved) set(start.value + Math.trunc(far / SCRUB_PX) * step * (event.shiftKey ? BIG : event.altKey ? 1 / BIG : 1));
+  });
+  const end = () => {
+    const { moved } = start ?? { moved: true };
+    start = null;
+    if (moved) return done();
+    box.focus({ preventScroll: true });
+    box.select();
+  };
+  box.addEventListener("pointerup", end);
+  box.addEventListener("pointercancel", () => {
+    start = null;
+    done();
+  });
+}
+
+/** @param {Field} field @returns {Control} */
+export function numberControl(field) {
+  const { min, max, step, nearest } = rangeOf(field);
+  const { box, show: showBox } = numberBox(field);
+  const known = Number.isFinite(min) && Number.isFinite(max);
+  const slider = known ? h("input", { type: "range", "aria-label": t("widget.slider", { label: field.label }), tabindex: -1, min, max, step }) : null;
+  /** @param {unknown} value */
+  const show = (value) => {
+    showBox(value);
+    if (!slider) return;
+    slider.value = String(value ?? "");
+    slider.style.setProperty("--part", String(Math.min(1, Math.max(0, (Number(value) - min) / (max - min || 1)))));
+  };
   slider?.addEventListener("input", () => field.set(nearest(slider.valueAsNumber), false));
   slider?.addEventListener("change", () => field.seal());
-
-  const element = h("div", { class: slider ? "control slider" : "control", "data-input": name }, slider, box);
-  return { element, show };
+  return { element: h("div", { class: slider ? "control slider" : "control", "data-input": field.input.name }, slider, box), show };
 }

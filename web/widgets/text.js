@@ -1,6 +1,7 @@
-/** A text: one line, or a box that keeps its own undo while it has the focus. */
+/** A text: one line, or a box that keeps its own undo while it has the focus. A box for prompts weighs words, completes names and counts tokens. */
 
 import { h } from "../dom.js";
+import { promptKeys } from "./prompt.js";
 
 /** @import {Control, Field} from "./index.js" */
 
@@ -16,5 +17,7 @@ export function textControl(field) {
     const text = String(value ?? "");
     if (box.value !== text) box.value = text;
   };
-  return { element: h("div", { class: long ? "control tall" : "control", "data-input": field.input.name }, box), show };
+  const element = h("div", { class: long ? "control tall" : "control", "data-input": field.input.name }, box);
+  if (box instanceof HTMLTextAreaElement) promptKeys(box, element, field);
+  return { element, show };
 }

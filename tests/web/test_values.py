@@ -1,0 +1,132 @@
+"""Setting values: arithmetic, scrubbing, stepping, seeds after a run, searched lists, prompts, and values to try."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.web.conftest import RUN_MS, Studio
+
+
+def value(studio: Studio, node: str, name: str) -> object:
+    return studio.document()["nodes"][node]["inputs"][name]
+
+
+def test_numbers_are_typed_as_arithmetic_stepped_and_scrubbed(studio: Studio) -> None:
+    width = studio.node("4").get_by_label("width", exact=True)
+    width.fill("64*1.5+32")
+    width.press("Enter")
+    assert value(studio, "4", "width") == 128
+    width.press("ArrowUp")
+    width.press("Shift+ArrowUp")
+    assert value(studio, "4", "width") == 128 + 8 + 80
+    width.fill("nonsense")
+    width.press("Tab")
+    expect(width).to_have_value("216")
+    cfg = studio.node("5").get_by_label("cfg", exact=True)
+    box = cfg.bounding_box()
+    assert box is not None
+    studio.page.mouse.move(box["x"] + 20, box["y"] + 10)
+    studio.page.mouse.down()
+    studio.page.mouse.move(box["x"] + 61, box["y"] + 10, steps=4)
+    studio.page.mouse.up()
+    assert value(studio, "5", "cfg") == 5
+    studio.page.keyboard.press("Control+z")
+    assert value(studio, "5", "cfg") == 4
+    studio.page.mouse.click(box["x"] + 20, box["y"] + 10)
+    expect(cfg).to_be_focused()
+    studio.page.mouse.wheel(0, -100)
+    expect(cfg).to_have_value("4.1")
+    assert studio.complaints == []
+
+
+def test_a_seed_changes_after_each_run_and_the_last_is_remembered(studio: Studio) -> None:
+    studio.quicken(1)
+    seed = studio.node("5").get_by_label("seed", exact=True)
+    seed.fill("900")
+    seed.press("Tab")
+    studio.button("seed: Keep the seed").click()
+    studio.page.get_by_role("option", name="One more after each run").click()
+    studio.run()
+    expect(seed).to_have_value("901")
+    assert studio.document()["nodes"]["5"]["after_run"] == {"seed": "increment"}
+    studio.button("seed: One more after each run").click()
+    studio.page.get_by_role("option", name="Use the last one: 900").click()
+    expect(seed).to_have_value("900")
+    studio.page.keyboard.press("Control+z")
+    expect(seed).to_have_value("901")
+
+
+def test_long_lists_are_searched(studio: Studio) -> None:
+    sampler = studio.node("5").get_by_role("combobox", name="sampler")
+    sampler.click()
+    studio.page.get_by_role("searchbox", name="Search sampler").fill("2m sde")
+    expect(studio.page.get_by_role("listbox", name="sampler").get_by_role("option")).to_have_count(1)
+    studio.page.keyboard.press("Enter")
+    assert value(studio, "5", "sampler") == "dpmpp_2m_sde"
+    expect(sampler).to_be_focused()
+    sampler.press("ArrowUp")
+    assert value(studio, "5", "sampler") == "dpmpp_2m_cfg_pp"
+    studio.node("1").get_by_role("combobox", name="checkpoint").click()
+    expect(studio.page.get_by_role("option", name="weft-emoji.safetensors")).to_be_visible()
+    studio.page.keyboard.press("Escape")
+    assert studio.complaints == []
+
+
+def test_words_of_a_prompt_are_weighed_and_tokens_counted(studio: Studio) -> None:
+    prompt = studio.node("2").get_by_label("text", exact=True)
+    prompt.fill("a red apple")
+    prompt.press("End")
+    prompt.press("Control+ArrowUp")
+    prompt.press("Control+ArrowUp")
+    expect(prompt).to_have_value("a red (apple:1.2)")
+    assert value(studio, "2", "text") == "a red (apple:1.2)"
+    prompt.press("Control+ArrowDown")
+    prompt.press("Control+ArrowDown")
+    expect(prompt).to_have_value("a red apple")
+    count = studio.page.get_by_role("button", name=re.compile("3 of 75 tokens, 1 chunks"))
+    count.click()
+    expect(studio.page.get_by_role("dialog", name="Tokens of the prompt")).to_contain_text("apple")
+    studio.page.keyboard.press("Escape")
+    prompt.fill("apple, " * 60)
+    expect(studio.page.get_by_role("button", name=re.compile("120 of 150 tokens, 2 chunks"))).to_be_visible()
+    assert studio.complaints == []
+
+
+def test_a_list_of_values_is_one_job_with_a_labelled_sheet(studio: Studio) -> None:
+    studio.quicken(1)
+    for name, text in (("cfg", "2, 6"), ("seed", "1..3")):
+        box = studio.node("5").get_by_label(name, exact=True)
+        box.fill(text)
+        box.press("Enter")
+        expect(studio.node("5").get_by_label(f"{name}, values to try")).to_have_value(text)
+    assert studio.document()["nodes"]["5"]["sweep"] == {"cfg": "2, 6", "seed": "1..3"}
+    studio.button("Run").click()
+    expect(studio.badge("5")).to_have_text(re.compile("^ran"), timeout=RUN_MS)
+    studio.wait_for_end()
+    pictures = studio.page.get_by_role("group", name="Pictures of this run").get_by_role("button")
+    expect(pictures).to_have_count(7)
+    size = studio.page.locator(".caption").inner_text()
+    across, down = (int(number) for number in re.findall(r"\d+", size))
+    assert across > 3 * 128 > 2 * 128 < down, size
+    studio.button("Open its workflow").click()
+    expect(studio.node("5").get_by_label("seed, values to try")).to_have_value("1..3")
+    studio.button("Back to one value of seed").click()
+    studio.button("Back to one value of cfg").click()
+    assert "sweep" not in studio.document()["nodes"]["5"]
+    assert studio.complaints == []
+
+
+def test_what_is_no_list_is_told_at_its_port(studio: Studio) -> None:
+    cfg = studio.node("5").get_by_label("cfg", exact=True)
+    cfg.fill("2, 6")
+    cfg.press("Enter")
+    box = studio.node("5").get_by_label("cfg, values to try")
+    box.fill("2, six")
+    box.press("Enter")
+    studio.button("Run").click()
+    expect(studio.node("5")).to_contain_text("“six” is neither a list nor a range")
+    box.fill("2, 3")
+    box.press("Enter")
+    expect(studio.node("5")).not_to_contain_text("neither")

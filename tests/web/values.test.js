@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { evaluate } from "../../web/core/expression.js";
+import { nameAt, reweighed } from "../../web/core/prompt.js";
+import { afterRun, nextSeed, seedsOf, withAfterRun } from "../../web/core/seeds.js";
+
+test("arithmetic is read as a person writes it", () => {
+  const cases = { "1024*1.5": 1536, "(512+64)/8": 72, "2^10": 1024, "2^3^2": 512, "-3+5": 2, "7 % 4": 3, "1e3/4": 250, "2×3÷4": 1.5, ".5*2": 1, "-2^2": -4, "8/2/2": 2, " 42 ": 42 };
+  for (const [text, value] of Object.entries(cases)) assert.equal(evaluate(text), value, text);
+});
+
+test("what is no arithmetic has no value, and nothing is executed", () => {
+  for (const text of ["", "1+", "(1", "1)", "alert(1)", "1;2", "1/0", "0/0", "1 2", "constructor", "()", "((((".repeat(50), "2^9999", "1..2", "--", "𝟙"]) {
+    assert.equal(evaluate(text), null, text);
+  }
+  assert.equal(evaluate(`${"(".repeat(1000)}1${")".repeat(1000)}`), null);
+  assert.equal(evaluate("-".repeat(100_000) + "1"), null);
+});
+
+/** "a |word| b" with bars around what is marked. @param {string} text @param {1 | -1} direction */
+function weighed(text, direction) {
+  const start = text.indexOf("|");
+  const end = text.lastIndexOf("|") - (text.indexOf("|") === text.lastIndexOf("|") ? 0 : 1);
+  const { text: after, start: a, end: b } = reweighed({ text: text.replaceAll("|", ""), start, end }, direction);
+  return `${after.slice(0, a)}|${after.slice(a, b)}|${after.slice(b)}`;
+}
+
+test("weights go up and down by a tenth, and parentheses come and go", () => {
+  assert.equal(weighed("a red ap|ple, green", 1), "a red (|apple|:1.1), green");
+  assert.equal(weighed("a (|apple|:1.1)", 1), "a (|apple|:1.2)");
+  assert.equal(weighed("a (app|le:1.1)", -1), "a |apple|");
+  assert.equal(weighed("a |apple|", -1), "a (|apple|:0.9)");
+  assert.equal(weighed("|(red apple:1.3)|", -1), "(|red apple|:1.2)");
+  assert.equal(weighed("a (|red apple|)", 1), "a (|red apple|:1.2)");
+  assert.equal(weighed("a | |b", 1), "a | |b");
+  assert.equal(weighed("(a:-0.1) |b|", 1), "(a:-0.1) (|b|:1.1)");
+});
+
+test("every weight undoes itself", () => {
+  for (const text of ["|apple|", "a |red apple| b", "(|x|:1.5)", "(|x|:-2)"]) {
+    let now = text;
+    for (let i = 0; i < 7; i++) now = weighed(now, 1);
+    for (let i = 0; i < 7; i++) now = weighed(now, -1);
+    assert.equal(now, text);
+  }
+});
+
+test("a name that is being typed is found at the caret", () => {
+  assert.deepEqual(nameAt("a embedding:ch", 14), { folder: "embeddings", from: 12, typed: "ch" });
+  assert.deepEqual(nameAt("embedding:", 10), { folder: "embeddings", from: 10, typed: "" });
+  assert.deepEqual(nameAt("x, <lora:sty", 12), { folder: "loras", from: 9, typed: "sty" });
+  assert.equal(nameAt("myembedding:x", 13), null);
+  assert.equal(nameAt("embedding:x done", 16), null);
+});
+
+test("a seed after a run", () => {
+  assert.equal(nextSeed("keep", 7), 7);
+  assert.equal(nextSeed("increment", 7), 8);
+  assert.equal(nextSeed("decrement", 0), 0);
+  assert.equal(nextSeed("random", 7, () => 99), 99);
+  const drawn = nextSeed("random", 7);
+  assert.ok(Number.isInteger(drawn) && drawn >= 0 && drawn < 1e9);
+});
+
+test("the mode of a seed is a field of its node, absent where it is kept", () => {
+  const node = { type: "KSampler", inputs: { seed: 3 } };
+  assert.equal(afterRun(node, "seed"), "keep");
+  const random = { ...node, after_run: withAfterRun(node, "seed", "random") };
+  assert.deepEqual(random.after_run, { seed: "random" });
+  assert.equal(afterRun(random, "seed"), "random");
+  assert.equal(withAfterRun(random, "seed", "keep"), undefined);
+  assert.equal(afterRun({ ...node, after_run: { seed: "nonsense" } }, "seed"), "keep");
+  const spec = /** @type {any} */ ({ inputs: [{ name: "seed", widget: { kind: "Seed" } }, { name: "cfg", widget: { kind: "Slider" } }] });
+  assert.deepEqual(seedsOf([["5", node], ["6", { type: "KSampler", inputs: { seed: { node: "5", output: "x" } } }]], () => spec), [{ id: "5", name: "seed", value: 3 }]);
+});

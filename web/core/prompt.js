@@ -1,0 +1,63 @@
+/** Editing prompts: the weight of what is marked or of the word at the caret, and names that are being typed. */
+
+/** @typedef {{text: string, start: number, end: number}} Marked  a text with what is marked in it */
+
+const STEP = 0.1;
+const WEIGHTED = /^\((.*):(-?\d+(?:\.\d+)?)\)$/s;
+const WORD_END = /[\s,.()[\]{}<>|]/;
+const WEIGHT_END = /^:-?\d+(?:\.\d+)?\)/;
+
+/** @param {string} text @param {number} start @param {number} end @returns {[number, number]} the word around a caret */
+function wordAt(text, start, end) {
+  if (start !== end) return [start, end];
+  let [from, to] = [start, end];
+  while (from > 0 && !WORD_END.test(text[from - 1])) from -= 1;
+  while (to < text.length && !WORD_END.test(text[to]) && !WEIGHT_END.test(text.slice(to, to + 12))) to += 1;
+  return [from, to];
+}
+
+/** The parentheses with a weight that a stretch fills or lies in alone. @param {string} text @param {number} from @param {number} to @returns {[number, number] | null} */
+function aroundOf(text, from, to) {
+  if (WEIGHTED.test(text.slice(from, to))) return [from, to];
+  if (text[from - 1] !== "(") return null;
+  const close = /^(:-?\d+(?:\.\d+)?)?\)/.exec(text.slice(to));
+  return close ? [from - 1, to + close[0].length] : null;
+}
+
+/**
+ * Make what is marked, or the word at the caret, count more or less: `word` -> `(word:1.1)`. At weight 1 the
+ * parentheses go.
+ * @param {Marked} marked
+ * @param {1 | -1} direction
+ * @returns {Marked}
+ */
+export function reweighed({ text, start, end }, direction) {
+  let [from, to] = wordAt(text, start, end);
+  while (from < to && /\s/.test(text[from])) from += 1;
+  while (to > from && /\s/.test(text[to - 1])) to -= 1;
+  if (from === to) return { text, start, end };
+  const around = aroundOf(text, from, to);
+  const inner = around ? text.slice(around[0] + 1, around[1] - 1) : text.slice(from, to);
+  const match = around ? /^(.*):(-?\d+(?:\.\d+)?)$/s.exec(inner) : null;
+  const words = match ? match[1] : inner;
+  const weight = Math.round(((match ? Number(match[2]) : around ? 1.1 : 1) + direction * STEP) * 100) / 100;
+  const [a, b] = around ?? [from, to];
+  const open = weight === 1 ? "" : "(";
+  const close = weight === 1 ? "" : `:${weight})`;
+  const begin = a + open.length;
+  return { text: text.slice(0, a) + open + words + close + text.slice(b), start: begin, end: begin + words.length };
+}
+
+const NAME = /(?:^|[\s,(])(embedding:|<lora:)([^\s,()<>:]*)$/;
+
+/**
+ * The name that is being typed at the caret: of a learned word (`embedding:NAME`) or of a LoRA (`<lora:NAME`).
+ * @param {string} text
+ * @param {number} caret
+ * @returns {{folder: "embeddings" | "loras", from: number, typed: string} | null}
+ */
+export function nameAt(text, caret) {
+  const match = NAME.exec(text.slice(0, caret));
+  if (!match) return null;
+  return { folder: match[1] === "embedding:" ? "embeddings" : "loras", from: caret - match[2].length, typed: match[2] };
+}
