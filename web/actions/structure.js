@@ -41,11 +41,10 @@ function addFrameAround({ editor, view }) {
 }
 
 /** @param {Parts} parts */
-function makeOne({ editor, dock }) {
+function makeOne({ editor }) {
   const { changes, id } = makeComponent(editor.document, editor.selection.value, t("component.name"));
   editor.edit(changes);
   editor.select([id]);
-  dock.open("parameters");
 }
 
 /** @param {Parts} parts @param {string} id */

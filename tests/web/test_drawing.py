@@ -1,0 +1,312 @@
+"""Drawing: links, frames, components, notes, menus and panels, by mouse and keyboard, in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from playwright.sync_api import Locator, expect
+
+from tests.web.conftest import Studio
+
+LINKED = re.compile(r"\blinked\b")
+
+
+def centre(locator: Locator) -> tuple[float, float]:
+    box = locator.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def select(studio: Studio, ids: Sequence[str]) -> None:
+    for index, id in enumerate(ids):
+        studio.node(id).locator(".node-head").click(modifiers=["Shift"] if index else [])
+
+
+def stroke(studio: Studio, start: tuple[float, float], end: tuple[float, float], button: str = "left") -> None:
+    mouse = studio.page.mouse
+    mouse.move(*start)
+    mouse.down(button="right" if button == "right" else "left")
+    mouse.move(*end, steps=8)
+    mouse.up(button="right" if button == "right" else "left")
+
+
+def test_links_are_cut_by_a_stroke_and_drawn_lazily(studio: Studio) -> None:
+    page = studio.page
+    start, end = centre(studio.port("6", "output", "image")), centre(studio.port("7", "input", "image"))
+    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+    page.keyboard.down("Alt")
+    stroke(studio, (middle[0] - 60, middle[1] + 4), (middle[0] + 60, middle[1] + 4))
+    expect(studio.port("7", "input", "image")).not_to_have_class(LINKED)
+    stroke(
+        studio, centre(studio.node("6").locator(".node-head")), centre(studio.node("7").locator(".node-head")), "right"
+    )
+    page.keyboard.up("Alt")
+    expect(studio.port("7", "input", "image")).to_have_class(LINKED)
+    assert studio.document()["nodes"]["7"]["inputs"]["image"] == {"node": "6", "output": "image"}
+
+
+def test_all_links_of_an_output_move_at_once(studio: Studio) -> None:
+    page = studio.page
+    studio.node("2").locator(".node-head").click()
+    page.keyboard.press("Control+d")
+    studio.node("8").wait_for()
+    page.keyboard.press("Delete")
+    page.keyboard.down("Shift")
+    studio.drag_to(studio.port("2", "output", "conditioning"), studio.port("3", "output", "conditioning"))
+    page.keyboard.up("Shift")
+    inputs = studio.document()["nodes"]["5"]["inputs"]
+    assert inputs["positive"] == inputs["negative"] == {"node": "3", "output": "conditioning"}
+    page.keyboard.press("Control+z")
+    assert studio.document()["nodes"]["5"]["inputs"]["positive"] == {"node": "2", "output": "conditioning"}
+
+
+def test_a_node_goes_into_a_link_and_comes_out_with_the_flow_kept(studio: Studio) -> None:
+    page = studio.page
+    page.locator(".canvas").dblclick(position={"x": 120, "y": 600})
+    page.keyboard.type("invert")
+    page.keyboard.press("Enter")
+    studio.node("8").wait_for()
+    start, end = centre(studio.port("6", "output", "image")), centre(studio.port("7", "input", "image"))
+    studio.drag(studio.node("8").locator(".node-title"), (start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+    nodes = studio.document()["nodes"]
+    assert nodes["8"]["inputs"]["image"] == {"node": "6", "output": "image"}
+    assert nodes["7"]["inputs"]["image"] == {"node": "8", "output": "image"}
+    studio.node("8").locator(".node-head").click()
+    page.keyboard.press("Shift+Delete")
+    expect(studio.node("8")).to_have_count(0)
+    assert studio.document()["nodes"]["7"]["inputs"]["image"] == {"node": "6", "output": "image"}
+
+
+def test_a_frame_carries_its_nodes_and_captures_no_others(studio: Studio) -> None:
+    page = studio.page
+    select(studio, ["2", "3"])
+    page.keyboard.press("Control+g")
+    page.keyboard.type("Prompts")
+    page.keyboard.press("Enter")
+    before = studio.document()["view"]["nodes"]
+    (frame,) = studio.document()["view"]["frames"].values()
+    assert frame["title"] == "Prompts"
+    box = studio.node("2").bounding_box()
+    assert box is not None
+    grip = (box["x"] + 20, box["y"] - 34)
+    stroke(studio, grip, (grip[0] + 300, grip[1] + 120))
+    after = studio.document()["view"]["nodes"]
+    moved = {id for id in after if after[id]["x"] != before[id]["x"]}
+    assert moved == {"2", "3"}
+    assert {id for id in after if "frame" in after[id]} == {"2", "3"}
+    page.keyboard.press("Control+z")
+    assert studio.document()["view"]["nodes"] == before
+
+
+def test_a_component_is_made_entered_edited_and_unpacked(studio: Studio) -> None:
+    page = studio.page
+    select(studio, ["5", "6"])
+    page.keyboard.press("Control+Shift+e")
+    expect(studio.node("8").locator(".node-title")).to_have_text("Component")
+    expect(studio.port("8", "output", "image")).to_have_class(LINKED)
+    page.keyboard.press("Control+d")
+    studio.node("9").wait_for()
+    page.keyboard.press("Control+ArrowDown")
+    expect(page.get_by_role("navigation", name="Where you are")).to_contain_text("Component")
+    steps = studio.node("5").get_by_label("steps", exact=True)
+    steps.fill("3")
+    steps.press("Tab")
+    studio.port("5", "input", "steps").click(button="right")
+    page.get_by_role("menuitem", name="Show steps as a port of the component").click()
+    page.get_by_role("button", name="Workflow", exact=True).click()
+    for id in ("8", "9"):
+        expect(studio.node(id).get_by_label("steps", exact=True)).to_have_value("3")
+    definition = studio.document()["components"]["Component"]
+    assert definition["nodes"]["5"]["inputs"]["steps"] == 3
+    studio.node("9").locator(".node-head").click()
+    page.keyboard.press("Control+Shift+u")
+    expect(studio.node("9")).to_have_count(0)
+    assert studio.document()["nodes"]["10"]["inputs"]["steps"] == 3
+    studio.button("Undo").click()
+    studio.node("9").wait_for()
+
+
+def test_a_component_runs(studio: Studio) -> None:
+    studio.quicken()
+    select(studio, ["5", "6"])
+    studio.page.keyboard.press("Control+Shift+e")
+    studio.node("8").wait_for()
+    studio.run()
+    expect(studio.page.locator(".panel .result-image, .panel img").first).to_be_visible()
+
+
+def test_notes_reroutes_colours_and_modes(studio: Studio) -> None:
+    page = studio.page
+    page.mouse.move(100, 500)
+    page.keyboard.press("n")
+    studio.node("8").wait_for()
+    start, end = centre(studio.port("6", "output", "image")), centre(studio.port("7", "input", "image"))
+    page.mouse.dblclick((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+    studio.node("9").wait_for()
+    studio.node("5").locator(".node-head").click(button="right")
+    page.get_by_role("menuitem", name="Blue").click()
+    page.keyboard.press("Control+m")
+    studio.node("6").locator(".node-head").click()
+    page.keyboard.press("Alt+c")
+    document = studio.document()
+    assert document["nodes"]["8"]["type"] == "Note"
+    assert document["nodes"]["9"] == {"type": "Reroute", "inputs": {"value": {"node": "6", "output": "image"}}}
+    assert document["nodes"]["7"]["inputs"]["image"] == {"node": "9", "output": "value"}
+    assert document["nodes"]["5"]["mode"] == "mute"
+    assert document["view"]["nodes"]["5"]["colour"] == "blue"
+    assert document["view"]["nodes"]["6"]["collapsed"] is True
+
+
+def test_the_menu_works_by_keyboard(studio: Studio) -> None:
+    page = studio.page
+    studio.node("4").focus()
+    page.keyboard.press("Shift+F10")
+    menu = page.get_by_role("menu", name="Commands")
+    expect(menu).to_be_visible()
+    page.keyboard.press("d")
+    expect(page.get_by_role("menuitem", name="Duplicate Ctrl+D")).to_be_focused()
+    page.keyboard.press("Enter")
+    studio.node("8").wait_for()
+    expect(menu).to_have_count(0)
+
+
+def test_another_kind_keeps_the_links(studio: Studio) -> None:
+    page = studio.page
+    studio.node("7").locator(".node-head").click()
+    page.keyboard.press("Shift+S")
+    page.keyboard.type("preview image")
+    page.keyboard.press("Enter")
+    expect(studio.node("7").locator(".node-title")).to_have_text("Preview image")
+    assert studio.document()["nodes"]["7"]["inputs"]["image"] == {"node": "6", "output": "image"}
+
+
+def test_parameters_are_shown_named_and_ordered(studio: Studio) -> None:
+    page = studio.page
+    for name in ("steps", "cfg"):
+        studio.port("5", "input", name).click(button="right")
+        page.get_by_role("menuitem", name=f"Show {name} as a parameter").click()
+    page.get_by_role("button", name="Parameters").click()
+    boxes = page.get_by_label("Name of the parameter")
+    expect(boxes).to_have_count(2)
+    boxes.first.fill("quality")
+    boxes.first.press("Enter")
+    page.get_by_role("button", name="Move quality down").click()
+    assert studio.document()["interface"] == [
+        {"name": "cfg", "node": "5", "input": "cfg"},
+        {"name": "quality", "node": "5", "input": "steps"},
+    ]
+
+
+def test_history_is_told_in_words_and_gone_to(studio: Studio) -> None:
+    page = studio.page
+    studio.quicken(3)
+    studio.node("4").locator(".node-head").click()
+    page.keyboard.press("Delete")
+    page.get_by_role("button", name="History").click()
+    panel = page.get_by_role("complementary", name="History")
+    expect(panel.get_by_role("listitem")).to_have_count(3)
+    expect(panel).to_contain_text("KSampler: steps 28 → 3")
+    panel.get_by_role("listitem").nth(1).get_by_label("Name this point").click()
+    panel.get_by_role("textbox").fill("three steps")
+    panel.get_by_role("textbox").press("Enter")
+    panel.get_by_role("button", name="As it was opened").click()
+    assert studio.document()["nodes"]["5"]["inputs"]["steps"] == 28
+    panel.get_by_role("button", name="three steps").click()
+    assert studio.document()["nodes"]["5"]["inputs"]["steps"] == 3
+    studio.node("4").wait_for()
+
+
+def test_find_goes_to_a_value_within_a_component(studio: Studio) -> None:
+    page = studio.page
+    select(studio, ["2", "3"])
+    page.keyboard.press("Control+Shift+e")
+    studio.node("8").wait_for()
+    page.keyboard.press("Control+f")
+    page.keyboard.type("dog face")
+    expect(page.get_by_role("dialog").get_by_role("option")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(studio.node("2")).to_be_focused()
+    expect(page.get_by_role("navigation", name="Where you are")).to_be_visible()
+
+
+def test_pasting_makes_what_fits(studio: Studio) -> None:
+    page = studio.page
+
+    def paste(text: str, shift: bool = False) -> None:
+        page.evaluate(
+            """([text, shift]) => {
+                dispatchEvent(new KeyboardEvent("keydown", { key: "v", shiftKey: shift }));
+                const data = new DataTransfer();
+                data.setData("text/plain", text);
+                const options = { clipboardData: data, bubbles: true, cancelable: true };
+                document.dispatchEvent(new ClipboardEvent("paste", options));
+            }""",
+            [text, shift],
+        )
+
+    page.mouse.move(150, 650)
+    paste("just some words")
+    studio.node("8").wait_for()
+    assert studio.document()["nodes"]["8"] == {"type": "Note", "inputs": {"text": "just some words"}}
+    part = json.dumps(
+        {
+            "version": 1,
+            "nodes": {"6": {"type": "VAEDecode", "inputs": {}}},
+            "view": {"nodes": {"6": {"x": 0, "y": 0}}, "outside": {"6": {"vae": {"node": "1", "output": "vae"}}}},
+        }
+    )
+    paste(part)
+    paste(part, shift=True)
+    nodes = studio.document()["nodes"]
+    assert nodes["9"]["inputs"] == {}
+    assert nodes["10"]["inputs"] == {"vae": {"node": "1", "output": "vae"}}
+
+
+def test_the_library_is_filtered_dragged_from_and_keeps_components(studio: Studio) -> None:
+    page = studio.page
+    page.get_by_role("button", name="Nodes", exact=True).click()
+    panel = page.get_by_role("complementary", name="Nodes")
+    panel.get_by_label("Filter nodes").fill("upscale")
+    item = panel.get_by_role("button", name=re.compile("upscale", re.IGNORECASE)).first
+    item.drag_to(page.locator(".canvas"), target_position={"x": 100, "y": 600})
+    studio.node("8").wait_for()
+    select(studio, ["2", "3"])
+    page.keyboard.press("Control+Shift+e")
+    studio.node("9").wait_for()
+    studio.node("9").locator(".node-head").click(button="right")
+    page.get_by_role("menuitem", name="Keep the component in the library").click()
+    expect(page.get_by_role("status").filter(has_text="is in the library now")).to_be_visible()
+
+
+def test_lasso_align_and_duplicate_by_dragging(studio: Studio) -> None:
+    page = studio.page
+    box = studio.node("4").bounding_box()
+    above = studio.node("1").bounding_box()
+    assert box is not None
+    assert above is not None
+    page.keyboard.down("Control")
+    page.mouse.move(above["x"] - 12, above["y"] - 16)
+    page.mouse.down()
+    for x, y in (
+        (above["x"] + above["width"] + 10, above["y"] - 16),
+        (box["x"] + box["width"] + 10, box["y"] + box["height"] + 10),
+        (box["x"] - 12, box["y"] + box["height"] + 10),
+    ):
+        page.mouse.move(x, y, steps=6)
+    page.mouse.up()
+    page.keyboard.up("Control")
+    for id, chosen in (("1", "true"), ("4", "true"), ("2", "false")):
+        expect(studio.node(id)).to_have_attribute("aria-selected", chosen)
+    studio.node("4").locator(".node-head").click()
+    page.keyboard.down("Alt")
+    studio.drag(studio.node("4").locator(".node-head"), box["x"] + 100, box["y"] + 220)
+    page.keyboard.up("Alt")
+    studio.node("8").wait_for()
+    select(studio, ["8", "4"])
+    studio.node("4").locator(".node-head").click(button="right")
+    page.get_by_role("menuitem", name="Align left edges").click()
+    places = studio.document()["view"]["nodes"]
+    assert places["8"]["x"] == places["4"]["x"]
+    assert places["8"]["y"] > places["4"]["y"] + 100
