@@ -78,7 +78,12 @@ def file_store(options: argparse.Namespace, data: Path, output: Path | None = No
     from jobs.hashes import Hashes
 
     roots = [*folders("--models", options.models), HERE / "models", HERE / "models" / "demo", output or data / "output"]
-    fixed = {"web": HERE / "web", "templates": HERE / "web" / "templates", "tour": HERE / "docs" / "workflows"}
+    web = HERE / "web"
+    fixed = {
+        "web": [web],
+        "templates": [web / "templates", HERE / "docs" / "workflows"],
+        "packs": pack_folders(options),
+    }
     return FileStore(roots, data, Hashes(data / "hashes.db"), fixed, output, read_header)
 
 

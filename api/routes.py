@@ -9,6 +9,7 @@ from aiohttp import web
 from api import (
     cache,
     events,
+    extensions,
     files,
     gallery,
     health,
@@ -305,6 +306,20 @@ ROUTES: tuple[Route, ...] = (
         templates.picture,
         "A picture it made",
         {200: Answer("WebP", "image/webp")},
+    ),
+    Route(
+        "GET",
+        f"{API}/extensions",
+        extensions.list_packs,
+        "Packs that have modules for the page",
+        {200: json_answer("Their names", "PackList")},
+    ),
+    Route(
+        "GET",
+        "/packs/{pack}/{path:.+}",
+        extensions.module,
+        "A module of a pack",
+        {200: Answer("The file", "application/octet-stream")},
     ),
     Route(
         "POST",

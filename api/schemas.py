@@ -188,6 +188,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "TemplateList": record(
         {"templates": list_of(record({"name": TEXT, "picture": {"type": "boolean"}, "needs": list_of(TEXT)}))}
     ),
+    "PackList": record({"packs": list_of(TEXT)}),
     "ModelList": map_of(list_of(TEXT)),
     "StoredFile": record(
         {"name": TEXT, "url": TEXT, "media_type": TEXT, "width": COUNT, "height": COUNT, "size": COUNT}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any, cast
@@ -15,8 +15,7 @@ from api.problems import Refused
 from api.services import Services
 from jobs.files import WEIGHTS, BadName, FileStore, NoSuchFile
 
-FOLDERS = ("templates", "tour")
-"""Where they are; of two with one name the first counts."""
+FOLDER = "templates"
 SUFFIX = ".json"
 PICTURE = ".webp"
 DAY_S = 86_400
@@ -53,27 +52,24 @@ async def picture(request: web.Request, services: Services) -> web.StreamRespons
 
 async def _read(request: web.Request, services: Services, suffix: str) -> bytes:
     name = request.match_info["name"]
-    for folder in FOLDERS:
-        try:
-            return await asyncio.to_thread(services.files.read, folder, name + suffix)
-        except (BadName, NoSuchFile):
-            continue
-    raise Refused(404, "unknown_template", f"There is no template {name!r:.100}.", hint="GET /api/v1/templates")
+    try:
+        return await asyncio.to_thread(services.files.read, FOLDER, name + suffix)
+    except (BadName, NoSuchFile) as error:
+        raise Refused(
+            404, "unknown_template", f"There is no template {name!r:.100}.", hint="GET /api/v1/templates"
+        ) from error
 
 
 def _list(files: FileStore) -> list[Template]:
-    names = {folder: files.names(folder) for folder in FOLDERS}
     there = {name for found in files.models().values() for name in found}
-    pictures = {name for found in names.values() for name in found if name.endswith(PICTURE)}
-    listed = dict[str, Template]()
-    for folder in FOLDERS:
-        for name in (each.removesuffix(SUFFIX) for each in names[folder] if each.endswith(SUFFIX)):
-            if name not in listed:
-                needs = _needs(json.loads(files.read(folder, name + SUFFIX)), there)
-                listed[name] = Template(name, name + PICTURE in pictures, needs)
-    return sorted(
-        listed.values(), key=lambda template: (len(template.needs) > 0, template.name != "default", template.name)
-    )
+    names = files.names(FOLDER)
+    found = [_look(files, name.removesuffix(SUFFIX), names, there) for name in names if name.endswith(SUFFIX)]
+    return sorted(found, key=lambda template: (len(template.needs) > 0, template.name != "default", template.name))
+
+
+def _look(files: FileStore, name: str, names: Sequence[str], there: Set[str]) -> Template:
+    needs = _needs(json.loads(files.read(FOLDER, name + SUFFIX)), there)
+    return Template(name, name + PICTURE in names, needs)
 
 
 def _needs(document: Any, there: Set[str]) -> list[str]:

@@ -55,6 +55,8 @@ const ICONS = /** @type {Readonly<Record<string, string>>} */ ({
   save: "M3 3h8l2 2v8H3zM5.5 3v3h4V3M5.5 13V9.5h5V13",
   dice: "M3 3h10v10H3zM5.8 5.8h.01M10.2 5.8h.01M8 8h.01M5.8 10.2h.01M10.2 10.2h.01",
   history: "M8 4.5V8l2.5 1.5M3 8a5 5 0 1 0 1.5-3.5L3 6M3 3v3h3",
+  outline: "M3 3.5h4M6 8h7M6 12.5h7M3 3.5v9M3 8h3M3 12.5h3",
+  help: "M5.8 6a2.2 2.2 0 1 1 3.2 2c-.7.4-1 .8-1 1.6M8 12.3h.01",
   more: "M3.5 8h.01M8 8h.01M12.5 8h.01",
   close: "m4 4 8 8M12 4l-8 8",
   download: "M8 2.5v7.5M5 7l3 3 3-3M3 13.5h10",

@@ -5,7 +5,7 @@ import { effect, signal } from "./core/store.js";
 /**
  * @typedef {{theme: "system" | "light" | "dark" | "contrast", language: string, motion: "system" | "full" | "reduced",
  *            links: "curved" | "straight" | "angled", snap: boolean, sound: boolean, textSize: number,
- *            shortcuts: Readonly<Record<string, readonly string[]>>, packs: readonly string[], toured: boolean,
+ *            shortcuts: Readonly<Record<string, readonly string[]>>, packs: readonly string[], toured: boolean, view: "graph" | "form",
  *            recent: readonly string[]}} Choices
  *   `language`: "" for the browser's; `textSize` in percent; `shortcuts`: keys by action where they are not the usual;
  *   `packs`: those whose modules may run here; `recent`: names of documents, latest first
@@ -27,6 +27,7 @@ const USUAL = {
   shortcuts: {},
   packs: [],
   toured: false,
+  view: "graph",
   recent: [],
 };
 
@@ -53,6 +54,7 @@ export function applyLook(settings) {
   const [contrast, still] = [matchMedia("(prefers-contrast: more)"), matchMedia("(prefers-reduced-motion: reduce)")];
   const apply = () => {
     const theme = settings.theme.value;
+    dataset.view = settings.view.value;
     dataset.theme = theme === "contrast" ? "system" : theme;
     dataset.contrast = theme === "contrast" || (theme === "system" && contrast.matches) ? "more" : "usual";
     const motion = settings.motion.value;

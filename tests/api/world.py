@@ -211,7 +211,7 @@ class World:
         (page / "templates" / "default.json").write_text(json.dumps(workflow("a red apple")))
         (page / "templates" / "default.webp").write_bytes(b"a picture")
         hashes = Hashes(self.folder / "hashes.sqlite")
-        fixed = {"web": page, "templates": page / "templates", "tour": page / "tour"}
+        fixed = {"web": [page], "templates": [page / "templates", page / "tour"], "packs": [self.folder / "packs"]}
         models, data = self.folder / "models", self.folder / "data"
         self.files = FileStore([models], data, hashes, fixed, check_weights=read_header)
         catalogue = Catalogue(self.folder / "catalogue.json", [], self.files)

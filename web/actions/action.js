@@ -12,6 +12,8 @@
  *            dock: import("../panels/dock.js").Dock, settings: import("../settings.js").Settings,
  *            notify: (text: string) => void, addNode: () => void, search: import("../panels/search.js").NodeSearch,
  *            pointer: () => import("../core/types.js").Point,
+ *            fields: import("../widgets/field.js").Fields,
+ *            extensions: {known: () => Promise<string[]>}, addFor: (from: import("../core/types.js").PortRef) => void,
  *            show: (id: string) => void}} Parts
  *   `show` selects a node and brings it into view; `pointer`: where it is over the canvas, or was last
  * @typedef {(parts: Parts) => Action[]} ActionGroup

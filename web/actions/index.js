@@ -7,6 +7,7 @@ import { panelActions } from "../panels/index.js";
 import { appActions } from "./app.js";
 import { editActions } from "./edit.js";
 import { fileActions } from "./file.js";
+import { withChosenKeys } from "./keys.js";
 import { runActions } from "./run.js";
 import { structureActions } from "./structure.js";
 import { viewActions } from "./view.js";
@@ -17,4 +18,5 @@ import { viewActions } from "./view.js";
 const GROUPS = { run: runActions, file: fileActions, edit: editActions, structure: structureActions, view: viewActions, app: appActions, panel: panelActions };
 
 /** All actions by id, group by group. @param {Parts} parts @returns {ReadonlyMap<string, Action>} */
-export const createActions = (parts) => new Map(Object.values(GROUPS).flatMap((group) => group(parts).map((action) => [action.id, action])));
+export const createActions = (parts) =>
+  new Map(Object.values(GROUPS).flatMap((group) => group(parts).map((action) => [action.id, withChosenKeys(action, parts.settings)])));

@@ -6,7 +6,8 @@
 /**
  * @typedef {keyof typeof import("../strings/en/app.js").app | keyof typeof import("../strings/en/file.js").file
  *   | keyof typeof import("../strings/en/edit.js").edit | keyof typeof import("../strings/en/view.js").view
- *   | keyof typeof import("../strings/en/run.js").run} StringKey
+ *   | keyof typeof import("../strings/en/run.js").run
+ *   | keyof typeof import("../strings/en/comfort.js").comfort} StringKey
  * @typedef {Readonly<Record<string, string>>} Table
  */
 
@@ -31,8 +32,8 @@ export const t = (key, values = {}) => fill(current.table[key] ?? key, values);
 /** A sentence whose key is made from a name that may be a stranger's; `otherwise` where there is none. @param {string} key @param {string} otherwise */
 export const named = (key, otherwise) => (Object.hasOwn(current.table, key) ? current.table[key] : otherwise);
 
-/** What a template is called: its own name when it is none of ours. @param {string} name */
-export const templateTitle = (name) => named(`template.${name}`, name);
+/** What a template is called: the words of its name when it is none of ours. @param {string} name */
+export const templateTitle = (name) => named(`template.${name}`, name.charAt(0).toUpperCase() + name.slice(1).replaceAll("-", " "));
 
 /** @param {string} text @param {Readonly<Record<string, string | number>>} values */
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? String(values[name]) : whole));

@@ -20,6 +20,8 @@ export class Dock {
   #tabs = h("div", { class: "panel-tabs", role: "group", "aria-label": t("dock.panels"), hidden: true });
   /** @type {Map<string, HTMLElement>} */
   #made = new Map();
+  /** @type {Map<string, Panel>} */
+  #panels = new Map();
   /** @type {Parts | null} */
   #parts = null;
 
@@ -29,26 +31,29 @@ export class Dock {
     this.#made.set(HOME, result);
     this.right.append(this.#tabs, result);
     this.#tabs.append(this.#opener({ id: HOME, title: "result.title", icon: "picture", side: "right" }, t("result.title")));
-    for (const panel of PANELS) {
-      const action = actions.get(`panel.${panel.id}`);
-      const place = panel.side === "left" ? this.rail : this.#tabs;
-      place.append(this.#opener(panel, action ? describe(action) : t(panel.title)));
-      place.toggleAttribute("hidden", false);
-    }
+    for (const panel of PANELS) this.add(panel, actions.get(`panel.${panel.id}`));
     effect(() => this.#show("left", this.shown.left.value));
     effect(() => this.#show("right", this.shown.right.value));
   }
 
+  /** Another panel to open. @param {Panel} panel @param {Action} [action] */
+  add(panel, action) {
+    this.#panels.set(panel.id, panel);
+    const place = panel.side === "left" ? this.rail : this.#tabs;
+    place.append(this.#opener(panel, action ? describe(action) : t(panel.title)));
+    place.toggleAttribute("hidden", false);
+  }
+
   /** Open a panel, or close it when it is open. @param {string} id */
   toggle(id) {
-    const side = sideOf(id);
+    const side = this.#sideOf(id);
     const { [side]: shown } = this.shown;
     shown.value = shown.peek() === id ? closed(side) : id;
   }
 
   /** @param {string} id */
   open(id) {
-    this.shown[sideOf(id)].value = id;
+    this.shown[this.#sideOf(id)].value = id;
   }
 
   /** @param {"left" | "right"} side */
@@ -63,6 +68,11 @@ export class Dock {
     return element;
   }
 
+  /** @param {string} id */
+  #sideOf(id) {
+    return this.#panels.get(id)?.side ?? "right";
+  }
+
   /** @param {Panel} panel */
   #head(panel) {
     const close = button({ label: t("dock.close", { title: t(panel.title) }), icon: "close", class: "button" }, () => this.close(panel.side));
@@ -74,7 +84,7 @@ export class Dock {
     const place = side === "left" ? this.left : this.right;
     for (const child of place.children) if (child !== this.#tabs) child.toggleAttribute("hidden", true);
     place.toggleAttribute("hidden", id === "");
-    const panel = PANELS.find((each) => each.id === id);
+    const panel = this.#panels.get(id);
     if (panel) place.setAttribute("aria-label", t(panel.title));
     else if (id === HOME) place.setAttribute("aria-label", t("result.title"));
     const made = this.#made.get(id);
@@ -95,6 +105,3 @@ export class Dock {
 
 /** @param {"left" | "right"} side */
 const closed = (side) => (side === "left" ? "" : HOME);
-
-/** @param {string} id */
-const sideOf = (id) => PANELS.find((panel) => panel.id === id)?.side ?? "right";

@@ -18,6 +18,8 @@ export const PANELS = [
   { id: "versions", title: "action.versions", icon: "history", side: "left", create: async (parts) => (await import("./versions.js")).versionsPanel(parts) },
   { id: "parameters", title: "parameters.title", icon: "sliders", side: "left", create: async (parts) => (await import("./parameters.js")).parametersPanel(parts) },
   { id: "steps", title: "history.panel", icon: "steps", side: "left", keys: ["Mod+Alt+Z"], create: async (parts) => (await import("./steps.js")).stepsPanel(parts) },
+  { id: "outline", title: "outline.title", icon: "outline", side: "left", keys: ["Mod+Shift+O"], create: async (parts) => (await import("./outline.js")).outlinePanel(parts) },
+  { id: "help", title: "help.title", icon: "help", side: "left", keys: ["F1"], everywhere: true, create: async (parts) => (await import("./help.js")).helpPanel(parts) },
   { id: "queue", title: "queue.title", icon: "queue", side: "right", keys: ["Q"], create: async (parts) => (await import("./queue.js")).queuePanel(parts) },
 ];
 

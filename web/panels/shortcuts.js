@@ -1,17 +1,64 @@
-/** The sheet of shortcuts. */
+/** The sheet of shortcuts, where each can be given other keys. */
 
-import { keyLabel } from "../actions/keys.js";
+import { clashes, keyLabel, keyName } from "../actions/keys.js";
+import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
-import { h } from "../dom.js";
+import { button, h } from "../dom.js";
 import { openDialog } from "./dialog.js";
 
-/** @import {Parts} from "../actions/action.js" */
+/** @import {Action, Parts} from "../actions/action.js" */
 
 /** @param {Parts} parts */
-export function openShortcuts({ actions }) {
-  const rows = [...actions.values()]
-    .filter((action) => action.keys.length > 0 && !action.hidden)
-    .map((action) => h("tr", {}, h("td", {}, t(action.title)), h("td", {}, ...action.keys.map((keys) => h("kbd", {}, keyLabel(keys))))));
+export function openShortcuts(parts) {
+  const { actions, settings } = parts;
+  const body = h("tbody", {});
   const hints = /** @type {const} */ (["shortcuts.pan", "shortcuts.zoom", "shortcuts.box", "shortcuts.link"]);
-  openDialog(t("shortcuts.title"), "", h("table", { class: "shortcuts" }, h("tbody", {}, ...rows)), h("ul", {}, ...hints.map((key) => h("li", {}, t(key)))));
+  const reset = button({ label: t("shortcuts.resetAll"), text: t("shortcuts.resetAll"), class: "button wide" }, () => {
+    settings.shortcuts.value = {};
+  });
+  const dialog = openDialog(
+    t("shortcuts.title"),
+    "",
+    h("p", { class: "quiet" }, t("shortcuts.change")),
+    h("table", { class: "shortcuts" }, body),
+    h("ul", {}, ...hints.map((key) => h("li", {}, t(key)))),
+    h("div", { class: "dialog-foot" }, reset),
+  );
+  const stop = effect(() => {
+    const clashing = clashes(actions.values());
+    body.replaceChildren(...[...actions.values()].filter((action) => !action.hidden).map((action) => row(parts, action, clashing)));
+    reset.disabled = Object.keys(settings.shortcuts.value).length === 0;
+  });
+  dialog.addEventListener("close", stop);
+}
+
+/** @param {Parts} parts @param {Action} action @param {ReadonlyMap<string, readonly Action[]>} clashing */
+function row({ settings }, action, clashing) {
+  const title = t(action.title);
+  const others = action.keys.flatMap((keys) => clashing.get(keys) ?? []).filter((other) => other.id !== action.id);
+  const keys = button({ label: t("shortcuts.keysOf", { title }), class: "button keys" }, () => listen());
+  keys.append(...(action.keys.length > 0 ? action.keys.map((each) => h("kbd", {}, keyLabel(each))) : [h("kbd", {}, "…")]));
+  const choose = (/** @type {readonly string[] | null} */ chosen) => {
+    const { [action.id]: _, ...rest } = settings.shortcuts.peek();
+    settings.shortcuts.value = chosen === null ? rest : { ...rest, [action.id]: chosen };
+  };
+  const listen = () => {
+    keys.replaceChildren(t("shortcuts.press"));
+    keys.addEventListener("keydown", function take(event) {
+      const name = keyName(event);
+      event.preventDefault();
+      event.stopPropagation();
+      if (name === "") return;
+      keys.removeEventListener("keydown", take);
+      if (name === "Escape") choose(settings.shortcuts.peek()[action.id] ?? null);
+      else choose(name === "Backspace" || name === "Delete" ? [] : [name]);
+    });
+  };
+  const changed = Object.hasOwn(settings.shortcuts.peek(), action.id);
+  return h(
+    "tr",
+    {},
+    h("td", {}, title, others.length > 0 ? h("small", { class: "clash" }, t("shortcuts.clash", { titles: others.map((other) => t(other.title)).join(", ") })) : null),
+    h("td", {}, keys, changed ? button({ label: t("shortcuts.reset", { title }), icon: "undo", class: "button small" }, () => choose(null)) : null),
+  );
 }

@@ -80,7 +80,7 @@ function commandButton(actions, id, look) {
   return element;
 }
 
-const MENU = ["new", "templates", "panel.files", "panel.versions", "", "save", "saveAs", "saveVersion", "download", "exportPng", "copyLink", "", "selectAll", "duplicate", "delete", "arrange", "", "shortcuts"];
+const MENU = ["new", "templates", "panel.files", "panel.versions", "", "save", "saveAs", "saveVersion", "download", "exportPng", "copyLink", "", "selectAll", "duplicate", "delete", "arrange", "", "palette", "form", "panel.outline", "panel.help", "settings", "shortcuts", "tour"];
 
 /** @param {ReadonlyMap<string, Action>} actions */
 function menu(actions) {

@@ -1,0 +1,78 @@
+/**
+ * What packs bring to the page: controls, panels and commands, from modules a person allowed. Whatever one of them throws
+ * is told and goes no further.
+ */
+
+import { ApiError, get } from "./api.js";
+import { t } from "./core/strings.js";
+
+/** @import {Action, Parts} from "./actions/action.js" */
+/** @import {Panel} from "./panels/index.js" */
+/** @import {Control, Field} from "./widgets/index.js" */
+/** @typedef {(field: Field) => Control} MakeControl */
+
+/** @type {{controls: Map<string, MakeControl>, add: {panel: (panel: Panel) => void, command: (action: Action) => void}, fail: (what: string, error: unknown) => void}} */
+const registry = { controls: new Map(), add: { panel: () => {}, command: () => {} }, fail: () => {} };
+
+/** A control for an input, "acme.Tint.colour", in place of the usual one. @param {string} of @param {MakeControl} make */
+export const control = (of, make) => void registry.controls.set(of, make);
+
+/** @param {Panel} panel */
+export const panel = (panel) => registry.add.panel({ ...panel, create: async (parts) => guarded(panel.id, () => panel.create(parts)) });
+
+/** A command of the palette. @param {{id: string, title: string, run: () => void}} command */
+export const command = ({ id, title, run }) =>
+  registry.add.command({ id, title: /** @type {import("./core/strings.js").StringKey} */ (title), keys: [], enabled: () => true, run: () => void guarded(id, async () => run()) });
+
+/** The control a pack brings for an input; null where it brings none, or it fails. @param {string} of @param {Field} field @returns {Control | null} */
+export function controlFrom(of, field) {
+  const make = registry.controls.get(of);
+  if (!make) return null;
+  try {
+    const { element, show } = make(field);
+    const guardedShow = (/** @type {unknown} */ value) => {
+      try {
+        show(value);
+      } catch (error) {
+        registry.fail(of, error);
+      }
+    };
+    element.dataset.input = field.input.name;
+    return { element, show: guardedShow };
+  } catch (error) {
+    registry.controls.delete(of);
+    registry.fail(of, error);
+    return null;
+  }
+}
+
+/** Names of the packs that have modules for the page. @returns {Promise<string[]>} */
+export const known = async () => (await get("/extensions")).packs;
+
+/** Run the modules of the packs that are allowed. @param {Parts} parts */
+export async function startExtensions({ settings, dock, actions, editor, notify }) {
+  const allowed = settings.packs.peek();
+  if (allowed.length === 0) return;
+  registry.fail = (what, error) => notify(t("packs.failed", { what, why: String(error) }));
+  registry.add = { panel: (panel) => dock.add(panel), command: (action) => void /** @type {Map<string, Action>} */ (actions).set(action.id, action) };
+  try {
+    const there = await known();
+    const wanted = allowed.filter((name) => there.includes(name));
+    await Promise.all(wanted.map((name) => import(`/packs/${encodeURIComponent(name)}/index.js`).catch((error) => registry.fail(name, error))));
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    notify(error.message);
+  }
+  if (registry.controls.size > 0) editor.setCatalogue(editor.catalogue);
+}
+
+/** @param {string} what @param {() => Promise<HTMLElement | void>} body */
+async function guarded(what, body) {
+  try {
+    const made = await body();
+    if (made instanceof HTMLElement) return made;
+  } catch (error) {
+    registry.fail(what, error);
+  }
+  return document.createElement("div");
+}

@@ -1,0 +1,43 @@
+/** Links by keyboard: first a port of the selected node, then one it fits. */
+
+import { refusal } from "../core/connect.js";
+import { linksOf } from "../core/document.js";
+import { t } from "../core/strings.js";
+import { titleOf } from "../canvas/look.js";
+import { pickOne } from "./pick.js";
+
+/** @import {Parts} from "../actions/action.js" */
+/** @import {PortRef} from "../core/types.js" */
+
+/** @param {Parts} parts */
+export function openConnect(parts) {
+  const { editor } = parts;
+  const [id] = editor.selection.peek();
+  if (id === undefined) return;
+  const items = portsOf(parts, id).map((port) => ({ text: portName(parts, port), note: t(`connect.${port.side}`, { type: port.type }), run: () => openEnds(parts, port) }));
+  pickOne(t("connect.port", { title: titleOf(editor, id) }), t("connect.findPort"), items);
+}
+
+/** What a port can be linked to. @param {Parts} parts @param {PortRef} from */
+function openEnds(parts, from) {
+  const { editor, addFor } = parts;
+  const ends = [...editor.document.nodes.keys()]
+    .flatMap((id) => portsOf(parts, id))
+    .filter((port) => port.node !== from.node && refusal(editor.document, from, port) === null)
+    .map((port) => ({ text: `${titleOf(editor, port.node)} · ${portName(parts, port)}`, note: port.type, run: () => void editor.connect(from, port) }));
+  const linked = from.side === "input" && linksOf(editor.document.input(from.node, from.port)).length > 0;
+  const cut = linked ? [{ text: t("connect.cut"), run: () => editor.unlink(from.node, from.port) }] : [];
+  const title = t("connect.to", { title: titleOf(editor, from.node), port: portName(parts, from) });
+  pickOne(title, t("connect.findEnd"), [...ends, { text: t("action.addNode"), note: t("connect.fresh"), run: () => addFor(from) }, ...cut]);
+}
+
+/** @param {Parts} parts @param {string} id @returns {PortRef[]} */
+function portsOf({ editor }, id) {
+  const spec = editor.scene.spec(id);
+  const outputs = spec.outputs.map(({ name, type }) => ({ node: id, port: name, side: /** @type {const} */ ("output"), type }));
+  const inputs = spec.inputs.map(({ name, type }) => ({ node: id, port: name, side: /** @type {const} */ ("input"), type }));
+  return [...outputs, ...inputs];
+}
+
+/** @param {Parts} _parts @param {PortRef} port */
+const portName = (_parts, port) => port.port.replaceAll("_", " ");

@@ -1,0 +1,58 @@
+/** The workflow as a form: its parameters, Run, and the result; the whole page on a phone. */
+
+import { effect } from "../core/store.js";
+import { t } from "../core/strings.js";
+import { button, h } from "../dom.js";
+import { createControl } from "../widgets/index.js";
+import { titleOf } from "../canvas/look.js";
+
+/** @import {Parts} from "../actions/action.js" */
+/** @import {Control} from "../widgets/index.js" */
+/** @typedef {{id: string, input: string, title: string}} Parameter */
+
+/** @param {Parts} parts */
+export function formView(parts) {
+  const { editor, settings } = parts;
+  const fields = h("div", { class: "form-fields" });
+  const hint = h("p", { class: "quiet" });
+  const back = button({ label: t("form.graph"), text: t("form.graph"), icon: "graph", class: "button wide" }, () => (settings.view.value = "graph"));
+  const element = h("section", { class: "form", "aria-label": t("form.title") }, h("div", { class: "form-head" }, h("h2", {}, t("form.title")), back), hint, fields);
+  let shown = "";
+  /** @type {{parameter: Parameter, control: Control}[]} */
+  let controls = [];
+  effect(() => {
+    editor.version.value;
+    if (settings.view.value !== "form") return;
+    if (editor.document.level !== "") editor.leave(0);
+    const parameters = parametersOf(parts);
+    const now = JSON.stringify(parameters);
+    if (now !== shown) {
+      shown = now;
+      controls = parameters.flatMap((parameter) => controlOf(parts, parameter));
+      fields.replaceChildren(...controls.map(({ parameter, control }) => h("div", { class: "form-field" }, h("span", { class: "form-label", "aria-hidden": "true" }, parameter.title), control.element)));
+      hint.textContent = controls.length === 0 ? t("form.empty") : editor.document.interface.length === 0 ? t("form.guess") : "";
+    }
+    for (const { parameter, control } of controls) control.show(editor.document.input(parameter.id, parameter.input));
+  });
+  return element;
+}
+
+/** Those the workflow names; where it names none, its prompts and seeds. @param {Parts} parts @returns {Parameter[]} */
+function parametersOf({ editor }) {
+  const { document } = editor;
+  const named = document.interface.filter((port) => document.nodes.has(port.node));
+  if (named.length > 0) return named.map((port) => ({ id: port.node, input: port.input, title: port.title ?? port.name }));
+  return [...document.nodes.keys()].flatMap((id) =>
+    editor.scene
+      .spec(id)
+      .inputs.filter((input) => (input.widget?.kind === "Text" && input.widget.multiline) || input.widget?.kind === "Seed" || input.widget?.kind === "InputFile")
+      .filter((input) => typeof document.input(id, input.name) !== "object")
+      .map((input) => ({ id, input: input.name, title: input.widget?.kind === "Text" ? titleOf(editor, id) : `${titleOf(editor, id)} · ${input.name}` })),
+  );
+}
+
+/** @param {Parts} parts @param {Parameter} parameter @returns {{parameter: Parameter, control: Control}[]} */
+function controlOf({ editor, fields }, parameter) {
+  const input = editor.scene.spec(parameter.id).inputs.find((each) => each.name === parameter.input);
+  return input ? [{ parameter, control: createControl(fields(parameter.id, input, parameter.title)) }] : [];
+}
