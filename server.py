@@ -73,7 +73,7 @@ def pack_folders(options: argparse.Namespace) -> list[Path]:
 
 
 def file_store(options: argparse.Namespace, data: Path, output: Path | None = None) -> FileStore:
-    from diffusion.header import read_header
+    from diffusion.several import read_any
     from jobs.files import FileStore
     from jobs.hashes import Hashes
 
@@ -84,7 +84,7 @@ def file_store(options: argparse.Namespace, data: Path, output: Path | None = No
         "templates": [web / "templates", HERE / "docs" / "workflows"],
         "packs": pack_folders(options),
     }
-    return FileStore(roots, data, Hashes(data / "hashes.db"), fixed, output, read_header)
+    return FileStore(roots, data, Hashes(data / "hashes.db"), fixed, output, read_any)
 
 
 def stored_catalogue(options: argparse.Namespace, data: Path, files: FileStore) -> Catalogue:

@@ -69,12 +69,14 @@ class BadWeights(ValueError):
 
 
 class TensorInfo(NamedTuple):
-    """One tensor in a file; `dtype` is its code, `start` and `end` are byte positions in the file."""
+    """One tensor in a file; `dtype` is its code, `start` and `end` are byte positions in the file. `file`: which one,
+    where a model has several."""
 
     dtype: str
     shape: tuple[int, ...]
     start: int
     end: int
+    file: int = 0
 
 
 @dataclass(frozen=True)

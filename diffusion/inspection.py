@@ -17,6 +17,7 @@ from diffusion.header import SIZES
 from diffusion.loader import VAE_PREFIXES, network_in, network_prefix
 from diffusion.model import CLIP
 from diffusion.networks.shapes import Shapes
+from diffusion.several import is_several, members_of
 from diffusion.text.chunks import Chunk
 from diffusion.text.encode import ids_of
 from diffusion.text.tokenizer import CLIP_END, T5_END, clip_piece, t5_piece
@@ -30,10 +31,11 @@ def inspected(path: Path) -> dict[str, Any]:
     """A safetensors file: hashes, metadata, family, what it predicts, parts with number, bytes and precision of their
     tensors, and where the network's tensors differ from those its family takes. BadWeights for no such file."""
     weights = Weights.open(path)
+    files = [member.path for member in members_of(path)] if is_several(path) else [path]
     told: dict[str, Any] = {
         "file": path.name,
-        "bytes": path.stat().st_size,
-        "hashes": hashes_of(path),
+        "bytes": sum(file.stat().st_size for file in files),
+        "hashes": {} if is_several(path) else hashes_of(path),
         "metadata": {name: value[:200] for name, value in weights.header.metadata.items()},
         "markers": sorted(name for name in weights if name in MARKS),
     }

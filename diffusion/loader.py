@@ -21,6 +21,7 @@ from diffusion.networks.autoencoder import Autoencoder, AutoencoderParams
 from diffusion.networks.shapes import Shapes
 from diffusion.networks.taesd import Taesd, TaesdParams
 from diffusion.residency import Home, home_of
+from diffusion.several import TEXT_PARTS
 from diffusion.text.encode import TextTower
 from diffusion.text.slots import TextSlot
 from diffusion.weights import BadWeights, Weights
@@ -156,6 +157,10 @@ def _clip_in(weights: Weights, network: Shapes, family: Family, home: Home) -> C
         part = next((part for prefix in slot.prefixes if (part := weights.with_prefix(prefix))), None)
         if part is not None:
             towers[slot.name] = _tower(part, slot, home)
+    slots = {slot.name: slot for slot in family.text}
+    for name, part in map(_tower_in, filter(None, map(weights.with_prefix, TEXT_PARTS))):
+        if name in slots:
+            towers[name] = _tower(part, slots[name], home)
     if not towers:
         return None
     assemble = _or_bad(weights.header.path, lambda: family.assemble(network, weights.header.metadata))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from diffusion.header import BadWeights, Header, TensorInfo, header_of
 from diffusion.networks.shapes import Shapes
+from diffusion.several import Member, is_several, joined, members_of
 
 DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
     {
@@ -34,26 +35,24 @@ DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
 
 
 class Weights(Mapping[str, Tensor]):
-    """Tensors of one file by name, each read when asked for.
+    """Tensors of one file by name, or of several that make a model, each read when asked for.
 
     Tensors share memory with the mapped file and are not to be written to (a write would stay private to the process).
     Float8 tensors with a `scale_weight` beside them come multiplied by it, as float32; the scales themselves and their
     markers are not listed.
     """
 
-    def __init__(self, header: Header, names: Mapping[str, str], data: mmap.mmap) -> None:
+    def __init__(self, header: Header, names: Mapping[str, str], data: Sequence[mmap.mmap]) -> None:
         self.header = header
         self._names = names  # name here -> name in the file
         self._data = data
 
     @classmethod
     def open(cls, path: Path) -> Weights:
-        """Map a file; BadWeights as for `read_header`."""
-        if not path.is_file():
-            raise BadWeights(path, "expected a file" if path.exists() else "no such file")
-        with path.open("rb") as file:
-            header = header_of(path, file)
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        """Map a file, or those that one of `several` stands for; BadWeights as for `read_any`."""
+        members = members_of(path) if is_several(path) else []
+        headers, data = zip(*(_mapped(member.path) for member in members or [Member("", path)]), strict=True)
+        header = joined(path, members, headers) if members else headers[0]
         return cls(header, {name: name for name in header.tensors if not _is_scale(name)}, data)
 
     def with_prefix(self, prefix: str) -> Weights:
@@ -99,10 +98,18 @@ class Weights(Mapping[str, Tensor]):
         dtype, count = DTYPES[info.dtype], math.prod(info.shape)
         if not count:
             return torch.empty(info.shape, dtype=dtype)
+        data = self._data[info.file]
         if info.start % dtype.itemsize:
-            aligned = bytearray(self._data[info.start : info.end])
+            aligned = bytearray(data[info.start : info.end])
             return torch.frombuffer(aligned, dtype=dtype).reshape(info.shape)
-        return torch.frombuffer(self._data, dtype=dtype, count=count, offset=info.start).reshape(info.shape)
+        return torch.frombuffer(data, dtype=dtype, count=count, offset=info.start).reshape(info.shape)
+
+
+def _mapped(path: Path) -> tuple[Header, mmap.mmap]:
+    if not path.is_file():
+        raise BadWeights(path, "expected a file" if path.exists() else "no such file")
+    with path.open("rb") as file:
+        return header_of(path, file), mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
 
 def _is_scale(name: str) -> bool:

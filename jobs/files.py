@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jobs.hashes import Hashes
+from jobs.several import INDEX, PIPELINE, parts_beside, whole
 
 MODEL_FOLDERS = (
     "checkpoints",
@@ -111,15 +113,16 @@ class FileStore:
         parts_of(name)
 
     def names(self, folder: str) -> Sequence[str]:
-        """Names of the files there now, sorted; of the models folders only weights that can be loaded."""
-        endings = WEIGHTS if folder in MODEL_FOLDERS else ("",)
+        """Names of the files there now, sorted; of the models folders only weights that can be loaded, one name for a
+        model in several files."""
+        endings = (*WEIGHTS, INDEX, PIPELINE) if folder in MODEL_FOLDERS else ("",)
         found = {
             name
             for root in self._roots_of(folder)
             for name in _walk(root)
             if name.lower().endswith(endings) and self._is_inside(root, name)
         }
-        return sorted(found, key=str.casefold)
+        return sorted(whole(found) if folder in MODEL_FOLDERS else found, key=str.casefold)
 
     def models(self) -> Mapping[str, Sequence[str]]:
         """What there is in each models folder."""
@@ -183,8 +186,13 @@ class FileStore:
         replace_file(self.place(folder, name), data)
 
     def fingerprint(self, folder: str, name: str) -> str:
-        """Hash of the file's content. Raises BadName or NoSuchFile."""
-        return self._hashes.of(self.path(folder, name))
+        """Hash of the content of the file, or of all files it stands for. Raises BadName or NoSuchFile."""
+        path = self.path(folder, name)
+        parts = parts_beside(path) if folder in MODEL_FOLDERS else []
+        if not parts:
+            return self._hashes.of(path)
+        told = (f"{part.relative_to(path.parent)} {self._hashes.of(part)}\n" for part in (path, *parts))
+        return hashlib.blake2b("".join(told).encode(), digest_size=20).hexdigest()
 
     def root(self, folder: str) -> Path:
         """Where what is written to one of WRITTEN_FOLDERS goes."""

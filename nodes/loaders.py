@@ -29,7 +29,7 @@ def home(ctx: Context) -> Home:
 def checkpoint_loader(checkpoint: Annotated[Path, ModelFile("checkpoints")], ctx: Context = NO_CONTEXT) -> Loaded:
     """Open a checkpoint: one file with a model that paints, the text encoder it listens to and the VAE it paints with.
 
-    checkpoint: a file in models/checkpoints.
+    checkpoint: a file in models/checkpoints, or a folder there in the layout of diffusers, by its model_index.json.
     """
     found = load_checkpoint(checkpoint, home(ctx))
     return Loaded(found.model, cast(CLIP, found.clip), cast(VAE, found.vae))

@@ -37,12 +37,12 @@ class Fit:
 
 
 def is_pixart(shapes: Shapes) -> bool:
-    return "t_block.1.weight" in shapes and len(shapes.get("y_embedder.y_embedding", ())) == 2
+    return "t_block.1.weight" in shapes and len(shapes.get("y_embedder.y_proj.fc1.weight", ())) == 2
 
 
 def is_alpha(shapes: Shapes) -> bool:
     """By the number of tokens it was trained with, or by being told sizes."""
-    return shapes["y_embedder.y_embedding"][0] == TOKENS or "ar_embedder.mlp.0.weight" in shapes
+    return shapes.get("y_embedder.y_embedding", ())[:1] == (TOKENS,) or "ar_embedder.mlp.0.weight" in shapes
 
 
 def network(shapes: Shapes) -> PixArt:

@@ -5,11 +5,11 @@ Networks here have the names of the files that their authors published (LDM, SGM
 
 from __future__ import annotations
 
-from diffusion.layouts import flux, mmdit, unet
+from diffusion.layouts import dit, flux, mmdit, unet
 from diffusion.layouts.arranged import Tensors
 from diffusion.weights import Weights
 
-_LAYOUTS = (unet, mmdit, flux)
+_LAYOUTS = (unet, mmdit, flux, dit)
 
 
 def single_file(tensors: Weights) -> Tensors:

@@ -32,14 +32,14 @@ DIGIT = 256
 
 @dataclass(frozen=True)
 class DiTParams:
-    """`positions` is the side of a picture in patches, the only size the network knows; `rows` of the table of classes
-    include one for no class where the network was trained without, too."""
+    """`positions` is the side of a picture in patches, the only size the network knows, None where its file does not
+    say; `rows` of the table of classes include one for no class where the network was trained without, too."""
 
     depth: int
     width: int
     rows: int
     patch: int = 2
-    positions: int = 16
+    positions: int | None = 16
     in_channels: int = 4
     out_channels: int = 8
     time_dim: int = 256
@@ -64,7 +64,7 @@ class DiTParams:
             width=width,
             rows=shape_of(shapes, "y_embedder.embedding_table.weight", 2)[0],
             patch=patch,
-            positions=math.isqrt(shape_of(shapes, "pos_embed", 3)[1]),
+            positions=math.isqrt(shape_of(shapes, "pos_embed", 3)[1]) if "pos_embed" in shapes else None,
             in_channels=in_channels,
             out_channels=shape_of(shapes, "final_layer.linear.weight", 2)[0] // patch**2,
             time_dim=shape_of(shapes, "t_embedder.mlp.0.weight", 2)[1],
@@ -76,8 +76,8 @@ class DiT(nn.Module):
         super().__init__()
         p = self.params = params
         self.x_embedder = PatchEmbed(p.in_channels, p.width, p.patch)
-        self.pos_embed: Tensor
-        self.register_buffer("pos_embed", position_table(p.positions, p.width))
+        self.pos_embed: Tensor | None
+        self.register_buffer("pos_embed", None if p.positions is None else position_table(p.positions, p.width))
         self.t_embedder = TimestepEmbedder(p.time_dim, p.width)
         self.y_embedder = LabelEmbedder(p.rows, p.width)
         self.blocks = nn.ModuleList(DiTBlock(f"blocks.{n}", p.width, p.heads) for n in range(p.depth))
@@ -91,16 +91,20 @@ class DiT(nn.Module):
         ValueError for a latent of another size than that of training.
         """
         rows, columns = (side // self.params.patch for side in x_BCHW.shape[-2:])
-        side = self.params.positions * self.params.patch
+        side = (self.params.positions or rows) * self.params.patch
         if x_BCHW.shape[-2:] != (side, side):
             raise ValueError(
                 f"DiT: expected latents of {side} x {side}, the size this network was trained on, got "
                 f"{x_BCHW.shape[-2]} x {x_BCHW.shape[-1]}"
             )
+        positions = self.pos_embed
+        if positions is None:
+            with x_BCHW.device:
+                positions = position_table(rows, self.params.width)
         if hooks.residuals is not None:
             raise ValueError("ControlNet: there is none for a DiT")
         c_BW = self.t_embedder(t_B, x_BCHW.dtype) + self.y_embedder(label_of(context_BLD))
-        x_BLW = self.x_embedder(x_BCHW) + self.pos_embed
+        x_BLW = self.x_embedder(x_BCHW) + positions.to(x_BCHW)
         for block in self.blocks:
             x_BLW = block(x_BLW, c_BW, hooks)
         return unpatchify(self.final_layer(x_BLW, c_BW), rows, columns, self.params.patch)

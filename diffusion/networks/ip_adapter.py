@@ -47,8 +47,8 @@ class IPAdapterNetwork(nn.Module):
         another image encoder."""
         if seen.shape[-1] != self.image_proj.seen_dim:
             raise ValueError(
-                f"IP-Adapter: this one was made with an image encoder that says {self.image_proj.seen_dim} numbers, got "
-                f"one that says {seen.shape[-1]}; load the one it was made with"
+                f"IP-Adapter: this one was made with an image encoder that says {self.image_proj.seen_dim} numbers, "
+                f"got one that says {seen.shape[-1]}; load the one it was made with"
             )
         return self.image_proj(seen)
 

@@ -27,13 +27,13 @@ SIDE_256 = 16
 
 @dataclass(frozen=True)
 class PixArtParams:
-    """`tokens` is how much text it was trained with. `positions`, the side of a table of position embeddings in
-    patches, is None where the file has none. `told_size`: it takes the picture's height, width and aspect."""
+    """`tokens` is how much text it was trained with, `positions` the side of a table of position embeddings in patches;
+    None where the file does not say. `told_size`: it takes the picture's height, width and aspect."""
 
     depth: int
     width: int
     context_dim: int
-    tokens: int
+    tokens: int | None
     heads: int
     told_size: bool = False
     positions: int | None = None
@@ -58,12 +58,12 @@ class PixArtParams:
     def from_shapes(cls, shapes: Shapes) -> PixArtParams:
         """Read everything from the tensors of a checkpoint; heads are 72 wide, or 64 where the width says so."""
         width, in_channels, patch, _ = shape_of(shapes, "x_embedder.proj.weight", 4)
-        tokens, context_dim = shape_of(shapes, "y_embedder.y_embedding", 2)
+        nothing = "y_embedder.y_embedding"
         return cls(
             depth=count(shapes, "blocks."),
             width=width,
-            context_dim=context_dim,
-            tokens=tokens,
+            context_dim=shape_of(shapes, "y_embedder.y_proj.fc1.weight", 2)[1],
+            tokens=shape_of(shapes, nothing, 2)[0] if nothing in shapes else None,
             heads=max(1, width // HEAD_WIDTH if width % HEAD_WIDTH == 0 else width // 64),
             told_size="ar_embedder.mlp.0.weight" in shapes,
             positions=math.isqrt(shape_of(shapes, "pos_embed", 3)[1]) if "pos_embed" in shapes else None,
@@ -127,10 +127,10 @@ class PixArt(nn.Module):
 class CaptionEmbedder(nn.Module):
     """Text to the network's width. `y_embedding` is what stood for no text in training."""
 
-    def __init__(self, tokens: int, context_dim: int, width: int) -> None:
+    def __init__(self, tokens: int | None, context_dim: int, width: int) -> None:
         super().__init__()
         self.y_proj = nn.ModuleDict({"fc1": nn.Linear(context_dim, width), "fc2": nn.Linear(width, width)})
-        self.register_buffer("y_embedding", torch.zeros(tokens, context_dim))
+        self.register_buffer("y_embedding", None if tokens is None else torch.zeros(tokens, context_dim))
 
     def forward(self, context_BLD: Tensor) -> Tensor:
         return self.y_proj["fc2"](F.gelu(self.y_proj["fc1"](context_BLD), approximate="tanh"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ import torch
 from diffusers import SD3Transformer2DModel, UNet2DConditionModel
 from torch import Tensor, nn
 
-from diffusion.loader import load_mmdit, load_unet
+from diffusion.loader import load_dit, load_mmdit, load_unet
 from diffusion.model import Model
+from diffusion.networks.dit import DiT, digits
 from diffusion.networks.layers import timestep_embedding
+from diffusion.networks.mmdit import position_table
 from diffusion.weights import BadWeights
 from tests.diffusion import tiny
 from tests.diffusion.networks.comparison import TOLERANCE, randomise, relative_error
+from tests.diffusion.networks.test_dit import for_diffusers as dit_names
+from tests.diffusion.networks.test_pixart import for_diffusers as pixart_names
 
 CPU = "cpu"
 UNET = {"block_out_channels": (64, 128), "layers_per_block": 2}
@@ -100,6 +105,35 @@ def test_an_mmdit_of_diffusers(case: str, tmp_path: Path) -> None:
     with torch.no_grad():
         expected = reference(x, context, y, t, return_dict=False)[0]
         assert relative_error(model.output(x, t, context, y), expected) <= TOLERANCE
+
+
+@pytest.mark.parametrize("family", ["dit", "pixart_alpha", "pixart_sigma"])
+def test_a_dit_of_diffusers(family: str, tmp_path: Path) -> None:
+    """The same network under either names; diffusers' files have no table of positions and no text for none."""
+    params = {
+        "dit": replace(tiny.DIT, positions=None),
+        "pixart_alpha": replace(tiny.PIXART_ALPHA, tokens=None, told_size=True),
+        "pixart_sigma": replace(tiny.PIXART_SIGMA, tokens=None),
+    }[family]
+    network = tiny.network_of(params)
+    theirs = dit_names(network) if isinstance(network, DiT) else pixart_names(network)
+    alone = {name: tensor.clone() for name, tensor in theirs.items()}
+    model = load_dit(tiny.save(tmp_path / "x.safetensors", alone), CPU)
+    assert model.family == family
+    assert set(model.network.state_dict()) == set(network.state_dict())
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(model.network.state_dict()[name], tensor)
+
+
+def test_positions_a_dit_does_not_bring_are_those_of_its_authors() -> None:
+    network = tiny.network_of(replace(tiny.DIT, positions=None))
+    given = torch.randn(1, 4, 8, 8), torch.tensor([5.0]), digits(3)
+    whole = DiT(tiny.DIT)
+    whole.load_state_dict({**network.state_dict(), "pos_embed": position_table(4, tiny.DIT.width)})
+    with torch.no_grad():
+        assert torch.equal(network(*given), whole(*given))
+    with pytest.raises(ValueError, match=r"latents of 8 x 8, .* got 8 x 10"):
+        network(torch.randn(1, 4, 8, 10), *given[1:])
 
 
 @pytest.mark.parametrize("prefix", ["", "unet.", "model.diffusion_model.", "diffusion_model."])

@@ -140,7 +140,7 @@ def test_an_adapter_for_another_network_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_image_encoder_is_refused(kind: str, tmp_path: Path) -> None:
     adapter = opened(adapter_for(UNet(replace(PARAMS["SD1"], channels=64)), kind), tmp_path / "a.safetensors")
-    with pytest.raises(ValueError, match="says (24|40) numbers, got one that says 8"):
+    with pytest.raises(ValueError, match=r"says (24|40) numbers, got one that says 8"):
         adapter.of_pictures(Seen(torch.zeros(1, 8), torch.zeros(1, 7, 8)))
 
 
