@@ -44,13 +44,8 @@ def parser(version: str) -> argparse.ArgumentParser:
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     command.add_argument("--port", type=int, help="0 for any (default: 8188, or the next free one)")
     command.add_argument("--no-open", action="store_true", help="do not open a browser")
-    command.add_argument(
-        "--attempts",
-        type=_count,
-        default=2,
-        metavar="N",
-        help="how often a job that kills its worker runs (default: 2)",
-    )
+    text = "how often a job that kills its worker runs (default: 2)"
+    command.add_argument("--attempts", type=_count, default=2, metavar="N", help=text)
     _worker_options(command)
     command = commands.add_parser("run", parents=[places, document, report], help="run a workflow without a server")
     command.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: output under --data)")
