@@ -7,7 +7,7 @@ import { argv } from "node:process";
 import { pathToFileURL } from "node:url";
 
 import { Catalogue } from "../../web/core/catalogue.js";
-import { componentName, instanceType, isComponent, mayUse } from "../../web/core/components.js";
+import { componentName, isComponent, usableIn } from "../../web/core/components.js";
 import { Editor } from "../../web/core/editor.js";
 import * as edits from "../../web/core/edits.js";
 import * as frames from "../../web/core/frames.js";
@@ -77,10 +77,8 @@ const KINDS = {
   drop: (editor, next, pick) => editor.edit(frames.dropIntoFrames(editor.document, editor.scene, [pick()], some(next, [...editor.document.frames.keys()], 1))),
   component: (editor, _next, pick) => editor.edit(subgraph.makeComponent(editor.document, [pick(), pick()], "Part").changes),
   instance: (editor, next) => {
-    const names = [...editor.document.components.keys()].filter((name) => mayUse(editor.document, name));
-    const [name] = some(next, names, 1);
-    const ports = name === undefined ? undefined : editor.document.components.get(name);
-    if (ports) editor.add(editor.catalogue.instance(editor.document, instanceType(name), ports), { x: 0, y: 0 });
+    const [name] = some(next, usableIn(editor.document), 1);
+    if (name !== undefined) editor.add(editor.catalogue.specOfComponent(editor.document, name), { x: 0, y: 0 });
   },
   unpack: (editor, _next, pick) => {
     const id = pick();

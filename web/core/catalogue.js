@@ -4,7 +4,7 @@ import { bodySpec, componentName, instanceSpec, isComponent } from "./components
 import { linksOf } from "./level.js";
 
 /** @import {Document} from "./document.js" */
-/** @import {ComponentPorts, InputSpec, Link, NodeData, NodeSpec, OutputSpec} from "./types.js" */
+/** @import {InputSpec, Link, NodeData, NodeSpec, OutputSpec} from "./types.js" */
 
 /** Port type of what only a missing definition could tell. */
 const UNKNOWN_TYPE = "Any";
@@ -47,21 +47,21 @@ export class Catalogue {
     const node = document.sheet(level).nodes.get(id);
     if (!node) throw new RangeError(`There is no node ${id}.`);
     if (node.type === REROUTE) return this.#same(rerouteSpec(this.typeOf(document, { node: id, output: "value" }, level)));
-    const ports = isComponent(node.type) ? document.components.get(componentName(node.type)) : undefined;
-    if (ports && !this.#describing.has(node.type)) return this.instance(document, node.type, ports);
+    const name = isComponent(node.type) ? componentName(node.type) : "";
+    if (document.components.has(name) && !this.#describing.has(name)) return this.specOfComponent(document, name);
     const spec = this.specs.get(node.type);
     if (!spec) return missingSpec(document, id, node, level);
     const full = bodySpec(this, document, node, spec);
     return full === spec ? spec : this.#same(full);
   }
 
-  /** @param {Document} document @param {string} type @param {ComponentPorts} ports @returns {NodeSpec} */
-  instance(document, type, ports) {
-    this.#describing.add(type);
+  /** What instances of a component look like. @param {Document} document @param {string} name @returns {NodeSpec} */
+  specOfComponent(document, name) {
+    this.#describing.add(name);
     try {
-      return this.#same(instanceSpec(this, document, type, ports));
+      return this.#same(instanceSpec(this, document, name));
     } finally {
-      this.#describing.delete(type);
+      this.#describing.delete(name);
     }
   }
 

@@ -7,7 +7,7 @@ import { linksOf } from "./level.js";
 
 /** @import {Catalogue} from "./catalogue.js" */
 /** @import {Change, Document} from "./document.js" */
-/** @import {ComponentPorts, InputSpec, NodeData, NodeSpec} from "./types.js" */
+/** @import {InputSpec, NodeData, NodeSpec} from "./types.js" */
 
 const PREFIX = "component:";
 
@@ -24,12 +24,11 @@ export const instanceType = (name) => PREFIX + name;
  * What an instance looks like from outside. An input that is not given keeps the value it has inside.
  * @param {Catalogue} catalogue
  * @param {Document} document
- * @param {string} type
- * @param {ComponentPorts} ports
+ * @param {string} name
  * @returns {NodeSpec}
  */
-export function instanceSpec(catalogue, document, type, ports) {
-  const name = componentName(type);
+export function instanceSpec(catalogue, document, name) {
+  const ports = document.components.get(name) ?? { inputs: [], outputs: [] };
   const sheet = document.sheet(name);
   /** @type {Map<string, InputSpec>} */
   const inputs = new Map();
@@ -47,7 +46,7 @@ export function instanceSpec(catalogue, document, type, ports) {
   }
   const outputs = ports.outputs.map((port) => ({ name: port.name, type: catalogue.typeOf(document, { node: port.node, output: port.output }, name) }));
   const sink = [...sheet.nodes.keys()].some((id) => catalogue.specOf(document, id, name).sink);
-  return { id: type, title: name, category: "component", doc: "", sink, inputs: [...inputs.values()], outputs, component: name };
+  return { id: instanceType(name), title: name, category: "component", doc: "", sink, inputs: [...inputs.values()], outputs, component: name };
 }
 
 /**
@@ -62,10 +61,9 @@ export function bodySpec(catalogue, document, node, spec) {
   const bodies = spec.inputs.filter((input) => input.widget?.kind === "Component");
   const more = bodies.flatMap(({ name: input, widget }) => {
     const name = /** @type {{component?: unknown} | undefined} */ (node.inputs[input])?.component;
-    const ports = typeof name === "string" ? document.components.get(name) : undefined;
-    if (!ports || typeof name !== "string") return [];
+    if (typeof name !== "string" || !document.components.has(name)) return [];
     const gives = new Set([...(widget?.gives ?? []), ...spec.inputs.map((each) => each.name)]);
-    return catalogue.instance(document, instanceType(name), ports).inputs.filter((each) => !gives.has(each.name));
+    return catalogue.specOfComponent(document, name).inputs.filter((each) => !gives.has(each.name));
   });
   return more.length > 0 ? { ...spec, inputs: [...spec.inputs, ...more] } : spec;
 }
@@ -98,8 +96,11 @@ export function usedBy(document, nodes) {
 }
 
 /** Whether a component may be used on the sheet on the table: not within itself. @param {Document} document @param {string} name */
-export const mayUse = (document, name) =>
+const mayUse = (document, name) =>
   document.level === "" || (name !== document.level && !usedBy(document, document.sheet(name).nodes.values()).has(document.level));
+
+/** Names of the components that may be used on the sheet on the table. @param {Document} document */
+export const usableIn = (document) => [...document.components.keys()].filter((name) => mayUse(document, name));
 
 /** Add a component as saved, under that name. @param {string} name @param {any} definition @returns {Change[]} */
 export function addComponent(name, definition) {

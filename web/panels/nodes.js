@@ -1,7 +1,7 @@
 /** The library of nodes: every kind by category, the components of the workflow and those kept; to drag from. */
 
 import { ApiError } from "../api.js";
-import { instanceType, mayUse } from "../core/components.js";
+import { componentName, isComponent, usableIn } from "../core/components.js";
 import { NodeIndex } from "../core/search.js";
 import { effect, signal } from "../core/store.js";
 import { t } from "../core/strings.js";
@@ -37,7 +37,7 @@ export function nodesPanel(parts) {
   let shown = "";
   effect(() => {
     const { catalogue, document } = editor;
-    const components = editor.version.value >= 0 ? [...document.components.keys()].filter((name) => mayUse(document, name)) : [];
+    const components = editor.version.value >= 0 ? usableIn(document) : [];
     const now = JSON.stringify([catalogue.specs.size, components, names.value, wanted.value]);
     if (now === shown) return;
     shown = now;
@@ -51,10 +51,7 @@ export function nodesPanel(parts) {
 /** @param {Parts} parts @param {string} wanted @param {readonly string[]} components @param {readonly string[]} names @param {() => Promise<void>} changed @returns {Node[]} */
 function content(parts, wanted, components, names, changed) {
   const { catalogue, document } = parts.editor;
-  const instances = components.flatMap((name) => {
-    const ports = document.components.get(name);
-    return ports ? [catalogue.instance(document, instanceType(name), ports)] : [];
-  });
+  const instances = components.map((name) => catalogue.specOfComponent(document, name));
   if (wanted.trim() !== "") {
     const found = new NodeIndex([...catalogue.specs.values(), ...instances]).find(wanted).slice(0, 80);
     return [h("ul", {}, ...found.map((spec) => nodeItem(parts, spec)))];
@@ -109,8 +106,7 @@ function listenToDrops(parts) {
     const data = event.dataTransfer?.getData(type) ?? "";
     const at = view.toWorld(view.pointOf(event));
     if (type === KEPT) return void addKept(parts, data, at);
-    const ports = data.startsWith("component:") ? editor.document.components.get(data.slice(10)) : undefined;
-    const spec = ports ? editor.catalogue.instance(editor.document, data, ports) : editor.catalogue.specs.get(data);
+    const spec = isComponent(data) ? editor.catalogue.specOfComponent(editor.document, componentName(data)) : editor.catalogue.specs.get(data);
     if (spec) addNode(parts, spec, at);
   });
 }

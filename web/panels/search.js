@@ -2,7 +2,7 @@
 
 import { h, setText } from "../dom.js";
 import { colourOf } from "../core/colours.js";
-import { instanceType, isComponent, mayUse } from "../core/components.js";
+import { isComponent, usableIn } from "../core/components.js";
 import { matchingPort } from "../core/connect.js";
 import { NodeIndex } from "../core/search.js";
 import { t } from "../core/strings.js";
@@ -61,7 +61,7 @@ export class NodeSearch {
   /** Every kind of node that may be added, and would take the link. @returns {NodeSpec[]} */
   #offered() {
     const { catalogue, document } = this.#editor;
-    const components = [...document.components].filter(([name]) => mayUse(document, name)).map(([name, ports]) => catalogue.instance(document, instanceType(name), ports));
+    const components = usableIn(document).map((name) => catalogue.specOfComponent(document, name));
     const from = this.#from;
     return [...catalogue.specs.values(), ...components].filter((spec) => from === null || matchingPort(spec, from) !== null);
   }

@@ -1,6 +1,7 @@
 /** What the controls of nodes are given: each input of a node as a Field over the document being edited. */
 
 import * as api from "../api.js";
+import { usableIn } from "../core/components.js";
 import { addLora } from "../core/lora.js";
 import { afterRun, drawSeed, withAfterRun } from "../core/seeds.js";
 import { sweepsOf, sweepValues, withSweep } from "../core/sweep.js";
@@ -38,7 +39,7 @@ export function fieldsOf({ editor, runner, upload }) {
       value: () => editor.document.input(id, input.name),
       set: (value, whole) => editor.setInput(id, input.name, value, whole),
       seal: () => editor.seal(),
-      options: () => editor.catalogue.options(input),
+      options: () => (input.widget?.kind === "Component" ? usableIn(editor.document) : editor.catalogue.options(input)),
       upload: (file) => upload(id, input.name, file),
       fileUrl: api.inputUrl,
       names: (folder) => editor.catalogue.models[folder] ?? [],

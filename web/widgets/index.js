@@ -2,6 +2,7 @@
 
 import { choiceControl } from "./choice.js";
 import { colourControl } from "./colour.js";
+import { componentControl } from "./component.js";
 import { fileControl } from "./file.js";
 import { numberControl } from "./number.js";
 import { seedControl } from "./seed.js";
@@ -41,6 +42,7 @@ const CONTROLS = {
   ModelFile: choiceControl,
   InputFile: fileControl,
   Colour: colourControl,
+  Component: componentControl,
 };
 const BY_TYPE = /** @type {Readonly<Record<string, (field: Field) => Control>>} */ ({ int: numberControl, float: numberControl, bool: toggleControl });
 
@@ -50,5 +52,5 @@ export function createControl(field) {
   if (brought) return brought;
   const kind = controlOf(field.input) ?? "";
   const create = Object.hasOwn(CONTROLS, kind) ? CONTROLS[kind] : (Object.hasOwn(BY_TYPE, field.input.type) ? BY_TYPE[field.input.type] : textControl);
-  return sweepable(field, create(field));
+  return kind === "Component" ? create(field) : sweepable(field, create(field));
 }

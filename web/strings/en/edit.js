@@ -89,6 +89,7 @@ export const edit = {
   "component.name": "Component",
   "component.crumbs": "Where you are",
   "component.root": "Workflow",
+  "widget.noComponent": "Choose a component",
   "frame.title": "Frame",
   "find.title": "Find in the workflow",
   "find.placeholder": "Title, kind or value",

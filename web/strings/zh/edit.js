@@ -89,6 +89,7 @@ export const edit = {
   "component.name": "组件",
   "component.crumbs": "当前位置",
   "component.root": "工作流",
+  "widget.noComponent": "选择组件",
   "frame.title": "框架",
   "find.title": "在工作流中查找",
   "find.placeholder": "标题、类型或值",
