@@ -319,7 +319,7 @@ ROUTES: tuple[Route, ...] = (
         "/packs/{pack}/{path:.+}",
         extensions.module,
         "A module of a pack",
-        {200: Answer("The file", "application/octet-stream")},
+        {200: Answer("By its name", "*/*")},
     ),
     Route(
         "POST",

@@ -48,7 +48,7 @@ def examples(world: World, job: str) -> dict[str, str]:
     entry = world.ask("DELETE", f"{API}/workflows/deleted", headers={"If-Match": "*"}).json["id"]
     revision = saved.json["revision"]
     values = {"{id}": job, "{name}": "default", "{path}": "main.js", "{revision}": revision, "{entry}": entry}
-    return values | {"{folder}": "output"}
+    return values | {"{folder}": "output", "{pack}": "tint"}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")

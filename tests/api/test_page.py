@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import re
 
-from tests.api.world import World
+from tests.api.world import API, World
 
 
 def test_f04_the_page_allows_no_inline_script_and_no_frame(world: World) -> None:
@@ -71,6 +71,22 @@ def test_a_folder_of_style_sheets_is_one(world: World) -> None:
     assert world.ask("GET", "/web/style.css").body == b"a {}\nb {}"
     for path in ("style.html", "style", "none.css", "../style.css"):
         assert world.ask("GET", f"/web/{path}").status == 404
+
+
+def test_of_a_pack_only_its_folder_for_the_page_is_sent(world: World) -> None:
+    assert world.ask("GET", f"{API}/extensions").json == {"packs": ["tint"]}
+    sent = world.ask("GET", "/packs/tint/index.js")
+    assert (sent.status, sent.headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
+    for path in (
+        "__init__.py",
+        "../__init__.py",
+        "..%2fsecret.js",
+        "secret.js",
+        "page.html",
+        "none.js",
+        "../../x/index.js",
+    ):
+        assert world.ask("GET", f"/packs/tint/{path}").status == 404, path
 
 
 def test_every_answer_carries_the_security_headers(world: World) -> None:

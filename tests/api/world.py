@@ -210,6 +210,13 @@ class World:
         (page / "secret.py").write_text("no file of the page")
         (page / "templates" / "default.json").write_text(json.dumps(workflow("a red apple")))
         (page / "templates" / "default.webp").write_bytes(b"a picture")
+        pack = self.folder / "packs" / "tint"
+        (pack / "web").mkdir(parents=True)
+        (pack / "web" / "index.js").write_text("export {};\n")
+        (pack / "web" / "main.js").write_text("export const pack = 1;\n")
+        (pack / "__init__.py").write_text("SECRET = 1\n")
+        (pack / "web" / "page.html").write_text("<script>1</script>")
+        (pack / "secret.js").write_text("not of the page")
         hashes = Hashes(self.folder / "hashes.sqlite")
         fixed = {"web": [page], "templates": [page / "templates", page / "tour"], "packs": [self.folder / "packs"]}
         models, data = self.folder / "models", self.folder / "data"

@@ -37,10 +37,10 @@ expect.set_options(timeout=20_000)
 
 
 @contextmanager
-def serving(data: Path, models: Path) -> Iterator[str]:
+def serving(data: Path, models: Path, *options: str) -> Iterator[str]:
     """A server of its own on a free port; its address."""
     command = [sys.executable, "server.py", "serve", "--port", "0", "--no-open", "--data", str(data)]
-    command += ["--models", str(models), "--device", "cpu"]
+    command += ["--models", str(models), "--device", "cpu", *options]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -44,11 +44,12 @@ export function readDoc({ doc, inputs }) {
   /** @type {string[]} */
   const about = [];
   for (const paragraph of doc.split(/\n\s*\n/)) {
-    const pieces = paragraph.replaceAll(/\s*\n\s*/g, " ").split(/(?:^|(?<=[.;] ))(?=\w+: )/);
+    const pieces = paragraph.replaceAll(/\s*\n\s*/g, " ").split(/(?:^|(?<=[.;] ))(?=\w+(?:, \w+)*: )/);
     for (const piece of pieces) {
-      const [, name, text] = /^(\w+): (.*)$/s.exec(piece) ?? [];
-      if (name !== undefined && names.has(name)) said.set(name, text.trim());
-      else if (piece.trim() !== "") about.push(piece.trim());
+      const [, list = "", text = ""] = /^([\w, ]+): (.*)$/s.exec(piece) ?? [];
+      const told = list.split(", ").filter((name) => names.has(name));
+      for (const name of told) said.set(name, text.trim());
+      if (told.length === 0 && piece.trim() !== "") about.push(piece.trim());
     }
   }
   return { about, inputs: said };

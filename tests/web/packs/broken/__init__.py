@@ -1,0 +1,1 @@
+"""A pack whose module for the page fails in every way it can."""

@@ -1,0 +1,13 @@
+/** Three buttons in place of a number. */
+
+import { control, h } from "weft";
+
+control("tint.Brighten.amount", (field) => {
+  const buttons = [0.5, 1, 1.5].map((value) => {
+    const button = h("button", { type: "button", class: "button small", "aria-label": `${field.label} ${value}` }, String(value));
+    button.addEventListener("click", () => field.set(value, true));
+    return button;
+  });
+  const show = (value) => buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.textContent === String(value))));
+  return { element: h("div", { class: "control" }, ...buttons), show };
+});

@@ -1,0 +1,75 @@
+"""Modules of packs: none runs before a person allows it, and none that fails harms the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.web.conftest import Studio, serving, wait_until_ready
+
+PACKS = Path(__file__).with_name("packs")
+WORKFLOW = {
+    "version": 1,
+    "nodes": {
+        "1": {"type": "tint.Brighten", "inputs": {"amount": 1.0}},
+        "5": {"type": "KSampler", "inputs": {"steps": 8}},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("data"), models, "--custom-nodes", str(PACKS)) as url:
+        wait_until_ready(url)
+        yield url
+
+
+def allow(studio: Studio, pack: str) -> None:
+    """Allow a pack as a person does, in the settings."""
+    studio.page.keyboard.press("Control+,")
+    with studio.page.expect_navigation():
+        studio.page.get_by_role("checkbox", name=pack).click()
+    studio.node("5").wait_for()
+
+
+def drop(studio: Studio) -> None:
+    studio.drop(studio.page.locator(".panel"), "w.json", "application/json", json.dumps(WORKFLOW).encode())
+    studio.node("1").wait_for()
+
+
+def test_a_pack_runs_nothing_before_it_is_allowed(studio: Studio) -> None:
+    drop(studio)
+    expect(studio.node("1").get_by_role("spinbutton", name="amount")).to_be_visible()
+    assert not [url for url in studio.requests if "/packs/" in url]
+
+
+def test_an_allowed_pack_brings_its_control(studio: Studio) -> None:
+    allow(studio, "tint")
+    drop(studio)
+    studio.node("1").get_by_role("button", name="amount 1.5").click()
+    expect(studio.node("1").get_by_role("button", name="amount 1.5")).to_have_attribute("aria-pressed", "true")
+    assert studio.document()["nodes"]["1"]["inputs"]["amount"] == 1.5
+    studio.button("Undo").click()
+    expect(studio.node("1").get_by_role("button", name="amount 1", exact=True)).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    lines = (PACKS / "tint" / "web" / "index.js").read_text().splitlines()
+    assert len(lines) <= 20
+
+
+def test_a_module_that_fails_leaves_the_page_as_it_was(studio: Studio, browser: Browser) -> None:
+    allow(studio, "broken")
+    expect(studio.page.locator(".notice")).to_contain_text("failed: Error: broken on purpose")
+    drop(studio)
+    expect(studio.node("5").get_by_label("steps", exact=True)).to_have_value("8")
+    studio.button("Broken panel").click()
+    expect(studio.page.locator(".notice")).to_contain_text("broken on purpose")
+    studio.page.keyboard.press("Control+k")
+    studio.page.keyboard.type("broken command")
+    studio.page.keyboard.press("Enter")
+    expect(studio.page.locator(".notice")).to_contain_text("broken.run failed")
+    assert not [each for each in studio.complaints if "Content Security" in each or each.startswith("error")]
