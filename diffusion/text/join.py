@@ -26,8 +26,8 @@ class Joined(NamedTuple):
 def join_clip(encodings: Mapping[str, Encoding], context_width: int, pooled_width: int) -> Joined:
     """Rows `context_width` wide and a vector `pooled_width` wide of the towers "clip_l" and "clip_g".
 
-    A missing tower leaves zeros in its columns (768 of L, 1280 of G, less where the whole is narrower). The longer of
-    two texts is cut. ValueError if the towers are wider than the whole.
+    A missing tower leaves zeros in its columns (768 of L, 1280 of G, less where that leaves the other too few). The
+    longer of two texts is cut. ValueError if the towers are wider than the whole.
     """
     both = [encodings.get(name) for name in ("clip_l", "clip_g")]
     present = [encoding for encoding in both if encoding is not None]
@@ -41,10 +41,11 @@ def join_clip(encodings: Mapping[str, Encoding], context_width: int, pooled_widt
 
 
 def _side_by_side(parts: list[Tensor | None], empty: Tensor, width: int) -> Tensor:
-    joined = empty
+    joined, left = empty, width - sum(part.shape[-1] for part in parts if part is not None)
+    if left < 0:
+        raise ValueError(f"text encoders: together they are {width - left} wide, the network takes {width}")
     for part, usual in zip(parts, (L_WIDTH, G_WIDTH), strict=True):
-        missing = max(0, min(usual, width - joined.shape[-1]))
+        missing = min(usual, left) if part is None else 0
+        left -= missing
         joined = F.pad(joined, (0, missing)) if part is None else torch.cat((joined, part), dim=-1)
-    if joined.shape[-1] > width:
-        raise ValueError(f"text encoders: together they are {joined.shape[-1]} wide, the network takes {width}")
-    return F.pad(joined, (0, width - joined.shape[-1]))
+    return F.pad(joined, (0, left))

@@ -319,6 +319,21 @@ def test_sd3_without_t5_does_what_the_checkpoint_says(metadata: dict[str, str], 
     assert y_BD.shape == (1, 2048)
 
 
+@pytest.mark.parametrize(("missing", "columns"), [("clip_l", slice(0, 24)), ("clip_g", slice(24, 64))])
+def test_sd3_without_one_of_two_narrow_towers_has_zeros_in_its_columns(missing: str, columns: slice) -> None:
+    both = {
+        "clip_l": Encoding(torch.randn(1, 77, 24), torch.randn(1, 24)),
+        "clip_g": Encoding(torch.randn(1, 77, 40), torch.randn(1, 40)),
+    }
+    shapes = {"context_embedder.weight": (64, 64), "y_embedder.mlp.0.weight": (64, 64)}
+    assemble = BY_NAME["sd3"].assemble(shapes, {"weft.absent_t5": "drop"})
+    whole, part = (assemble(given).entries[0] for given in (both, {k: v for k, v in both.items() if k != missing}))
+    for expected, got in ((whole.context_BLD, part.context_BLD), (whole.pooled_BD, part.pooled_BD)):
+        assert expected is not None
+        expected[..., columns] = 0
+        torch.testing.assert_close(got, expected, rtol=0, atol=0)
+
+
 def test_sd3_with_another_choice_is_refused() -> None:
     with pytest.raises(ValueError, match=r"weft\.absent_t5: expected 'zeros' or 'drop', got 'maybe'"):
         BY_NAME["sd3"].fit(shapes_for(tiny.SD3), {"weft.absent_t5": "maybe"})
