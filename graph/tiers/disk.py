@@ -357,6 +357,9 @@ class Disk:
             self._alive[key] = str(reason)
             self.keep(_alive(key), str(reason).encode())
             return None
+        except Exception as error:  # noqa: BLE001 - whatever a value does when it is looked into, others are written
+            self._failed("packed for", error)
+            return None
         return Entry(key, result.size, result.seconds, outputs)
 
     def _place(self, entry: Entry, parts: Mapping[bytes, Path]) -> None:

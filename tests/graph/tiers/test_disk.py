@@ -130,6 +130,24 @@ def test_what_is_alive_stays_away_and_says_so(tmp_path: Path) -> None:
         assert disk.why_alive(b"other") is None
 
 
+class Trap:
+    """Nobody may look into it."""
+
+    def __getattribute__(self, name: str) -> object:
+        raise RuntimeError("trapped")
+
+
+def test_what_cannot_be_looked_into_costs_no_other_result(tmp_path: Path) -> None:
+    with opened(tmp_path) as disk:
+        put(disk, b"k", result({"a": Trap()}))
+        put(disk, b"l", result({"a": 1}))
+        disk.flush()
+        assert (disk.hit(b"k"), disk.hit(b"l"), disk.failures) == (False, True, 1)
+        put(disk, b"m", result({"a": 2}))
+        disk.flush()
+        assert disk.hit(b"m")
+
+
 def test_bytes_stay_within_the_budget_and_the_dear_stay(tmp_path: Path) -> None:
     """Never above the budget; while a result is written its part comes on top, one value."""
     rng = random.Random(5)
