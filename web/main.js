@@ -120,6 +120,13 @@ editor.watch((touched, content) => {
   if (touched === null && content) view.fit();
 });
 effect(() => {
+  view.links = settings.links.value;
+});
+effect(() => {
+  const { value } = runner.preview;
+  if (value) view.preview(value.node, value.blob);
+});
+effect(() => {
   view.showHint(editor.version.value >= 0 && workspace.loaded.value && editor.document.nodes.size === 0);
 });
 listenToKeys(actions, (event) => {

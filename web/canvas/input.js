@@ -1,8 +1,8 @@
 /** Turns pointer, wheel and touch on the view into gestures, each of them a tool. Inputs inside nodes keep their own events. */
 
-import * as cameras from "../core/camera.js";
 import { isEditing } from "../dom.js";
 import { frameAt } from "../core/frames.js";
+import { pinch, wheel } from "./gestures.js";
 import { toolFor } from "../tools/idle.js";
 import { editTitle } from "../tools/title.js";
 
@@ -140,23 +140,14 @@ export class Input {
     const other = [...this.#touches].find(([id]) => id !== event.pointerId)?.[1];
     this.#touches.set(event.pointerId, at);
     if (!before || !other) return;
-    const spread = (/** @type {Point} */ point) => Math.max(1, Math.hypot(point.x - other.x, point.y - other.y));
-    const middle = { x: (at.x + other.x) / 2, y: (at.y + other.y) / 2 };
-    const moved = cameras.pan(this.#view.camera, (at.x - before.x) / 2, (at.y - before.y) / 2);
-    this.#view.setCamera(cameras.zoomAt(moved, middle, spread(at) / spread(before)));
+    this.#view.setCamera(pinch(this.#view.camera, before, at, other));
   }
 
-  /** A notched wheel zooms; a trackpad pans, and zooms when pinched (which browsers report as Ctrl). @param {WheelEvent} event */
+  /** @param {WheelEvent} event */
   #wheel(event) {
     if (scrolls(event)) return;
     event.preventDefault();
-    const at = this.#view.pointOf(event);
-    const notched = event.deltaMode !== 0 || (event.deltaX === 0 && Math.abs(event.deltaY) >= 50 && Number.isInteger(event.deltaY));
-    const lines = event.deltaMode === 0 ? 1 : 33;
-    if (event.ctrlKey || event.metaKey) this.#view.setCamera(cameras.zoomAt(this.#view.camera, at, Math.exp(-event.deltaY * lines * (notched ? 0.0015 : 0.01))));
-    else if (event.shiftKey) this.#view.setCamera(cameras.pan(this.#view.camera, -(event.deltaX || event.deltaY) * lines, 0));
-    else if (notched) this.#view.setCamera(cameras.zoomAt(this.#view.camera, at, Math.exp(-event.deltaY * lines * 0.0015)));
-    else this.#view.setCamera(cameras.pan(this.#view.camera, -event.deltaX, -event.deltaY));
+    this.#view.setCamera(wheel(this.#view.camera, event, this.#view.pointOf(event)));
   }
 
   /** Captured pointers send their clicks to the view, so what lies under the point is looked up. @param {MouseEvent} event */

@@ -33,6 +33,7 @@ export class Screen {
   stale = true;
   /** @type {LinkStyle} */
   links = "curved";
+  hidden = false;
   #size = { w: 0, h: 0 };
   #baseContext = context(this.base);
   #overContext = context(this.over);
@@ -53,6 +54,14 @@ export class Screen {
     this.#status = status;
     this.#watch = watch;
     this.#host = host;
+  }
+
+  get theme() {
+    return (this.#theme ??= readTheme(this.#host));
+  }
+
+  get #shownLinks() {
+    return this.hidden ? "hidden" : this.links;
   }
 
   /** Device pixels of the screen. */
@@ -123,7 +132,7 @@ export class Screen {
    */
   draw(camera, zooming, until, gesture) {
     const exact = snapped(camera, this.ratio);
-    const theme = (this.#theme ??= readTheme(this.#host));
+    const { theme } = this;
     const screen = { ...this.#size, ratio: this.ratio };
     let complete = true;
     if (this.stale) {
@@ -134,7 +143,7 @@ export class Screen {
       complete = this.#world.draw(this.#baseContext, exact, screen, { level, until, room, ground: theme.canvas });
       if (complete && this.#lift?.landing) this.#lift = null;
     }
-    return this.#drawOver({ ratio: this.ratio, camera: exact, theme, ink: this.#ink, links: this.links, ctx: this.#overContext }, until, gesture) && complete;
+    return this.#drawOver({ ratio: this.ratio, camera: exact, theme, ink: this.#ink, links: this.#shownLinks, ctx: this.#overContext }, until, gesture) && complete;
   }
 
   /** Paint a tile just out of view. @param {Camera} camera @returns {boolean} whether there may be more */
@@ -176,8 +185,7 @@ export class Screen {
   #scenery(ctx, scale) {
     const { run, problems } = this.#status();
     const lifted = this.#lift && !this.#lift.landing ? this.#lift.ids : NONE;
-    const theme = (this.#theme ??= readTheme(this.#host));
-    return { ctx, ink: this.#ink, theme, scale, editor: this.#editor, run, problems, lifted, links: this.links, pictures: this.#watch.pictures };
+    return { ctx, ink: this.#ink, theme: this.theme, scale, editor: this.#editor, run, problems, lifted, links: this.#shownLinks, pictures: this.#watch.pictures };
   }
 }
 

@@ -9,6 +9,7 @@ import { STATUS } from "../core/geometry.js";
 import { union } from "../core/grid.js";
 import { t } from "../core/strings.js";
 import { h } from "../dom.js";
+import { between } from "./gestures.js";
 import { NodeLayer, READABLE } from "./nodes.js";
 import { forwardPress } from "./press.js";
 import { Screen } from "./screen.js";
@@ -29,6 +30,8 @@ const REST = 120;
 /** Milliseconds of a frame that painting tiles may take: while moving, and when everything is new. */
 const SLICE = 6;
 const FIRST = 60;
+/** Milliseconds a flight of the camera takes. */
+const GLIDE = 200;
 
 export class View {
   element = h("div", { class: "canvas", tabindex: 0, role: "region", "aria-label": t("canvas.label") });
@@ -50,6 +53,10 @@ export class View {
   #fitWanted = false;
   /** @type {(() => void)[]} */
   #waiting = [];
+  /** @type {(() => void)[]} */
+  #followers = [];
+  /** The flight of the camera that is under way. */
+  #flight = 0;
   /** @type {Overlay} */
   #overlay = {};
   /** @type {string | null} */
@@ -59,6 +66,7 @@ export class View {
   /** @param {HTMLElement} parent @param {Editor} editor @param {() => Status} status @param {NodeServices} services */
   constructor(parent, editor, status, services) {
     this.#editor = editor;
+    this.status = status;
     this.#nodes = new NodeLayer(editor, status, services);
     this.#watch = new Watch(editor, status, (boxes) => this.#damaged(boxes));
     this.#screen = new Screen(editor, status, this.#watch, this.element);
@@ -86,6 +94,12 @@ export class View {
 
   /** Move the view, as part of a motion. @param {Camera} camera */
   setCamera(camera) {
+    this.#flight += 1;
+    this.#move(camera);
+  }
+
+  /** @param {Camera} camera */
+  #move(camera) {
     this.#zooming ||= camera.scale !== this.camera.scale;
     this.camera = camera;
     this.#moved = performance.now();
@@ -97,8 +111,35 @@ export class View {
     this.invalidate();
   }
 
+  /** Move the view so that one sees where to; at once when little motion is wanted. @param {Camera} camera */
+  glide(camera) {
+    const from = this.camera;
+    const flight = ++this.#flight;
+    const start = performance.now();
+    if (document.documentElement.dataset.motion === "reduced" || matchMedia("(prefers-reduced-motion: reduce)").matches) return this.jump(camera);
+    const step = () => {
+      if (flight !== this.#flight) return;
+      const part = Math.min(1, (performance.now() - start) / GLIDE);
+      if (part === 1) return this.jump(camera);
+      this.#move(between(from, camera, part * part * (3 - 2 * part), this.size));
+      requestAnimationFrame(step);
+    };
+    step();
+  }
+
+  /** Be told when the view moved. @param {() => void} follower */
+  onMove(follower) {
+    this.#followers.push(follower);
+  }
+
+  /** The colours in use. */
+  get theme() {
+    return this.#screen.theme;
+  }
+
   /** Move the view at once. @param {Camera} camera */
   jump(camera) {
+    this.#flight += 1;
     this.camera = camera;
     this.#until = FIRST;
     this.settle();
@@ -133,7 +174,9 @@ export class View {
     const { nodes } = this.#editor.scene;
     const frames = ids ? [] : this.#editor.document.frames.values();
     const box = union([...(ids ? [...ids].flatMap((id) => nodes.box(id) ?? []) : nodes.boxes()), ...frames]);
-    this.jump(box ? cameras.fit({ ...box, h: box.h + STATUS }, this.size) : { x: 0, y: 0, scale: 1 });
+    const camera = box ? cameras.fit({ ...box, h: box.h + STATUS }, this.size) : { x: 0, y: 0, scale: 1 };
+    if (ids) this.glide(camera);
+    else this.jump(camera);
   }
 
   /** Move the view just enough that a node is on screen and readable. @param {string} id */
@@ -145,7 +188,7 @@ export class View {
     const seen = cameras.visible(this.camera, this.size);
     const inside = box.x >= seen.x && box.y >= seen.y && box.x + box.w <= seen.x + seen.w && box.y + box.h <= seen.y + seen.h;
     if (inside && scale === this.camera.scale) return;
-    this.jump({ x: this.size.w / 2 - centre.x * scale, y: this.size.h / 2 - centre.y * scale, scale });
+    this.glide({ x: this.size.w / 2 - centre.x * scale, y: this.size.h / 2 - centre.y * scale, scale });
   }
 
   /** Put the keyboard focus on a node that is in view. @param {string} id */
@@ -201,6 +244,12 @@ export class View {
   set links(links) {
     if (links === this.#screen.links) return;
     this.#screen.links = links;
+    this.#repaint();
+  }
+
+  /** Draw links, or do not. */
+  hideLinks() {
+    this.#screen.hidden = !this.#screen.hidden;
     this.#repaint();
   }
 
@@ -325,6 +374,7 @@ export class View {
     if ((devicePixelRatio || 1) !== this.#screen.ratio) return this.#resize();
     const mounted = (/** @type {string} */ id) => !this.#moving && this.#nodes.get(id) !== undefined;
     const gesture = { overlay: this.#overlay, hovered: this.#hovered, mounted };
+    for (const follower of this.#followers) follower();
     const complete = this.#screen.draw(this.camera, this.#zooming, performance.now() + this.#until, gesture);
     this.#until = SLICE;
     if (!complete) return this.invalidate();

@@ -2,8 +2,16 @@
 
 export const view = {
   "action.fit": "Show everything",
+  "action.fitSelection": "Show what is selected",
+  "action.actualSize": "Actual size",
+  "action.minimap": "Map of the graph",
+  "action.hideLinks": "Hide or show links",
+  "action.mark": "Mark this view",
+  "action.goToMark": "Go to the marked view",
   "action.zoomIn": "Zoom in",
   "action.zoomOut": "Zoom out",
+  "view.marked": "This view is mark {mark}: Alt+{mark} comes back to it.",
+  "canvas.map": "Map of the graph; press on it to go there",
   "canvas.label": "Workflow graph",
   "canvas.hint": "Double-click to add a node, or drop a picture made with Weft here.",
   "canvas.drop": "Drop to open its workflow",

@@ -2,8 +2,16 @@
 
 export const view = {
   "action.fit": "显示全部",
+  "action.fitSelection": "显示所选内容",
+  "action.actualSize": "实际大小",
+  "action.minimap": "缩略地图",
+  "action.hideLinks": "隐藏或显示连线",
+  "action.mark": "标记当前视图",
+  "action.goToMark": "转到标记的视图",
   "action.zoomIn": "放大",
   "action.zoomOut": "缩小",
+  "view.marked": "此视图已标记为 {mark}：按 Alt+{mark} 可返回。",
+  "canvas.map": "工作流缩略地图，点按可前往该处",
   "canvas.label": "工作流图",
   "canvas.hint": "双击添加节点，或把用 Weft 生成的图片拖到这里。",
   "canvas.drop": "松开以打开其中的工作流",
