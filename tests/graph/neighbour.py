@@ -41,6 +41,12 @@ def specs(folder: Path, name: str) -> list[NodeSpec]:
         wait()
         return value + 1
 
+    def count(value: int = 0, by: int = 1) -> int:
+        with (folder / "log").open("a") as log:
+            log.write(f"{value}+{by}\n")
+        time.sleep(0.001 * (value % 3))
+        return value + by
+
     def hold_alive(value: int = 0) -> object:
         wait()
         return lambda: value
@@ -55,7 +61,13 @@ def specs(folder: Path, name: str) -> list[NodeSpec]:
         assert callable(made)
         return made() + more
 
-    return [spec("Hold", hold), spec("HoldAlive", hold_alive), spec("FailFirst", fail_first), spec("Call", call)]
+    return [
+        spec("Hold", hold),
+        spec("Count", count),
+        spec("HoldAlive", hold_alive),
+        spec("FailFirst", fail_first),
+        spec("Call", call),
+    ]
 
 
 def opened(folder: Path, edition: str = "e") -> Cache:

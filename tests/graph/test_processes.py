@@ -94,6 +94,25 @@ def test_what_two_processes_ask_for_at_once_is_computed_once(neighbours: Neighbo
     assert events["x"][1]["reason"] == "computed by another job at the same time"
 
 
+def test_many_processes_at_once_run_every_node_once(neighbours: Neighbours) -> None:
+    """Branches of quick and slower nodes, in another order for each."""
+
+    def chains(order: list[int]) -> dict[str, Any]:
+        nodes: dict[str, Any] = {}
+        for branch in order:
+            for i in range(12):
+                value: Any = (f"{branch} {i - 1}", "int") if i else 1000 * branch
+                nodes[f"{branch} {i}"] = entry("Count", value=value)
+            nodes[f"end {branch}"] = entry("Show", value=(f"{branch} 11", "int"))
+        return document(**nodes)
+
+    orders = ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1])
+    running = [neighbours.start(str(place), chains(order)) for place, order in enumerate(orders)]
+    for each in running:
+        assert told(each)[1]["state"] == "done"
+    assert sorted(neighbours.log()) == sorted(f"{1000 * branch + i}+1" for branch in range(4) for i in range(12))
+
+
 def test_when_who_computes_is_killed_the_one_who_waits_computes(neighbours: Neighbours) -> None:
     first, second = two_at_once(neighbours, HELD, OTHER)
     first.kill()
