@@ -20,6 +20,7 @@ export const PANELS = [
   { id: "steps", title: "history.panel", icon: "steps", side: "left", keys: ["Mod+Alt+Z"], create: async (parts) => (await import("./steps.js")).stepsPanel(parts) },
   { id: "outline", title: "outline.title", icon: "outline", side: "left", keys: ["Mod+Shift+O"], create: async (parts) => (await import("./outline.js")).outlinePanel(parts) },
   { id: "help", title: "help.title", icon: "help", side: "left", keys: ["F1"], everywhere: true, create: async (parts) => (await import("./help.js")).helpPanel(parts) },
+  { id: "gallery", title: "gallery.title", icon: "gallery", side: "right", keys: ["G"], create: async (parts) => (await import("./gallery.js")).galleryPanel(parts) },
   { id: "queue", title: "queue.title", icon: "queue", side: "right", keys: ["Q"], create: async (parts) => (await import("./queue.js")).queuePanel(parts) },
 ];
 

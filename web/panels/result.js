@@ -5,6 +5,7 @@ import { button, h, setText } from "../dom.js";
 import { isActive } from "../core/run.js";
 import { effect, signal } from "../core/store.js";
 import { t } from "../core/strings.js";
+import { download, thumbnailOf } from "../pictures.js";
 import { titleOf } from "../canvas/look.js";
 
 /** @import {JobSummary} from "../api.js" */
@@ -20,8 +21,8 @@ const KEPT = 60;
 const picturesOf = (outputs, job) =>
   Object.entries(outputs).flatMap(([node, files]) => files.filter((file) => file.media_type.startsWith("image/")).map((file) => ({ job, node, file })));
 
-/** @param {{editor: Editor, runner: Runner, workspace: Workspace}} parts */
-export function resultPanel({ editor, runner, workspace }) {
+/** @param {{editor: Editor, runner: Runner, workspace: Workspace, notify: (text: string) => void}} parts */
+export function resultPanel({ editor, runner, workspace, notify }) {
   /** What is looked at. @type {import("../core/store.js").Signal<Picture | null>} */
   const shown = signal(/** @type {Picture | null} */ (null));
   /** @type {import("../core/store.js").Signal<readonly JobSummary[]>} */
@@ -36,12 +37,25 @@ export function resultPanel({ editor, runner, workspace }) {
     "div",
     { class: "result-tools", hidden: true },
     button({ label: t("result.workflow"), icon: "graph", class: "button" }, () => shown.value && void workspace.openJob(shown.value.job)),
-    button({ label: t("result.download"), icon: "download", class: "button" }, () => shown.value && save(shown.value.file)),
+    button({ label: t("result.view"), icon: "search", class: "button" }, () => void look()),
+    button({ label: t("result.download"), icon: "download", class: "button" }, () => shown.value && download(shown.value.file)),
     button({ label: t("result.open"), icon: "external", class: "button" }, () => shown.value && open(shown.value.file.url, "_blank", "noopener")),
   );
   const batchStrip = h("div", { class: "strip", role: "group", "aria-label": t("result.many"), hidden: true });
   const strip = h("div", { class: "strip earlier", role: "group", "aria-label": t("history.title") });
   const earlierSection = h("section", { class: "panel-section", hidden: true }, h("h2", {}, t("history.title")), strip);
+
+  /** Look at the pictures of the run, or else at the one shown, in a window of their own. */
+  const look = async () => {
+    const picture = shown.peek();
+    if (!picture) return;
+    const { outputs, job } = runner.run.peek();
+    const run = picturesOf(outputs, job ?? "");
+    const at = run.findIndex((each) => each.file.url === picture.file.url);
+    const { openViewer } = await import("./viewer.js");
+    openViewer(at < 0 ? [picture.file] : run.map((each) => each.file), Math.max(0, at), { note: notify });
+  };
+  image.addEventListener("click", () => void look());
 
   effect(() => {
     const { outputs, job } = runner.run.value;
@@ -97,17 +111,25 @@ export function resultPanel({ editor, runner, workspace }) {
     );
   });
 
+  const told = h("section", { class: "panel-section told", hidden: true });
+  effect(() => {
+    const texts = Object.values(runner.run.value.outputs).flat().filter((file) => file.media_type === "application/json" || file.media_type === "text/plain");
+    told.toggleAttribute("hidden", texts.length === 0);
+    if (texts.length > 0) void import("./facts.js").then(({ showFacts }) => showFacts(told, texts));
+  });
+
   return h(
     "div",
     { class: "result" },
     h("section", { class: "panel-section" }, h("div", { class: "section-head" }, h("h2", {}, t("result.title")), caption, tools), stage, batchStrip),
+    told,
     earlierSection,
   );
 }
 
 /** @param {Picture} picture @param {string} label @param {boolean} current @param {() => void} press */
 function thumbnail(picture, label, current, press) {
-  const element = h("button", { type: "button", class: "thumb", "aria-label": label, title: label, "aria-pressed": String(current) }, h("img", { src: picture.file.url, alt: "", loading: "lazy" }));
+  const element = h("button", { type: "button", class: "thumb", "aria-label": label, title: label, "aria-pressed": String(current) }, h("img", { src: thumbnailOf(picture.file.url), alt: "", loading: "lazy" }));
   element.addEventListener("click", press);
   return element;
 }
@@ -121,10 +143,4 @@ async function draw(canvas, blob, current) {
   canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
   bitmap.close();
   canvas.toggleAttribute("hidden", false);
-}
-
-/** @param {OutputFile} file */
-function save(file) {
-  const link = h("a", { href: file.url, download: file.url.split("/").at(-1) ?? "" });
-  link.click();
 }

@@ -109,12 +109,18 @@ async function showTokens(anchor, field, text) {
   const parts = chunks.map((chunk, index) =>
     h("section", {}, h("h3", {}, t("tokens.chunk", { number: index + 1, used: chunk.length })), h("p", { class: "tokens" }, ...chunk.map(({ text: piece, weight }) => tokenOf(piece, weight)))),
   );
-  const element = h("div", { class: "popup token-view", popover: "auto", role: "dialog", "aria-label": t("tokens.title") }, ...parts);
+  const element = h("div", { class: "popup token-view", popover: "auto", role: "dialog", tabindex: -1, "aria-label": t("tokens.title") }, ...parts);
   element.addEventListener("toggle", (event) => {
     if (/** @type {ToggleEvent} */ (event).newState === "closed") element.remove();
   });
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    element.hidePopover();
+  });
   document.body.append(element);
   element.showPopover();
+  element.focus();
   const { left, top } = anchor.getBoundingClientRect();
   element.style.left = `${Math.max(8, Math.min(left, innerWidth - element.offsetWidth - 8))}px`;
   element.style.top = `${Math.max(8, top - element.offsetHeight - 4)}px`;

@@ -1,0 +1,104 @@
+"""Seeing: the viewer of pictures, the gallery of all results, what differs in words, and what nodes tell drawn."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.web.conftest import RUN_MS, Studio
+
+TOUR = Path(__file__).parents[2] / "docs" / "workflows"
+
+
+def paint(studio: Studio, prompt: str, seed: int) -> None:
+    box = studio.node("2").get_by_label("text", exact=True)
+    box.fill(prompt)
+    number = studio.node("5").get_by_label("seed", exact=True)
+    number.fill(str(seed))
+    number.press("Tab")
+    studio.run()
+
+
+def test_pictures_are_looked_at_closely(studio: Studio) -> None:
+    studio.quicken(1)
+    batch = studio.node("4").get_by_label("batch", exact=True)
+    batch.fill("3")
+    batch.press("Tab")
+    studio.run()
+    studio.button("Look at it closely").click()
+    viewer = studio.page.get_by_role("dialog", name="Picture")
+    status = viewer.get_by_role("status")
+    expect(status).to_contain_text("3 of 3")
+    front = viewer.locator("img:not(.back)").first
+    fitted = front.bounding_box()
+    studio.page.keyboard.press("1")
+    actual = front.bounding_box()
+    assert fitted is not None
+    assert actual is not None
+    assert (round(actual["width"]), round(actual["height"])) == (128, 128)
+    assert fitted["width"] > 400
+    studio.page.keyboard.press("ArrowRight")
+    expect(status).to_contain_text("1 of 3")
+    studio.page.keyboard.press("c")
+    split = viewer.get_by_role("slider", name="How much of each")
+    split.fill("25")
+    assert "25%" in front.evaluate("each => each.style.clipPath")
+    expect(viewer.locator("img.back")).to_be_visible()
+    studio.page.keyboard.press("o")
+    split.fill("50")
+    assert front.evaluate("each => getComputedStyle(each).opacity") == "0.5"
+    viewer.get_by_role("slider", name="Which picture").fill("1")
+    expect(status).to_contain_text("2 of 3")
+    viewer.get_by_role("button", name=re.compile("All at once")).click()
+    expect(viewer.get_by_role("button", name="Show picture 3")).to_be_visible()
+    studio.page.keyboard.press("Escape")
+    expect(viewer).to_have_count(0)
+    assert studio.complaints == []
+
+
+def test_the_gallery_finds_and_compares(studio: Studio) -> None:
+    studio.quicken(1)
+    paint(studio, "a lighthouse at night", 51)
+    paint(studio, "a lighthouse at dawn", 52)
+    studio.page.get_by_role("button", name="Gallery", exact=True).click()
+    search = studio.page.get_by_role("searchbox", name="Search prompts, models, seeds")
+    pictures = studio.page.get_by_role("group", name="Gallery").get_by_role("button")
+    search.fill("lighthouse")
+    expect(pictures).to_have_count(2)
+    search.fill("lighthouse 51")
+    expect(pictures).to_have_count(1)
+    expect(pictures.first.locator("img")).to_have_js_property("complete", True)
+    assert pictures.first.locator("img").evaluate("each => each.naturalWidth") > 0
+    search.fill("no such picture")
+    expect(studio.page.get_by_text("No picture matches.")).to_be_visible()
+    search.fill("lighthouse")
+    expect(pictures).to_have_count(2)
+    pictures.nth(0).click(modifiers=["Shift"])
+    pictures.nth(1).click(modifiers=["Shift"])
+    studio.button("Compare").click()
+    expect(studio.page.get_by_role("dialog", name="Picture")).to_contain_text("seed 51 → 52 on KSampler")
+    studio.page.keyboard.press("Escape")
+    words = studio.page.locator(".differences li")
+    expect(words).to_have_count(2)
+    expect(words.first).to_have_text("text “a lighthouse at night” → “a lighthouse at dawn” on Prompt")
+    pictures.nth(1).focus()
+    studio.page.keyboard.press("o")
+    expect(studio.node("5").get_by_label("seed", exact=True)).to_have_value("51")
+    assert studio.complaints == []
+
+
+def test_what_nodes_tell_is_drawn(studio: Studio) -> None:
+    film = json.loads((TOUR / "film.json").read_text())
+    film["nodes"]["5"]["inputs"]["steps"] = 2
+    film["nodes"]["8"]["inputs"]["last"] = 2
+    studio.drop(studio.page.locator(".canvas"), "film.json", "application/json", json.dumps(film).encode())
+    expect(studio.page.get_by_label("Name of the workflow")).to_have_value("film")
+    studio.button("Run").click()
+    studio.wait_for_end()
+    expect(studio.page.get_by_role("img", name=re.compile("^Spread: from .* over 2 steps"))).to_be_visible(
+        timeout=RUN_MS
+    )
+    assert studio.page.locator(".plot .line").count() >= 8

@@ -1,0 +1,141 @@
+/** All pictures that were made here, newest first: searched by prompt, model, seed and day; each opens with the workflow that made it. */
+
+import { ApiError, get, jobWorkflow } from "../api.js";
+import { button, h, setText } from "../dom.js";
+import { differences } from "../core/diff.js";
+import { effect } from "../core/store.js";
+import { unswept } from "../core/sweep.js";
+import { language, t } from "../core/strings.js";
+import { thumbnailOf } from "../pictures.js";
+
+/** @import {Parts} from "../actions/action.js" */
+/** @import {OutputFile} from "../core/types.js" */
+/** @typedef {{job: string, finished: number, prompts: string[], models: string[], seeds: number[], pictures: OutputFile[]}} Result */
+/** @typedef {{picture: OutputFile, result: Result, element: HTMLElement}} Cell */
+
+const PAGE = 40;
+const TYPING_MS = 250;
+const DAY_MS = 86_400_000;
+
+/** @param {Parts} parts */
+export function galleryPanel({ editor, runner, workspace, notify }) {
+  const search = h("input", { type: "search", class: "field", placeholder: t("gallery.search"), "aria-label": t("gallery.search") });
+  const since = h("input", { type: "date", class: "field", "aria-label": t("gallery.since") });
+  const until = h("input", { type: "date", class: "field", "aria-label": t("gallery.until") });
+  const grid = h("div", { class: "gallery-grid", role: "group", "aria-label": t("gallery.title") });
+  const end = h("div", { class: "gallery-end" });
+  const empty = h("p", { class: "quiet", hidden: true }, t("gallery.none"));
+  const chosenText = h("span", { class: "quiet" });
+  const compare = button({ label: t("gallery.compare"), text: t("gallery.compare"), class: "button wide" }, () => void compareChosen());
+  const chosenBar = h("div", { class: "section-head", hidden: true }, chosenText, h("span", { class: "spring" }), compare);
+  const words = h("ul", { class: "differences" });
+  /** @type {Cell[]} */
+  let cells = [];
+  /** @type {Cell[]} */
+  let chosen = [];
+  /** @type {string | null} */
+  let cursor = "";
+  let asked = 0;
+  let loading = false;
+
+  const more = async () => {
+    if (cursor === null || loading) return;
+    loading = true;
+    const mine = asked;
+    const query = new URLSearchParams({ q: search.value, limit: String(PAGE), cursor });
+    if (since.value) query.set("since", String(new Date(`${since.value}T00:00`).getTime()));
+    if (until.value) query.set("until", String(new Date(`${until.value}T00:00`).getTime() + DAY_MS));
+    try {
+      const page = await get(`/results?${query}`);
+      if (mine !== asked) return;
+      cursor = page.next;
+      for (const result of /** @type {Result[]} */ (page.results)) for (const picture of result.pictures) cells.push(cellOf(picture, result));
+      grid.append(...cells.slice(grid.childElementCount).map((cell) => cell.element));
+      empty.toggleAttribute("hidden", cells.length > 0);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      notify(error.message);
+    } finally {
+      if (mine === asked) loading = false;
+    }
+  };
+  const again = () => {
+    asked += 1;
+    [cells, chosen, cursor, loading] = [[], [], "", false];
+    grid.replaceChildren();
+    showChosen();
+    void more();
+  };
+
+  /** @param {OutputFile} picture @param {Result} result @returns {Cell} */
+  const cellOf = (picture, result) => {
+    const about = [result.prompts[0], result.seeds.length > 0 ? t("gallery.seed", { seed: result.seeds.join(", ") }) : "", new Date(result.finished).toLocaleString(language())].filter(Boolean).join("\n");
+    const element = h("button", { type: "button", class: "thumb", title: about, "aria-label": about, draggable: "true" }, h("img", { src: thumbnailOf(picture.url), alt: "", loading: "lazy", draggable: "false" }));
+    const cell = { picture, result, element };
+    element.addEventListener("click", (event) => (event.shiftKey || event.ctrlKey || event.metaKey ? choose(cell) : void look(cell)));
+    element.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.shiftKey) {
+        event.preventDefault();
+        choose(cell);
+      } else if (event.key === "o") void workspace.openJob(result.job);
+    });
+    return cell;
+  };
+  /** @param {Cell} cell */
+  const look = async (cell) => {
+    const { openViewer } = await import("./viewer.js");
+    const pictures = cells.map((each) => each.picture);
+    openViewer(pictures, cells.indexOf(cell), { note: notify, caption: (picture) => cells.find((each) => each.picture === picture)?.result.prompts[0] ?? "" });
+  };
+  /** @param {Cell} cell */
+  const choose = (cell) => {
+    chosen = chosen.includes(cell) ? chosen.filter((each) => each !== cell) : [...chosen.slice(-1), cell];
+    showChosen();
+  };
+  const showChosen = () => {
+    for (const { element } of cells) element.setAttribute("aria-pressed", String(chosen.some((each) => each.element === element)));
+    chosenBar.toggleAttribute("hidden", chosen.length === 0);
+    compare.disabled = chosen.length !== 2;
+    setText(chosenText, chosen.length === 2 ? "" : t("gallery.chooseTwo"));
+    words.replaceChildren();
+    if (chosen.length === 1) words.append(...facts(chosen[0].result));
+  };
+  /** What a picture was made of. @param {Result} result */
+  const facts = ({ job, prompts, models, seeds }) => [
+    ...[...prompts, ...models, ...seeds.map((seed) => t("gallery.seed", { seed }))].map((text) => h("li", {}, text)),
+    h("li", {}, button({ label: t("result.workflow"), text: t("result.workflow"), icon: "graph", class: "button" }, () => void workspace.openJob(job))),
+  ];
+  const compareChosen = async () => {
+    const [older, newer] = chosen.toSorted((a, b) => a.result.finished - b.result.finished);
+    const sheets = await Promise.all([older, newer].map(async ({ result }) => /** @type {any} */ (unswept(await jobWorkflow(result.job)))));
+    const found = differences(sheets[0], sheets[1], (type) => editor.catalogue.specs.get(type));
+    words.replaceChildren(...(found.length > 0 ? found.map(({ kind, text }) => h("li", { class: kind }, text)) : [h("li", { class: "quiet" }, t("diff.none"))]));
+    const { openViewer } = await import("./viewer.js");
+    const note = found.slice(0, 3).map(({ text }) => text).join(" · ");
+    openViewer([older.picture, newer.picture], 1, { beside: 0, note: notify, caption: () => note });
+  };
+
+  let timer = 0;
+  search.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = window.setTimeout(again, TYPING_MS);
+  });
+  for (const box of [since, until]) box.addEventListener("change", again);
+  new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && void more()).observe(end);
+  effect(() => {
+    runner.finished.value;
+    again();
+  });
+  return h(
+    "section",
+    { class: "panel-section gallery" },
+    h("div", { class: "section-head" }, h("h2", {}, t("gallery.title"))),
+    search,
+    h("div", { class: "gallery-days" }, h("label", {}, t("gallery.since"), since), h("label", {}, t("gallery.until"), until)),
+    chosenBar,
+    words,
+    empty,
+    grid,
+    end,
+  );
+}

@@ -1,0 +1,240 @@
+/**
+ * Pictures at any size: fitted, pixel by pixel, zoomed and moved; two beside each other behind a slider or laid over each
+ * other; all at once; one after the other like a film.
+ */
+
+import { button, h, setText } from "../dom.js";
+import { t } from "../core/strings.js";
+import { copy, download, nameOf, thumbnailOf } from "../pictures.js";
+
+/** @import {OutputFile} from "../core/types.js" */
+/** @typedef {"one" | "compare" | "overlay" | "grid"} Mode */
+
+const ZOOM = 1.25;
+const MOST_ZOOM = 32;
+const FRAME_MS = 150;
+
+/**
+ * Look at pictures; `at` is the one to begin with, `beside` the one to compare it with.
+ * @param {readonly OutputFile[]} pictures
+ * @param {number} at
+ * @param {{beside?: number, note?: (text: string) => void, caption?: (picture: OutputFile) => string}} options
+ */
+export function openViewer(pictures, at, { beside, note = () => {}, caption = () => "" } = {}) {
+  const viewer = new Viewer(pictures, at, beside ?? Math.max(0, at - 1), note, caption);
+  if (beside !== undefined) viewer.setMode("compare");
+  return viewer;
+}
+
+class Viewer {
+  #stage = h("div", { class: "viewer-stage", tabindex: 0, role: "group", "aria-label": t("viewer.stage") });
+  #front = h("img", { alt: "", draggable: "false" });
+  #back = h("img", { alt: "", draggable: "false", class: "back" });
+  #grid = h("div", { class: "viewer-grid", hidden: true });
+  #slider = h("input", { type: "range", min: 0, max: 100, value: 50, class: "viewer-split", "aria-label": t("viewer.split"), hidden: true });
+  #film = h("input", { type: "range", min: 0, step: 1, class: "viewer-film", "aria-label": t("viewer.film") });
+  #text = h("span", { class: "quiet", role: "status" });
+  #element;
+  #pictures;
+  #note;
+  #caption;
+  #at;
+  #beside;
+  /** @type {Mode} */
+  #mode = "one";
+  /** null: fitted. @type {{scale: number, x: number, y: number} | null} */
+  #view = null;
+  #playing = 0;
+
+  /** @param {readonly OutputFile[]} pictures @param {number} at @param {number} beside @param {(text: string) => void} note @param {(picture: OutputFile) => string} caption */
+  constructor(pictures, at, beside, note, caption) {
+    this.#pictures = pictures;
+    this.#at = at;
+    this.#beside = beside;
+    this.#note = note;
+    this.#caption = caption;
+    this.#stage.append(this.#back, this.#front);
+    const many = pictures.length > 1;
+    this.#film.max = String(pictures.length - 1);
+    const tool = (/** @type {import("../core/strings.js").StringKey} */ key, /** @type {string} */ sign, /** @type {() => void} */ run) => button({ label: t(key), icon: sign, class: "button" }, run);
+    const bar = h(
+      "div",
+      { class: "viewer-bar", role: "toolbar", "aria-label": t("viewer.title") },
+      this.#text,
+      tool("viewer.fit", "fit", () => this.#fit()),
+      button({ label: t("viewer.actual"), text: "1:1", class: "button" }, () => this.#actual()),
+      tool("viewer.in", "plus", () => this.#zoom(ZOOM)),
+      many ? tool("viewer.compare", "compare", () => this.setMode(this.#mode === "compare" ? "one" : "compare")) : null,
+      many ? tool("viewer.overlay", "layers", () => this.setMode(this.#mode === "overlay" ? "one" : "overlay")) : null,
+      many ? tool("viewer.grid", "arrange", () => this.setMode(this.#mode === "grid" ? "one" : "grid")) : null,
+      many ? tool("viewer.play", "run", () => this.#play()) : null,
+      tool("viewer.copy", "copy", () => void this.#copy()),
+      tool("result.download", "download", () => download(this.#pictures[this.#at])),
+      tool("open.close", "close", () => this.#element.close()),
+    );
+    this.#element = h("dialog", { class: "viewer", "aria-label": t("viewer.title") }, bar, this.#stage, this.#grid, this.#slider, many ? this.#film : null);
+    this.#element.addEventListener("close", () => {
+      clearInterval(this.#playing);
+      this.#element.remove();
+    });
+    this.#element.addEventListener("keydown", (event) => this.#key(event));
+    this.#slider.addEventListener("input", () => this.#split());
+    this.#film.addEventListener("input", () => this.#go(Number(this.#film.value)));
+    this.#stage.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      this.#zoom(Math.exp(-event.deltaY / 400), { x: event.clientX, y: event.clientY });
+    }, { passive: false });
+    this.#listenToDrags();
+    this.#fillGrid();
+    document.body.append(this.#element);
+    this.#element.showModal();
+    this.#go(at);
+    this.#stage.focus();
+  }
+
+  /** @param {Mode} mode */
+  setMode(mode) {
+    this.#mode = mode;
+    this.#element.dataset.mode = mode;
+    this.#stage.toggleAttribute("hidden", mode === "grid");
+    this.#grid.toggleAttribute("hidden", mode !== "grid");
+    this.#slider.toggleAttribute("hidden", mode !== "compare" && mode !== "overlay");
+    this.#go(this.#at);
+  }
+
+  /** Show another picture. @param {number} to */
+  #go(to) {
+    const at = (to + this.#pictures.length) % this.#pictures.length;
+    if (at !== this.#at) this.#beside = this.#mode === "one" ? this.#at : this.#beside;
+    this.#at = at;
+    this.#film.value = String(at);
+    const [picture, other] = [this.#pictures[at], this.#pictures[this.#beside]];
+    const two = this.#mode === "compare" || this.#mode === "overlay";
+    if (this.#front.getAttribute("src") !== picture.url) this.#front.src = picture.url;
+    this.#front.alt = nameOf(picture.url);
+    this.#back.toggleAttribute("hidden", !two);
+    if (two) this.#back.src = other.url;
+    const place = this.#pictures.length > 1 ? t("viewer.place", { at: at + 1, count: this.#pictures.length }) : "";
+    const size = t("result.size", { width: picture.width ?? "?", height: picture.height ?? "?" });
+    setText(this.#text, [place, size, two ? t("viewer.with", { name: nameOf(other.url) }) : "", this.#caption(picture)].filter(Boolean).join(" · "));
+    for (const [index, cell] of [...this.#grid.children].entries()) cell.setAttribute("aria-pressed", String(index === at));
+    this.#split();
+    this.#place();
+  }
+
+  #fillGrid() {
+    for (const [index, picture] of this.#pictures.entries()) {
+      const cell = h("button", { type: "button", class: "thumb", "aria-label": t("result.pick", { number: index + 1 }) }, h("img", { src: thumbnailOf(picture.url), alt: "", loading: "lazy" }));
+      cell.addEventListener("click", () => {
+        this.#at = index;
+        this.setMode("one");
+      });
+      this.#grid.append(cell);
+    }
+  }
+
+  #split() {
+    const part = Number(this.#slider.value);
+    this.#front.style.clipPath = this.#mode === "compare" ? `inset(0 0 0 ${part}%)` : "";
+    this.#front.style.opacity = this.#mode === "overlay" ? String(part / 100) : "";
+  }
+
+  #fit() {
+    this.#view = null;
+    this.#place();
+  }
+
+  #actual() {
+    const { clientWidth: w, clientHeight: height } = this.#stage;
+    const { width = w, height: tall = height } = this.#pictures[this.#at];
+    this.#view = { scale: 1, x: (w - width) / 2, y: (height - tall) / 2 };
+    this.#place();
+  }
+
+  /** What is seen of the picture now, also where it is fitted. */
+  #now() {
+    if (this.#view) return this.#view;
+    const { clientWidth: w, clientHeight: height } = this.#stage;
+    const { width = w, height: tall = height } = this.#pictures[this.#at];
+    const scale = Math.min(w / width, height / tall);
+    return { scale, x: (w - width * scale) / 2, y: (height - tall * scale) / 2 };
+  }
+
+  /** @param {number} factor @param {{x: number, y: number}} [at]  of the screen */
+  #zoom(factor, at) {
+    const box = this.#stage.getBoundingClientRect();
+    const [x, y] = at ? [at.x - box.left, at.y - box.top] : [box.width / 2, box.height / 2];
+    const now = this.#now();
+    const scale = Math.min(MOST_ZOOM, Math.max(0.02, now.scale * factor));
+    this.#view = { scale, x: x - ((x - now.x) * scale) / now.scale, y: y - ((y - now.y) * scale) / now.scale };
+    this.#place();
+  }
+
+  #place() {
+    const { scale, x, y } = this.#now();
+    const { width = 0, height = 0 } = this.#pictures[this.#at];
+    for (const image of [this.#front, this.#back]) {
+      image.style.transform = `translate(${x}px, ${y}px)`;
+      image.style.width = `${width * scale}px`;
+      image.style.height = `${height * scale}px`;
+      image.classList.toggle("pixels", scale >= 3);
+    }
+  }
+
+  #listenToDrags() {
+    /** @type {{x: number, y: number, view: {scale: number, x: number, y: number}} | null} */
+    let start = null;
+    this.#stage.addEventListener("pointerdown", (event) => {
+      this.#stage.setPointerCapture(event.pointerId);
+      start = { x: event.clientX, y: event.clientY, view: this.#now() };
+    });
+    this.#stage.addEventListener("pointermove", (event) => {
+      if (!start) return;
+      this.#view = { ...start.view, x: start.view.x + event.clientX - start.x, y: start.view.y + event.clientY - start.y };
+      this.#place();
+    });
+    for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) {
+      this.#stage.addEventListener(end, () => {
+        start = null;
+      });
+    }
+  }
+
+  #play() {
+    if (this.#playing) clearInterval(this.#playing);
+    this.#playing = this.#playing ? 0 : window.setInterval(() => this.#go(this.#at + 1), FRAME_MS);
+  }
+
+  async #copy() {
+    try {
+      await copy(this.#pictures[this.#at].url);
+      this.#note(t("viewer.copied"));
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      this.#note(t("viewer.notCopied", { why: error.message }));
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.target instanceof HTMLInputElement && event.key.startsWith("Arrow")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const keys = /** @type {Record<string, () => void>} */ ({
+      ArrowRight: () => this.#go(this.#at + 1),
+      ArrowLeft: () => this.#go(this.#at - 1),
+      "+": () => this.#zoom(ZOOM),
+      "=": () => this.#zoom(ZOOM),
+      "-": () => this.#zoom(1 / ZOOM),
+      0: () => this.#fit(),
+      1: () => this.#actual(),
+      c: () => this.setMode(this.#mode === "compare" ? "one" : "compare"),
+      o: () => this.setMode(this.#mode === "overlay" ? "one" : "overlay"),
+      g: () => this.setMode(this.#mode === "grid" ? "one" : "grid"),
+      d: () => download(this.#pictures[this.#at]),
+      " ": () => this.#play(),
+    });
+    if (!Object.hasOwn(keys, event.key) || (event.key === " " && event.target instanceof HTMLButtonElement)) return;
+    event.preventDefault();
+    keys[event.key]();
+  }
+}
