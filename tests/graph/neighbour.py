@@ -17,12 +17,13 @@ from graph.executor import run
 from graph.files import NoFiles
 from graph.graph import build
 from graph.ledger import Account
-from graph.node import NodeSpec
+from graph.node import NodeSpec, collect
 from graph.registry import Registry
 from graph.storage import PlainStorage
 from graph.tiers.disk import Disk
 from graph.values import PlainTraits
 from graph.workflow import load
+from nodes import control
 from tests.graph.lab import LAB, spec
 
 LIMIT_S = 20.0
@@ -76,7 +77,7 @@ def opened(folder: Path, edition: str = "e") -> Cache:
 
 
 def main(folder: Path, name: str, workflow: str, edition: str) -> None:
-    registry = Registry([*LAB, *specs(folder, name)])
+    registry = Registry([*LAB, *collect(control), *specs(folder, name)])
     cache = opened(folder, edition)
 
     def tell(event: Event) -> None:

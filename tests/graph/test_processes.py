@@ -113,6 +113,27 @@ def test_many_processes_at_once_run_every_node_once(neighbours: Neighbours) -> N
     assert sorted(neighbours.log()) == sorted(f"{1000 * branch + i}+1" for branch in range(4) for i in range(12))
 
 
+def test_a_loop_that_many_ask_for_at_once_runs_once(neighbours: Neighbours) -> None:
+    """Also where one asks for fewer rounds than another."""
+    body = {
+        "inputs": [{"name": "value", "node": "a", "input": "value"}],
+        "outputs": [{"name": "value", "node": "a", "output": "int"}],
+        "nodes": {"a": entry("Count")},
+    }
+
+    def loop(count: int) -> dict[str, Any]:
+        rounds = entry("For", value=0, count=count, body={"component": "more"})
+        nodes = document(
+            loop=rounds, out=entry("Echo", value=("loop", "value")), end=entry("Show", value=("out", "any"))
+        )
+        return {**nodes, "components": {"more": body}}
+
+    alike = [neighbours.start(str(place), loop(20)) for place in range(3)]
+    assert [told(each)[1]["outputs"] for each in alike] == [{"end": {"int": 20}}] * 3
+    assert told(neighbours.start("fewer", loop(12)))[1]["outputs"] == {"end": {"int": 12}}
+    assert neighbours.log() == [f"{i}+1" for i in range(20)]
+
+
 def test_when_who_computes_is_killed_the_one_who_waits_computes(neighbours: Neighbours) -> None:
     first, second = two_at_once(neighbours, HELD, OTHER)
     first.kill()
