@@ -4,10 +4,12 @@
  */
 
 import { Catalogue } from "./core/catalogue.js";
+import { IDLE, reduce } from "./core/run.js";
 
 /** @import {View} from "./canvas/view.js" */
 /** @import {Editor} from "./core/editor.js" */
 /** @import {InputSpec, NodeSpec, Place, Point, Widget} from "./core/types.js" */
+/** @import {Runner} from "./runner.js" */
 /**
  * @typedef {{name: string, kind?: string, type?: string, value?: unknown, min?: number, max?: number, step?: number,
  *            options?: readonly (string | number)[]}} BenchWidget
@@ -38,10 +40,15 @@ const KINDS = {
 };
 const VALUE_TYPES = /** @type {Readonly<Record<string, string>>} */ ({ Slider: "float", Number: "float", Seed: "int", Toggle: "bool" });
 
-/** @param {Editor} editor @param {View} view */
-export const bench = (editor, view) => ({
+/** @param {Editor} editor @param {View} view @param {Runner} runner */
+export const bench = (editor, view, runner) => ({
+  editor,
+  view,
+  /** Nodes at work, with progress and previews as events bring them. @param {readonly string[]} ids @param {number} previews a second @returns {Promise<() => void>} what stops them */
+  work: (ids, previews) => work(runner, ids, previews),
   /** Put a graph on the table; done when the next frame shows it. @param {BenchGraph} graph @returns {Promise<void>} */
   load(graph) {
+    editor.open({ version: 1, nodes: {} });
     const types = new Map(graph.nodes.map((node) => [node.type, node]));
     editor.setCatalogue(new Catalogue(Object.fromEntries([...types].map(([type, node]) => [type, specOf(node)]))));
     editor.open(workflowOf(graph));
@@ -56,11 +63,48 @@ export const bench = (editor, view) => ({
   nodeGrab: (id) => view.grabPoint(String(id)),
   /** @param {Iterable<string | number>} ids */
   select: (ids) => editor.select([...ids].map(String)),
-  undo: () => editor.undo(),
-  redo: () => editor.redo(),
   /** Bytes of bitmaps that hold painted tiles, and of the view itself. */
   tiles: () => view.bitmaps(),
 });
+
+const PREVIEW = 512;
+const STEPS = 400;
+/** Milliseconds between two steps of a node. */
+const STEP = 50;
+
+/** @param {Runner} runner @param {readonly string[]} ids @param {number} previews */
+async function work(runner, ids, previews) {
+  const blobs = await Promise.all([0, 1, 2, 3].map(picture));
+  const tell = (/** @type {import("./core/run.js").RunEvent[]} */ events) => {
+    runner.run.value = reduce(runner.run.peek(), events).run;
+  };
+  runner.run.value = { ...IDLE, job: "bench", state: "running" };
+  tell(ids.map((node) => ({ type: "started", node, reason: "never run" })));
+  let [step, shown] = [0, 0];
+  const timers = [
+    setInterval(() => tell(ids.map((node) => ({ type: "progress", node, step: ++step % STEPS, total: STEPS }))), STEP),
+    setInterval(() => {
+      runner.preview.value = /** @type {import("./runner.js").Preview} */ ({ node: ids[shown % ids.length], blob: blobs[shown++ % blobs.length] });
+    }, 1000 / previews),
+  ];
+  return () => {
+    timers.forEach(clearInterval);
+    runner.leave();
+  };
+}
+
+/** A picture as a preview is one. @param {number} shade @returns {Promise<Blob>} */
+function picture(shade) {
+  const canvas = new OffscreenCanvas(PREVIEW, PREVIEW);
+  const ctx = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  for (let y = 0; y < PREVIEW; y += 16) {
+    for (let x = 0; x < PREVIEW; x += 16) {
+      ctx.fillStyle = `hsl(${(x + y + 90 * shade) % 360} 60% 50%)`;
+      ctx.fillRect(x, y, 16, 16);
+    }
+  }
+  return canvas.convertToBlob({ type: "image/jpeg", quality: 0.8 });
+}
 
 /** @param {BenchPort} port */
 const portOf = (port) => (typeof port === "string" ? { name: port, type: "Any" } : { name: port.name, type: port.type ?? "Any" });

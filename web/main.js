@@ -144,7 +144,7 @@ listenToDrops(editor, view, { open: (file) => void workspace.openFile(file), upl
 
 announceEnds(parts);
 
-if (new URLSearchParams(location.search).get("bench") === "1") Object.assign(window, { __bench: (await import("./bench.js")).bench(editor, view) });
+if (new URLSearchParams(location.search).get("bench") === "1") Object.assign(window, { __bench: (await import("./bench.js")).bench(editor, view, runner) });
 
 await engine.start();
 void extensions.startExtensions(parts);

@@ -1,6 +1,6 @@
 """The editor against its goals and against two libraries: frames, operations, opening, memory, in headless Chromium.
 
-`python -m bench.editor [--nodes N ...] [--editors NAME ...] [--gestures NAME ...]` starts a server on a data folder of
+`python -m bench.editor [--nodes N ...] [--editors NAME ...] [--parts NAME ...]` starts a server on a data folder of
 its own and drives a real browser without a GPU. Frame times are those of requestAnimationFrame while real input arrives
 every 8 ms; main-thread and script times are CPU time from the browser's trace, a frame. `floor` is a page that only
 fills its canvas. References need `npm ci` in bench/editor; without it they are left out, and said to be.
@@ -9,12 +9,13 @@ fills its canvas. References need `npm ci` in bench/editor; without it they are 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from bench.editor import frames
+from bench.editor import frames, operations
 from bench.editor.editors import NAMES, missing, opened
 from bench.editor.graph import graph
 from bench.http import load
@@ -22,6 +23,7 @@ from tests import browser as finder
 from tests.web.conftest import DEMO, FLAGS, serving, wait_until_ready
 
 NODES = (100, 1000, 3000, 10_000)
+PARTS = ("frames", "operations", "memory", "work", "core")
 SLOW = {"xyflow": 1000, "litegraph": 3000}
 
 
@@ -39,11 +41,32 @@ def table(browser: Browser, url: str, names: list[str], counts: list[int], wante
             print(f"{count:>6} {name:10} {opening:>8.0f} " + " ".join(f"{cell!s:>24}" for cell in cells), flush=True)
 
 
+def others(browser: Browser, url: str, parts: list[str], seconds: float, edits: int) -> None:
+    """Operations, memory and frames while nodes are at work, with 1,000 nodes."""
+    count = 1000
+    workload = graph(count)
+    if "operations" in parts:
+        with opened(browser, "weft", url) as subject:
+            for name, (call, painted) in operations.operations(subject, workload, count).items():
+                print(f"{name:32} {call:8.1f} ms, painted after {painted:8.1f}", flush=True)
+    if "memory" in parts:
+        with opened(browser, "weft", url) as subject:
+            for name, figure in operations.memory(subject, workload, count, edits).items():
+                print(f"{name:40} {figure:8.1f}", flush=True)
+    if "work" in parts:
+        with opened(browser, "weft", url) as subject:
+            print(f"pan while nodes are at work: {operations.at_work(subject, workload, count, seconds)}", flush=True)
+    if "core" in parts:
+        subprocess.run(["node", str(Path(__file__).parent / "core.mjs")], check=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", type=int, nargs="+", default=list(NODES))
     parser.add_argument("--editors", nargs="+", default=list(NAMES), choices=NAMES)
     parser.add_argument("--gestures", nargs="+", default=list(frames.GESTURES), choices=frames.GESTURES)
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
+    parser.add_argument("--edits", type=int, default=2000, help="random edits of the memory part (default 2000)")
     parser.add_argument("--seconds", type=float, default=1.5, help="how long a gesture lasts (default 1.5)")
     options = parser.parse_args()
     names = [name for name in options.editors if not missing(name)]
@@ -56,7 +79,9 @@ def main() -> None:
     ):
         wait_until_ready(url)
         browser = driver.chromium.launch(executable_path=finder.find(), headless=True, args=list(FLAGS))
-        table(browser, url, names, options.nodes, options.gestures, options.seconds)
+        if "frames" in options.parts:
+            table(browser, url, names, options.nodes, options.gestures, options.seconds)
+        others(browser, url, options.parts, options.seconds, options.edits)
         browser.close()
     print(f"at the end {load()}; the figures are those of the machine only where little else ran")
 

@@ -1,4 +1,4 @@
-"""The painted canvas and the DOM over it look the same; a press reaches what is under it; tiles and elements stay few."""
+"""Painted canvas and DOM over it look the same; a press reaches what is under it; tiles and elements stay few."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_dragging_lifts_the_node_and_one_undo_puts_it_back(measured: Page) -> No
     measured.mouse.up()
     expect(measured.locator(".node.lifted")).to_have_count(0)
     assert measured.evaluate("window.__bench.nodePos('1')") == during
-    measured.evaluate("window.__bench.undo()")
+    measured.evaluate("window.__bench.editor.undo()")
     assert measured.evaluate("window.__bench.nodePos('1')") == before
 
 
