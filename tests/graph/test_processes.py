@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.graph.lab import Lab, document, entry
-from tests.graph.neighbour import LIMIT_S, opened
+from tests.graph.neighbour import LIMIT_S, opened, specs
 
 ROOT = Path(__file__).resolve().parents[2]
 HELD = document(hold=entry("Hold", value=4), out=entry("Show", value=("hold", "int")))
@@ -199,6 +199,28 @@ def test_what_each_process_last_ran_is_remembered(tmp_path: Path) -> None:
         assert told["n"] == "input value changed 2 -> 3"
         assert told["m"] == "input value changed 5 -> 6"
         lab.cache.close()
+
+
+def test_who_ends_last_keeps_what_others_have_written_meanwhile(neighbours: Neighbours) -> None:
+    first = neighbours.start("first", HELD)
+    until(lambda: neighbours.log() == ["first"])
+    theirs = document(m=entry("Maybe", value=5), end=entry("Show", value=("m", "int")))
+    assert told(neighbours.start("second", theirs))[1]["state"] == "done"
+    neighbours.leave()
+    assert told(first)[1]["state"] == "done"
+    lab = Lab(*specs(neighbours.folder, "third"))
+    lab.cache = opened(neighbours.folder)
+    changed = document(
+        hold=entry("Hold", value=9),
+        out=entry("Show", value=("hold", "int")),
+        m=entry("Maybe", value=6),
+        end=entry("Show", value=("m", "int")),
+    )
+    decisions = lab.explain(changed)
+    lab.cache.close()
+    assert decisions["hold"].reason == "input value changed 4 -> 9"
+    assert decisions["m"].reason == "input value changed 5 -> 6"
+    assert None not in (decisions["hold"].cost, decisions["m"].cost)
 
 
 def test_what_each_process_has_learned_of_costs_is_kept(tmp_path: Path) -> None:
