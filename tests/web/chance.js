@@ -93,7 +93,7 @@ const KINDS = {
   },
   renameComponent: (editor, next) => {
     const [name] = some(next, [...editor.document.components.keys()], 1);
-    if (name !== undefined && editor.document.level === "") editor.edit(subgraph.renameComponent(editor.document, name, some(next, ["One", "Two"], 1)[0]));
+    if (name !== undefined) editor.renameComponent(name, some(next, ["One", "Two"], 1)[0]);
   },
   promote: (editor, _next, pick) => {
     const id = pick();

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Sequence
 
+from PIL import Image
 from playwright.sync_api import Locator, expect
 
 from tests.web.conftest import Studio
@@ -264,6 +266,36 @@ def test_pasting_makes_what_fits(studio: Studio) -> None:
     assert nodes["10"]["inputs"] == {"vae": {"node": "1", "output": "vae"}}
 
 
+def test_a_pasted_picture_becomes_a_node_that_loads_it(studio: Studio) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(buffer, "PNG")
+    studio.page.mouse.move(120, 560)
+    studio.page.evaluate(
+        """bytes => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "red.png", { type: "image/png" }));
+            const options = { clipboardData: data, bubbles: true, cancelable: true };
+            document.dispatchEvent(new ClipboardEvent("paste", options));
+        }""",
+        list(buffer.getvalue()),
+    )
+    studio.node("8").wait_for()
+    expect(studio.node("8").locator(".node-title")).to_have_text("Load image")
+    expect(studio.node("8").get_by_role("img").first).to_be_visible()
+
+
+def test_nodes_are_copied_to_another_window(studio: Studio) -> None:
+    select(studio, ["5", "6"])
+    studio.page.keyboard.press("Control+c")
+    other = Studio(studio.page.context.new_page(), studio.url).open()
+    other.page.mouse.move(150, 600)
+    other.page.keyboard.press("Control+v")
+    other.node("8").wait_for()
+    nodes = other.document()["nodes"]
+    assert {nodes[id]["type"] for id in ("8", "9")} == {"KSampler", "VAEDecode"}
+    assert nodes["9"]["inputs"]["latent"] == {"node": "8", "output": "latent"}
+
+
 def test_the_library_is_filtered_dragged_from_and_keeps_components(studio: Studio) -> None:
     page = studio.page
     page.get_by_role("button", name="Nodes", exact=True).click()
@@ -297,8 +329,9 @@ def test_lasso_align_and_duplicate_by_dragging(studio: Studio) -> None:
         page.mouse.move(x, y, steps=6)
     page.mouse.up()
     page.keyboard.up("Control")
-    for id, chosen in (("1", "true"), ("4", "true"), ("2", "false")):
-        expect(studio.node(id)).to_have_attribute("aria-selected", chosen)
+    for id in ("1", "4"):
+        expect(studio.node(id)).to_have_class(re.compile(r"\bselected\b"))
+    expect(studio.node("2")).not_to_have_class(re.compile(r"\bselected\b"))
     studio.node("4").locator(".node-head").click()
     page.keyboard.down("Alt")
     studio.drag(studio.node("4").locator(".node-head"), box["x"] + 100, box["y"] + 220)

@@ -4,6 +4,7 @@ import { downstream, upstream } from "../core/connect.js";
 import { TINTS } from "../core/colours.js";
 import { setField, setPlace, swapType } from "../core/edits.js";
 import { align, distribute } from "../core/tidy.js";
+import { openFind } from "../panels/find.js";
 import { always } from "./action.js";
 
 /** @import {Editor} from "../core/editor.js" */
@@ -26,7 +27,7 @@ export function editActions(parts) {
     { id: "duplicate", title: "action.duplicate", keys: ["Mod+D"], enabled: some, run: () => editor.duplicate() },
     { id: "rename", title: "action.rename", keys: ["F2"], enabled: one, run: () => rename(parts) },
     { id: "swap", title: "action.swap", keys: ["Shift+S"], enabled: one, run: () => swap(parts) },
-    { id: "find", title: "action.find", keys: ["Mod+F"], everywhere: true, enabled: always, run: () => void find(parts) },
+    { id: "find", title: "action.find", keys: ["Mod+F"], everywhere: true, enabled: always, run: () => openFind(parts) },
     { id: "addNode", title: "action.addNode", keys: ["Tab"], enabled: always, run: ask },
     { id: "addNote", title: "action.addNote", keys: ["N"], enabled: always, run: () => addNote(parts) },
     { id: "addReroute", title: "action.addReroute", keys: [], enabled: () => editor.selectedWire.value !== null, run: () => addReroute(editor) },
@@ -120,17 +121,14 @@ function nudges(editor) {
     hidden: true,
     enabled: () => editor.selection.value.size > 0,
     run: () => {
-      const changes = [...editor.selection.value].map((id) => {
+      const changes = [...editor.selection.value].flatMap((id) => {
         const place = editor.document.places.get(id) ?? { x: 0, y: 0 };
-        return { kind: /** @type {const} */ ("place"), id, place: { ...place, x: place.x + dx, y: place.y + dy } };
+        return place.pinned ? [] : [{ kind: /** @type {const} */ ("place"), id, place: { ...place, x: place.x + dx, y: place.y + dy } }];
       });
       editor.edit(changes, "nudge");
     },
   }));
 }
-
-/** @param {Parts} parts */
-const find = async (parts) => (await import("../panels/find.js")).openFind(parts);
 
 /** @param {Parts} parts */
 function rename({ editor, view }) {

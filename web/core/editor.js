@@ -13,6 +13,7 @@ import { arrange } from "./layout.js";
 import { forgotten, removal } from "./removal.js";
 import { Scene } from "./scene.js";
 import { batch, signal } from "./store.js";
+import { renameComponent } from "./subgraph.js";
 import { snapped } from "./tidy.js";
 
 /** @import {Change, Patch} from "./document.js" */
@@ -120,6 +121,15 @@ export class Editor {
     if (changes.length === 0) return;
     const { level } = this.document;
     this.#after(this.history.commit(level === "" ? changes : changes.map((change) => ({ level, ...change })), gesture));
+  }
+
+  /** Give a component another name, also where the sheet on the table is it. @param {string} from @param {string} wanted */
+  renameComponent(from, wanted) {
+    const { changes, to } = renameComponent(this.document, from, wanted);
+    if (changes.length === 0) return;
+    this.path.value = this.path.peek().map((step) => (step.component === from ? { ...step, component: to } : step));
+    if (this.document.level === from) this.document.level = to;
+    this.edit(changes);
   }
 
   /** End the gesture of the edits so far. */

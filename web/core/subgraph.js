@@ -339,10 +339,16 @@ function portsFollow(document, name, side, renamed) {
   return [...(shown ? [/** @type {Change} */ ({ kind: "interface", ports: shown })] : []), ...outer];
 }
 
-/** Give a component another name everywhere. @param {Document} document @param {string} from @param {string} wanted @returns {Change[]} */
+/**
+ * Give a component another name everywhere.
+ * @param {Document} document
+ * @param {string} from
+ * @param {string} wanted
+ * @returns {{changes: Change[], to: string}} and the name it got
+ */
 export function renameComponent(document, from, wanted) {
   const to = freeName(wanted.trim(), (each) => each !== from && document.components.has(each));
-  if (to === "" || to === from) return [];
+  if (to === "" || to === from) return { changes: [], to: from };
   const changes = [...addComponent(to, document.component(from)), ...dropComponent(document, from)];
   for (const level of ["", ...document.components.keys()]) {
     const target = level === from ? to : level;
@@ -353,7 +359,7 @@ export function renameComponent(document, from, wanted) {
       }
     }
   }
-  return changes;
+  return { changes, to };
 }
 
 /** A value with its links changed; null takes one away. @param {unknown} value @param {(link: Link) => Link | null} change */
