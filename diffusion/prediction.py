@@ -86,17 +86,33 @@ class Betas:
 
     def sigmas(self) -> Tensor:
         """The levels, ascending, float64."""
-        ends = self.start**self.exponent, self.end**self.exponent
-        kept = torch.cumprod(1 - torch.linspace(*ends, 1000, dtype=torch.float64) ** (1 / self.exponent), 0)
+        kept = torch.cumprod(1 - self._betas(), 0)
         if self.ends_in_noise:
             root = kept.sqrt()
             kept = ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
             kept[-1] = 4.8973451890853435e-08
         return ((1 - kept) / kept).sqrt()
 
+    def _betas(self) -> Tensor:
+        ends = self.start**self.exponent, self.end**self.exponent
+        return torch.linspace(*ends, 1000, dtype=torch.float64) ** (1 / self.exponent)
+
+
+@dataclass(frozen=True)
+class CosineBetas(Betas):
+    """Betas after which a cosine of the time is left of the latent (arXiv 2102.09672, equation 17), at most `end`."""
+
+    end: float = 0.999
+
+    def _betas(self) -> Tensor:
+        share = torch.linspace(0, 1, 1001, dtype=torch.float64)
+        kept = torch.cos((share + 0.008) / 1.008 * math.pi / 2) ** 2
+        return (1 - kept[1:] / kept[:-1]).clamp_max(self.end)
+
 
 SCALED_LINEAR = Betas()
 LINEAR = Betas(0.0001, 0.02, exponent=1.0)
+COSINE = CosineBetas()
 
 
 class _Exploding(ABC):

@@ -18,6 +18,8 @@ from diffusion.prediction import Prediction
 Sigmas = tuple[float, ...]
 Schedule = Callable[[Prediction, int], Sigmas]
 
+TURBO_LEVELS = 10
+
 
 def normal(prediction: Prediction, steps: int) -> Sigmas:
     """Even in the network's time, ending at the lowest trained level."""
@@ -103,6 +105,15 @@ def laplace(prediction: Prediction, steps: int, middle: float = 0.0, width: floa
     logs = middle - width * (-share).sign() * torch.log(1 - 2 * share.abs() + 1e-5)
     levels = logs.exp().clamp(prediction.sigma_min, prediction.sigma_max)
     return _down_to_zero(levels.sort(descending=True).values)
+
+
+def turbo(prediction: Prediction, steps: int, denoise: float = 1.0) -> Sigmas:
+    """The first `steps` of the ten levels SD-Turbo was distilled for, from 1 - `denoise` of the way down (Sauer et al.,
+    arXiv 2311.17042): every hundredth entry of the trained table from the top. Fewer where there are no more."""
+    count = len(prediction.sigmas)
+    first = TURBO_LEVELS - round(TURBO_LEVELS * denoise)
+    numbers = range(first, min(TURBO_LEVELS, first + steps))
+    return _down_to_zero(prediction.sigmas[[-1 - n * count // TURBO_LEVELS for n in numbers]]) if numbers else ()
 
 
 ALIGNED: Mapping[str, Sigmas] = MappingProxyType(

@@ -87,6 +87,19 @@ def align_your_steps_scheduler(
     return Sigmas(schedules.align_your_steps(kind, int(steps / denoise))[-steps - 1 :])
 
 
+@node("SDTurboScheduler", category="sampling/levels", title="Turbo levels")
+def sd_turbo_scheduler(
+    model: Model,
+    steps: Annotated[int, Slider(1, schedules.TURBO_LEVELS)] = 1,
+    denoise: Annotated[float, Slider(0, 1, 0.01)] = 1.0,
+) -> Sigmas:
+    """The levels SD-Turbo and SDXL-Turbo were distilled for.
+
+    model: knows its levels. steps: how many of the ten. denoise: how much of the way to go, from below the top.
+    """
+    return Sigmas(schedules.turbo(model.prediction, steps, denoise))
+
+
 @node("SplitSigmas", category="sampling/levels", title="Split levels")
 def split_sigmas(sigmas: Sigmas, step: Annotated[int, Slider(0, 1000)] = 0) -> Split:
     """Two parts of a way: that of the first steps, and what is left of it.

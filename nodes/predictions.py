@@ -7,24 +7,44 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Annotated
 
-from diffusion.prediction import SCALED_LINEAR, EdmV, Eps, Flow, FluxFlow, Prediction, V
+from diffusion.prediction import (
+    COSINE,
+    LINEAR,
+    SCALED_LINEAR,
+    Betas,
+    EdmV,
+    Eps,
+    Flow,
+    FluxFlow,
+    LearnedEps,
+    Prediction,
+    V,
+)
 from diffusion.prediction import flux_shift as shift_for
 from graph import Choice, Slider, node
 from nodes.types import Latent, Model
 
 KINDS: Mapping[str, type[Eps | V]] = MappingProxyType({"eps": Eps, "v": V})
+BETAS: Mapping[str, Betas] = MappingProxyType({"scaled linear": SCALED_LINEAR, "linear": LINEAR, "cosine": COSINE})
 
 
 @node("ModelSamplingDiscrete", category="model/training", title="Model predicts")
 def model_sampling_discrete(
-    model: Model, prediction: Annotated[str, Choice(tuple(KINDS))] = "eps", zero_terminal_snr: bool = False
+    model: Model,
+    prediction: Annotated[str, Choice(tuple(KINDS))] = "eps",
+    zero_terminal_snr: bool = False,
+    betas: Annotated[str, Choice(tuple(BETAS))] = "scaled linear",
 ) -> Model:
-    """How a Stable Diffusion 1, 2 or XL model was trained, for files that do not say it.
+    """How a model that is no flow was trained, for files that do not say it.
 
     model: from a loader. prediction: "eps" the noise, "v" as Stable Diffusion 2 at 768 pixels. zero_terminal_snr:
-    whether its last level was all noise.
+    whether its last level was all noise. betas: how noise grew over its training: "scaled linear" in Stable Diffusion
+    1, 2 and XL, "linear" in DiT and PixArt, "cosine" in others.
     """
-    return _trained(model, KINDS[prediction](replace(SCALED_LINEAR, ends_in_noise=zero_terminal_snr)))
+    kind = KINDS[prediction]
+    if kind is Eps and isinstance(model.prediction, LearnedEps):
+        kind = LearnedEps
+    return _trained(model, kind(replace(BETAS[betas], ends_in_noise=zero_terminal_snr)))
 
 
 @node("ModelSamplingContinuousEDM", category="model/training", title="Model predicts EDM v")

@@ -25,16 +25,21 @@ def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, _noise: N
     return x
 
 
-def extrapolated(history: Remembered, end: float) -> Tensor:
-    """The estimate that, held over the step to lambda `end`, does what one that changes linearly in lambda does."""
+def extrapolated(history: Remembered, end: float, pace: int = 1) -> Tensor:
+    """The estimate that, held over the step to lambda `end`, does what one that changes linearly in lambda does; what
+    came before is forgotten at that `pace`, 1 on the ODE, 2 on the SDE."""
     now, denoised = history[0]
     step = end - now
     if len(history) == 1 or not 0 < step < math.inf:
         return denoised
     before, estimate_before = history[1]
+    return denoised + rising(pace * step) * step / (now - before) * (denoised - estimate_before)
+
+
+def rising(step: float) -> float:
+    """How much of its change over a step in lambda an estimate that changes linearly counts for."""
     phi_1 = -math.expm1(-step) / step
-    phi_2 = (1 - phi_1) / step
-    return denoised + phi_2 / phi_1 * step / (now - before) * (denoised - estimate_before)
+    return (1 - phi_1) / step / phi_1
 
 
 SAMPLER = Sampler(sample)

@@ -19,12 +19,17 @@ from diffusion.steps import Remembered, diffusion, integral, lagrange, log_snr, 
 ORDER = 3
 
 
-def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: Noise, on_step: OnStep) -> Tensor:
+def sample(
+    denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: Noise, on_step: OnStep, again: bool = False
+) -> Tensor:
+    """With `again` what was corrected is estimated anew."""
     history: Remembered = ()
     correct: Callable[[Tensor], Tensor] | None = None
     for number, (sigma, target) in enumerate(pairwise(sigmas), 1):
         denoised = denoise(x, sigma)
-        x = x if correct is None else correct(denoised)
+        if correct is not None:
+            x = correct(denoised)
+            denoised = denoise(x, sigma) if again else denoised
         now, end = log_snr(alpha, sigma), log_snr(alpha, target)
         history = remembered(history, now, denoised, ORDER)
         weights, correct = diffusion(alpha, sigma, target), None

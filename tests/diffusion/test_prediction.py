@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from diffusers import DDIMScheduler
 
-from diffusion.prediction import SCALED_LINEAR, EdmV, Eps, Flow, FluxFlow, Prediction, V, flux_shift
+from diffusion.prediction import (
+    COSINE,
+    LINEAR,
+    SCALED_LINEAR,
+    Betas,
+    EdmV,
+    Eps,
+    Flow,
+    FluxFlow,
+    Prediction,
+    V,
+    flux_shift,
+)
 
 Z, NOISE = torch.randn(2, 2, 4, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
@@ -19,6 +32,21 @@ def test_eps_table_is_that_of_latent_diffusion() -> None:
     assert torch.allclose(Eps().sigmas, ((1 - kept) / kept).sqrt(), rtol=1e-4, atol=0)
     assert Eps().sigma_min == pytest.approx(0.0291671, rel=1e-5)
     assert Eps().sigma_max == pytest.approx(14.6146, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("betas", "config"),
+    [
+        (LINEAR, {"beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "linear"}),
+        (COSINE, {"beta_schedule": "squaredcos_cap_v2"}),
+    ],
+)
+def test_other_tables_are_those_of_diffusers(betas: Betas, config: dict[str, Any]) -> None:
+    kept = torch.cumprod(1 - DDIMScheduler(**config).betas.double(), 0)
+    assert torch.allclose(betas.sigmas(), ((1 - kept) / kept).sqrt(), rtol=1e-4, atol=0)
+    marked = replace(betas, ends_in_noise=True).sigmas()
+    assert float(marked[-1]) == pytest.approx(4518.76, rel=1e-3)
+    assert float(marked[0]) == pytest.approx(float(betas.sigmas()[0]))
 
 
 def test_eps_time_is_the_index_of_the_nearest_level() -> None:

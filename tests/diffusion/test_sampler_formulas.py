@@ -119,6 +119,37 @@ def test_ddpm() -> None:
     assert_follows("ddpm", (mean + std * NOISE(1)) / math.sqrt(kept_before), 1)
 
 
+def test_res_multistep_ancestral() -> None:
+    """The reverse SDE solved for an estimate that goes on as over the step before, in lambda."""
+    sigma, middle, target = LEVELS[:3]
+    first, down_up = D(X, sigma), down_and_up(sigma, middle)
+    x = first + (X - first) * down_up[0] / sigma + down_up[1] * NOISE(1)
+    second, h, before = D(x, middle), math.log(middle / target), math.log(sigma / middle)
+    gone = -math.expm1(-2 * h)
+    mean = (1 - gone) * x + gone * second + (h - gone / 2) * (second - first) / before
+    assert_follows("res_multistep_ancestral", mean + target * math.sqrt(gone) * NOISE(2), 2)
+
+
+def test_exponential_heun() -> None:
+    sigma, target = LEVELS[:2]
+    h, first = math.log(sigma / target), D(X, sigma)
+    phi_1, phi_2 = -math.expm1(-h) / h, (h + math.expm1(-h)) / h**2
+    ahead = D(math.exp(-h) * X + h * phi_1 * first, target)
+    assert_follows("exp_heun_2_x0", math.exp(-h) * X + h * ((phi_1 - phi_2) * first + phi_2 * ahead), 1)
+
+
+def test_sa_solver_with_a_call_more_goes_on_from_what_was_corrected() -> None:
+    calls: list[float] = []
+
+    def counted(x: Tensor, sigma: float, _both: bool) -> Guided:
+        calls.append(sigma)
+        return Guided(D(x, sigma), D(x, sigma))
+
+    samplers.get("sa_solver_pece").run(counted, X, LEVELS, EPS.alpha, NOISE, unheard)
+    assert calls == [LEVELS[0], *(level for level in LEVELS[1:-1] for _ in range(2))]
+    assert not torch.equal(run("sa_solver_pece", EPS, LEVELS, X), run("sa_solver", EPS, LEVELS, X))
+
+
 def test_lcm() -> None:
     assert_follows("lcm", D(X, LEVELS[0]) + LEVELS[1] * NOISE(1), 1)
 

@@ -31,10 +31,22 @@ ORDERS += [
     ("uni_pc_bh2", 2),
     ("euler_cfg_pp", 1),
     ("dpmpp_2m_cfg_pp", 2),
+    ("exp_heun_2_x0", 2),
 ]
 DROPPING = {"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"}
 SAME_PROCESS = ["ddim", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m_sde", "lcm"]
-SAME_PROCESS += ["er_sde", "res_multistep", "sa_solver", "seeds_2", "seeds_3", "uni_pc", "uni_pc_bh2"]
+SAME_PROCESS += [
+    "er_sde",
+    "exp_heun_2_x0",
+    "res_multistep",
+    "res_multistep_ancestral",
+    "sa_solver",
+    "sa_solver_pece",
+    "seeds_2",
+    "seeds_3",
+    "uni_pc",
+    "uni_pc_bh2",
+]
 MODE = torch.linspace(-1, 1, DIM, dtype=torch.float64)
 
 

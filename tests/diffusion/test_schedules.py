@@ -136,3 +136,13 @@ def test_levels_by_formula(steps: int) -> None:
     laplace = torch.clamp(torch.exp(spread), min=low, max=top)
     assert schedules.laplace(EPS, steps, 0.2, 0.7)[:-1] == pytest.approx(laplace.tolist())
     assert schedules.polyexponential(EPS, steps) == pytest.approx(schedules.SCHEDULES["exponential"](EPS, steps))
+
+
+def test_turbo_levels_are_those_of_its_scheduler() -> None:
+    """Timesteps 999, 899, ... as SD-Turbo was trained; of a part of the way the last ones."""
+    table = Eps().sigmas
+    assert schedules.turbo(Eps(), 3) == (*(float(table[t]) for t in (999, 899, 799)), 0.0)
+    assert schedules.turbo(Eps(), 2, denoise=0.5) == (*(float(table[t]) for t in (499, 399)), 0.0)
+    assert len(schedules.turbo(Eps(), 10)) == 11
+    assert len(schedules.turbo(Eps(), 10, denoise=0.3)) == 4
+    assert schedules.turbo(Eps(), 1, denoise=0.0) == ()

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffusion.prediction import Eps, FluxFlow, V, flux_shift
+from diffusion.prediction import COSINE, Eps, FluxFlow, LearnedEps, V, flux_shift
 from graph.events import Failed
 from nodes.predictions import model_sampling_continuous_edm, model_sampling_discrete
 from tests.diffusion.test_guidance import Recorder, model_of
@@ -106,6 +106,7 @@ LEVELS = [
     ("LaplaceScheduler", {}),
     ("AlignYourStepsScheduler", {"kind": "SDXL"}),
     ("VPScheduler", {}),
+    ("SDTurboScheduler", {}),
 ]
 
 
@@ -227,6 +228,9 @@ def test_what_a_model_predicts_can_be_said() -> None:
     assert model_sampling_discrete(model, "v").prediction == V()
     marked = model_sampling_discrete(model, "v", zero_terminal_snr=True).prediction
     assert marked.sigma_max > 4000
+    assert model_sampling_discrete(model, betas="cosine").prediction == Eps(COSINE)
+    dit = model_of(Recorder(), LearnedEps())
+    assert model_sampling_discrete(dit, betas="linear").prediction == LearnedEps()
     edm = model_sampling_continuous_edm(model, 80.0, 0.01).prediction
     assert (edm.sigma_min, edm.sigma_max) == pytest.approx((0.01, 80.0))
     with pytest.raises(ValueError, match="less than sigma_max"):
