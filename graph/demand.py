@@ -72,7 +72,8 @@ class Demand(Standing):
     def look_abroad(self) -> None:
         """See again to what another process computes."""
         for i in self.boarding.abroad():
-            self._make_ready(i)
+            if self._state[i] is State.AWAY:
+                self._make_ready(i)
 
     def any_ready(self, free: Mapping[Resource, int]) -> bool:
         return self._ready.any(free)
