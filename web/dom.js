@@ -69,6 +69,7 @@ const ICONS = /** @type {Readonly<Record<string, string>>} */ ({
   repeat: "M3 8a5 5 0 0 1 8.6-3.5L13 6M13 3v3h-3M13 8a5 5 0 0 1-8.6 3.5L3 10M3 13v-3h3",
   up: "m4 10 4-4 4 4",
   down: "m4 6 4 4 4-4",
+  brush: "M13 3 7.5 8.5M7 9a2 2 0 0 0-3 1.5c0 1.5-1 2-1.5 2 2.5 1 5.5.5 5.5-2zM11 3l2 2",
   gallery: "M2.5 2.5h4.5v4.5h-4.5zM9 2.5h4.5v4.5h-4.5zM2.5 9h4.5v4.5h-4.5zM9 9h4.5v4.5h-4.5z",
   compare: "M8 2v12M2.5 4h4v8h-4zM9.5 4h4v8h-4z",
   layers: "m8 2.5 5.5 3-5.5 3-5.5-3zM2.5 8.5l5.5 3 5.5-3M2.5 11l5.5 3 5.5-3",

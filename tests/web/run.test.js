@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deflateSync } from "node:zlib";
+import { deflateSync, inflateSync } from "node:zlib";
 
-import { readText } from "../../web/core/png.js";
+import { encodePng, readText, writeText } from "../../web/core/png.js";
 import { byteSize, duration, fraction, IDLE, isActive, reduce, rootOf, sentence } from "../../web/core/run.js";
 
 const EVENTS = [
@@ -155,4 +155,13 @@ test("an estimate says how long it still takes, until the end", () => {
   assert.deepEqual(run.estimate, { ms: 2000, left: 500, bytes: 3 * 2 ** 20, unknown: 0 });
   assert.equal(reduce(run, [{ n: 4, type: "state", state: "done" }]).run.estimate, null);
   assert.deepEqual([0, 900, 1536, 3 * 2 ** 20, 5.25 * 2 ** 30].map(byteSize), ["0 B", "900 B", "2 KB", "3.0 MB", "5.3 GB"]);
+});
+
+test("a picture with transparency keeps the colours of transparent pixels", async () => {
+  const rgba = new Uint8ClampedArray([10, 20, 30, 0, 40, 50, 60, 255]);
+  const bytes = new Uint8Array(await (await encodePng(2, 1, rgba)).arrayBuffer());
+  const at = Buffer.from(bytes).indexOf("IDAT") + 4;
+  const length = new DataView(bytes.buffer).getUint32(at - 8);
+  assert.deepEqual([...inflateSync(bytes.subarray(at, at + length))], [0, ...rgba]);
+  assert.deepEqual(await readText(writeText(bytes, "workflow", "{}")), new Map([["workflow", "{}"]]));
 });

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
+import urllib.request
+from pathlib import Path
 
+from PIL import Image as Picture
 from playwright.sync_api import expect
 
 from tests.web.conftest import RUN_MS, Studio
@@ -130,3 +135,44 @@ def test_what_is_no_list_is_told_at_its_port(studio: Studio) -> None:
     box.fill("2, 3")
     box.press("Enter")
     expect(studio.node("5")).not_to_contain_text("neither")
+
+
+def test_a_mask_is_painted_and_a_picture_cropped(studio: Studio, tmp_path: Path) -> None:
+    """The mask is the transparency of an upload that keeps every colour; undo is inside."""
+    source = tmp_path / "red.png"
+    Picture.new("RGB", (96, 64), (200, 30, 60)).save(source)
+    loader = "1"
+    picture = {"version": 1, "nodes": {loader: {"type": "LoadImage", "inputs": {}}}, "view": {"nodes": {}}}
+    studio.drop(studio.page.locator(".canvas"), "start.json", "application/json", json.dumps(picture).encode())
+    studio.node(loader).locator("input[type=file]").set_input_files(source)
+    expect(studio.node(loader).locator(".file-name")).to_have_text(re.compile("^red"))
+    studio.node(loader).get_by_role("button", name=re.compile("Paint a mask")).click()
+    dialog = studio.page.get_by_role("dialog", name="Paint a mask or crop")
+    area = dialog.get_by_role("application")
+    box = area.bounding_box()
+    assert box is not None
+
+    def drag(x0: float, y0: float, x1: float, y1: float) -> None:
+        studio.page.mouse.move(box["x"] + x0 * box["width"], box["y"] + y0 * box["height"])
+        studio.page.mouse.down()
+        studio.page.mouse.move(box["x"] + x1 * box["width"], box["y"] + y1 * box["height"], steps=4)
+        studio.page.mouse.up()
+
+    drag(0.1, 0.8, 0.2, 0.8)
+    studio.page.keyboard.press("Control+z")
+    drag(0.5, 0.5, 0.6, 0.5)
+    dialog.get_by_role("button", name="Crop", exact=True).click()
+    drag(0.25, 0.25, 0.75, 0.75)
+    dialog.get_by_role("button", name="Use it").click()
+    expect(dialog).to_have_count(0)
+    expect(studio.page.get_by_text("Uploaded red.png.")).to_be_visible()
+    name = studio.document()["nodes"][loader]["inputs"]["image"]
+    with urllib.request.urlopen(f"{studio.url}api/v1/files/input/{name}") as answer:
+        made = Picture.open(io.BytesIO(answer.read()))
+    assert (made.mode, made.size) == ("RGBA", (48, 32))
+    assert {pixel[:3] for pixel in made.get_flattened_data()} == {(200, 30, 60)}
+    assert made.getpixel((26, 16))[3] == 0  # type: ignore[index]
+    assert made.getpixel((2, 30))[3] == 255  # type: ignore[index]
+    studio.page.keyboard.press("Control+z")
+    assert studio.document()["nodes"][loader]["inputs"]["image"] != name
+    assert studio.complaints == []

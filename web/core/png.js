@@ -1,4 +1,4 @@
-/** Reads and writes the workflow that a saved picture carries: the text chunks of a PNG file. */
+/** PNG files: reads and writes the workflow that a saved picture carries, and writes pictures with transparency. */
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 const LATIN = new TextDecoder("latin1");
@@ -54,14 +54,34 @@ export function writeText(bytes, keyword, text) {
 }
 
 /** An iTXt chunk, not compressed. @param {string} keyword @param {string} text */
-function textChunk(keyword, text) {
-  const body = new TextEncoder().encode(`iTXt${keyword}\0\0\0\0\0${text}`);
-  const chunk = new Uint8Array(body.length + 8);
+const textChunk = (keyword, text) => chunkOf("iTXt", new TextEncoder().encode(`${keyword}\0\0\0\0\0${text}`));
+
+/** @param {string} kind @param {Uint8Array} body */
+function chunkOf(kind, body) {
+  const chunk = new Uint8Array(body.length + 12);
   const view = new DataView(chunk.buffer);
-  view.setUint32(0, body.length - 4);
-  chunk.set(body, 4);
-  view.setUint32(4 + body.length, crc32(body));
+  view.setUint32(0, body.length);
+  chunk.set(new TextEncoder().encode(kind), 4);
+  chunk.set(body, 8);
+  view.setUint32(8 + body.length, crc32(chunk.subarray(4, 8 + body.length)));
   return chunk;
+}
+
+/**
+ * A PNG of pixels with transparency. What a canvas writes loses the colours of transparent pixels; this keeps them.
+ * @param {number} width @param {number} height @param {Uint8ClampedArray} rgba  row by row, not premultiplied
+ * @returns {Promise<Blob>}
+ */
+export async function encodePng(width, height, rgba) {
+  const rows = new Uint8Array(height * (1 + 4 * width));
+  for (let y = 0; y < height; y++) rows.set(rgba.subarray(4 * width * y, 4 * width * (y + 1)), y * (1 + 4 * width) + 1);
+  const packed = await new Response(new Blob([rows]).stream().pipeThrough(new CompressionStream("deflate"))).arrayBuffer();
+  const header = new Uint8Array(13);
+  const view = new DataView(header.buffer);
+  view.setUint32(0, width);
+  view.setUint32(4, height);
+  header.set([8, 6, 0, 0, 0], 8);
+  return new Blob([new Uint8Array(SIGNATURE), chunkOf("IHDR", header), chunkOf("IDAT", new Uint8Array(packed)), chunkOf("IEND", new Uint8Array())], { type: "image/png" });
 }
 
 /** @param {Uint8Array} bytes */

@@ -21,7 +21,7 @@ const FRAME_MS = 150;
  * @param {{beside?: number, note?: (text: string) => void, caption?: (picture: OutputFile) => string}} options
  */
 export function openViewer(pictures, at, { beside, note = () => {}, caption = () => "" } = {}) {
-  const viewer = new Viewer(pictures, at, beside ?? Math.max(0, at - 1), note, caption);
+  const viewer = new Viewer(pictures, at, beside ?? (at === 0 ? Math.min(1, pictures.length - 1) : at - 1), note, caption);
   if (beside !== undefined) viewer.setMode("compare");
   return viewer;
 }
