@@ -46,7 +46,7 @@ _RELATIONS = {
     ),
 }
 _GROUND_WORDINGS = ("on {} background", "on {} background", "on a {} background", ", {} background")
-_PLACES = {
+PLACE_WORDINGS = {
     scene.TOP_LEFT: ("in the top left corner", "in the upper left corner", "at the top left"),
     scene.TOP_RIGHT: ("in the top right corner", "in the upper right corner", "at the top right"),
     scene.BOTTOM_LEFT: ("in the bottom left corner", "in the lower left corner", "at the bottom left"),
@@ -59,13 +59,13 @@ _PLACES = {
 # What stands before a name instead of an article, by layout.
 _SIZES = {ALONE: ("a big", "a large"), scene.SMALL: ("a small", "a tiny")}
 _BEFORE = frozenset(("of", "with", "in", "on", "and", "without", "showing", "at", "for", "over", "from", "to"))
-_COUNTS = {scene.TWO: ("two", "2"), scene.THREE: ("three", "3"), scene.FOUR: ("four", "4")}
+COUNT_WORDINGS = {scene.TWO: ("two", "2"), scene.THREE: ("three", "3"), scene.FOUR: ("four", "4")}
 
-_CHINESE_GROUNDS = dict(zip(GROUNDS, "白黑灰红橙黄绿青蓝紫粉棕", strict=True))
+CHINESE_GROUNDS = dict(zip(GROUNDS, "白黑灰红橙黄绿青蓝紫粉棕", strict=True))
 # Forms of a Chinese name: alone, then the first and the second subject of a pair, then by layout.
-_PLAIN = ("{}", "一个{}", "{}")
-_CHINESE = {
-    (ALONE, 0): _PLAIN,
+PLAIN_CHINESE = ("{}", "一个{}", "{}")
+CHINESE_WORDINGS = {
+    (ALONE, 0): PLAIN_CHINESE,
     (BESIDE, 0): ("左边{}", "左边是{}", "左边一个{}"),
     (BESIDE, 1): ("右边{}", "右边是{}", "右边一个{}"),
     (ABOVE, 0): ("上面{}", "上面是{}", "上面一个{}"),
@@ -75,7 +75,7 @@ _CHINESE = {
     (scene.THREE, 0): ("三个{}", "三只{}", "三个{}"),
     (scene.FOUR, 0): ("四个{}", "四只{}", "四个{}"),
 }
-_CHINESE_PLACES = {
+CHINESE_PLACES = {
     scene.TOP_LEFT: "左上角",
     scene.TOP_RIGHT: "右上角",
     scene.BOTTOM_LEFT: "左下角",
@@ -152,8 +152,8 @@ def build(subjects: Sequence[Subject], tokenize: Callable[[str], list[int]]) -> 
     width = max(len(subject.wordings) for subject in subjects)
     wordings = [[s.wordings[k] if k < len(s.wordings) else s.name for k in range(width)] for s in subjects]
     relations = [_RELATIONS.get(layout, _RELATIONS[ALONE]) for layout in layouts]
-    determiners = [_SIZES.get(layout) or _COUNTS.get(layout) or ("", "") for layout in layouts]
-    chinese = [[_CHINESE.get((layout, k), _PLAIN) for k in (0, 1)] for layout in layouts]
+    determiners = [_SIZES.get(layout) or COUNT_WORDINGS.get(layout) or ("", "") for layout in layouts]
+    chinese = [[CHINESE_WORDINGS.get((layout, k), PLAIN_CHINESE) for k in (0, 1)] for layout in layouts]
     parts = {
         "prefixes": [number(prefix) for prefix in _PREFIXES],
         "articles": [[number(article(wording)) for wording in row] for row in wordings],
@@ -162,15 +162,15 @@ def build(subjects: Sequence[Subject], tokenize: Callable[[str], list[int]]) -> 
         "relations": [[number(phrase) for phrase, _ in row] for row in relations],
         "swaps": [[swap for _, swap in row] for row in relations],
         "determiners": [[number(phrase) for phrase in row] for row in determiners],
-        "counted": [layout in _COUNTS for layout in layouts],
-        "places": [[number(phrase) for phrase in _PLACES.get(layout, ("",) * 3)] for layout in layouts],
+        "counted": [layout in COUNT_WORDINGS for layout in layouts],
+        "places": [[number(phrase) for phrase in PLACE_WORDINGS.get(layout, ("",) * 3)] for layout in layouts],
         "grounds": [[number(wording.format(name)) for wording in _GROUND_WORDINGS] for name in GROUNDS],
         "chinese_names": [
             [[[number(form.format(s.chinese)) for form in forms] for forms in pair] for pair in chinese]
             for s in subjects
         ],
-        "chinese_places": [number(_after_comma(_CHINESE_PLACES.get(layout, ""))) for layout in layouts],
-        "chinese_grounds": [number(_after_comma(f"{name}色背景")) for name in _CHINESE_GROUNDS.values()],
+        "chinese_places": [number(_after_comma(CHINESE_PLACES.get(layout, ""))) for layout in layouts],
+        "chinese_grounds": [number(_after_comma(f"{name}色背景")) for name in CHINESE_GROUNDS.values()],
         "comma": number("，"),
     }
     ids = [tokenize(text) for text in texts]
@@ -206,14 +206,17 @@ def article(name: str) -> str:
     return "an" if name[0].lower() in "aeiou" else "a"
 
 
-def draw(scenes: Scenes, phrases: Phrases, generator: torch.Generator, chinese_share: float = 0) -> Tensor:
+def draw(
+    scenes: Scenes, phrases: Phrases, generator: torch.Generator, chinese_share: float = 0, longest: int = LENGTH
+) -> Tensor:
     """Phrase numbers B x 8 (prefix, article, name, relation, article, name, place, ground); a tenth of the rows empty.
 
-    A size, a count or a place is always named, the ground mostly.
+    A size, a count or a place is always named, the ground mostly. What would be longer than so many tokens in Chinese
+    is said in English, of which nothing is longer than 30.
     """
     draws = _Draws(len(scenes), generator)
     english, chinese = _english(scenes, phrases, draws), _chinese(scenes, phrases, draws)
-    fits = phrases.length[chinese].sum(1) <= LENGTH - 2
+    fits = phrases.length[chinese].sum(1) <= longest - 2
     rows = torch.where((fits & draws.chance(chinese_share))[:, None], chinese, english)
     return rows * ~draws.chance(EMPTY_SHARE)[:, None]
 

@@ -35,24 +35,35 @@ class Optimiser:
             torch.zeros(sum(self._blocks[p] for p in parameters), *shape, device=parameters[0].device)
             for shape, parameters in self._groups
         ]
-        fused = bool(others) and others[0].is_cuda
-        self._adamw = torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=fused)
+        device = next((p.device for p in (*others, *self._blocks)), torch.device("cpu"))
+        self._rate = torch.tensor(rate, device=device)
+        on_gpu = device.type == "cuda"
+        self._adamw = torch.optim.AdamW(
+            others,
+            lr=self._rate if on_gpu else rate,
+            betas=(0.9, 0.99),
+            weight_decay=0.0,
+            fused=on_gpu,
+            capturable=on_gpu,
+        )
+
+    def set_rate(self, factor: float) -> None:
+        """The following steps are taken at `factor` times the rate."""
+        self._rate.fill_(self.rate * factor)
+        if not self._rate.is_cuda:
+            for group in self._adamw.param_groups:
+                group["lr"] = self.rate * factor
 
     @torch.no_grad()
-    def step(self, factor: float) -> None:
-        """One step at `factor` times the rate; gradients are set to none."""
-        for group in self._adamw.param_groups:
-            group["lr"] = self.rate * factor
+    def step(self) -> None:
+        """One step along the gradients; nothing waits for the GPU, so that a graph of it can be recorded."""
         self._adamw.step()
-        self._adamw.zero_grad(set_to_none=True)
         for (shape, parameters), momentum in zip(self._groups, self._momenta):
             gradients = torch.cat([p.grad.reshape(-1, *shape) for p in parameters if p.grad is not None])
             momentum.lerp_(gradients, 0.05)
-            update = orthogonalised(gradients.lerp_(momentum, 0.95)) * (0.2 * max(shape) ** 0.5 * self.rate * factor)
+            update = orthogonalised(gradients.lerp_(momentum, 0.95)) * (0.2 * max(shape) ** 0.5 * self._rate)
             updates = update.split([self._blocks[p] for p in parameters])
             torch._foreach_sub_(parameters, [part.reshape(p.shape).to(p.dtype) for part, p in zip(updates, parameters)])
-            for parameter in parameters:
-                parameter.grad = None
 
     def state_dict(self) -> dict[str, object]:
         return {"momenta": self._momenta, "adamw": self._adamw.state_dict()}
@@ -61,6 +72,8 @@ class Optimiser:
         for momentum, saved in zip(self._momenta, state["momenta"], strict=True):
             momentum.copy_(saved)
         self._adamw.load_state_dict(state["adamw"])
+        for group in self._adamw.param_groups:
+            group["lr"] = self._rate if self._rate.is_cuda else self.rate
 
 
 def orthogonalised(matrices_KMN: Tensor) -> Tensor:
@@ -84,12 +97,19 @@ class Average:
         self.decay, self.steps = decay, 0
         self._source = [p for p in module.parameters() if p.requires_grad]
         self.values = [p.detach().clone() for p in self._source]
+        self._share = torch.zeros((), device=self._source[0].device)
+
+    def count(self) -> None:
+        """One more step has been taken."""
+        self.steps += 1
+        self._share.fill_(1 - min(self.decay, (1 + self.steps) / (10 + self.steps)))
 
     @torch.no_grad()
     def update(self) -> None:
-        self.steps += 1
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        torch._foreach_lerp_(self.values, self._source, 1 - decay)
+        """Take in the parameters as they are, as much as the last `count` says."""
+        changes = torch._foreach_sub(self._source, self.values)
+        torch._foreach_mul_(changes, self._share)
+        torch._foreach_add_(self.values, changes)
 
     @torch.no_grad()
     def swap(self) -> None:

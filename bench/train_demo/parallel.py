@@ -45,6 +45,13 @@ class Group:
         return shared.item() / self.size
 
     @torch.no_grad()
+    def average(self, values: Tensor) -> None:
+        """The mean over all processes, in place."""
+        if self.size > 1:
+            dist.all_reduce(values)
+            values /= self.size
+
+    @torch.no_grad()
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         if self.size > 1:
             self._average([parameter.grad for parameter in parameters if parameter.grad is not None])
@@ -62,7 +69,6 @@ class Group:
 
     def _average(self, tensors: list[Tensor]) -> None:
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        dist.all_reduce(flat)
-        flat /= self.size
+        self.average(flat)
         parts = flat.split([tensor.numel() for tensor in tensors])
         torch._foreach_copy_(tensors, [part.view(tensor.shape) for part, tensor in zip(parts, tensors)])

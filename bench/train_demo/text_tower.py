@@ -15,14 +15,16 @@ VOCABULARY, POSITIONS, END, HEAD_WIDTH = 49408, 77, 49407, 64
 
 
 class TextTower(nn.Module):
-    def __init__(self, width: int, layers: int) -> None:
+    """`activation`: "quick_gelu" as in CLIP's own towers, or "gelu"."""
+
+    def __init__(self, width: int, layers: int, activation: str = "quick_gelu") -> None:
         super().__init__()
         self.text_model = nn.Module()
         self.text_model.embeddings = nn.Module()
         self.text_model.embeddings.token_embedding = nn.Embedding(VOCABULARY, width)
         self.text_model.embeddings.position_embedding = nn.Embedding(POSITIONS, width)
         self.text_model.encoder = nn.Module()
-        self.text_model.encoder.layers = nn.ModuleList(Layer(width) for _ in range(layers))
+        self.text_model.encoder.layers = nn.ModuleList(Layer(width, activation) for _ in range(layers))
         self.text_model.final_layer_norm = nn.LayerNorm(width)
 
     def initialise(self, generator: torch.Generator) -> None:
@@ -55,11 +57,11 @@ class TextTower(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, activation: str) -> None:
         super().__init__()
         self.layer_norm1, self.layer_norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.self_attn = SelfAttention(width)
-        self.mlp = MLP(width)
+        self.mlp = MLP(width, activation)
 
     def forward(self, x_BLD: Tensor) -> Tensor:
         x_BLD = x_BLD + self.self_attn(self.layer_norm1(x_BLD))
@@ -81,10 +83,11 @@ class SelfAttention(nn.Module):
 
 
 class MLP(nn.Module):
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, activation: str) -> None:
         super().__init__()
+        self.quick = activation == "quick_gelu"
         self.fc1, self.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
     def forward(self, x_BLD: Tensor) -> Tensor:
         h = self.fc1(x_BLD)
-        return self.fc2(h * torch.sigmoid(1.702 * h))
+        return self.fc2(h * torch.sigmoid(1.702 * h) if self.quick else F.gelu(h))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +18,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from bench.train_demo import scenes as scene
+from bench.train_demo.loop import TELL
 from bench.train_demo.optimiser import Average, Optimiser, rate_factor
 from bench.train_demo.parallel import Group
 from bench.train_demo.scenes import Sprites
 from bench.train_demo.vocabulary import FLUENT, SPRITES
 from diffusion.latents import SD3, SD15, LatentFormat
 from diffusion.networks.autoencoder import Autoencoder, AutoencoderParams
+from diffusion.weights import Weights
 
 PARAMS = AutoencoderParams(channels=64, multipliers=(1, 1, 2, 2), res_blocks=1, latent_channels=16, quant_conv=False)
 SD15_PARAMS = AutoencoderParams(channels=32, multipliers=(1, 2, 3, 4), res_blocks=1, latent_channels=4)
@@ -39,11 +42,11 @@ class Kind:
 
 
 KINDS = {"sd3": Kind(PARAMS, SD3, (SPRITES,), 0.7), "sd15": Kind(SD15_PARAMS, SD15, (SPRITES, FLUENT), 1)}
+Coder = Callable[[Tensor], Tensor]
 BATCH = 128
 RATE = 1.5e-3
 NOISE = 0.12  # most noise added to unit-variance latents, so that the decoder forgives a painter's small errors
 SEED = 11
-TELL = 8  # steps between looks at the clock, which all processes read alike
 
 
 class Normalised(nn.Module):
@@ -109,7 +112,10 @@ def train(kind: Kind, sprites: Sprites, seconds: float, group: Group, batch: int
         loss.backward()
         group.average_gradients(network.parameters())
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step(rate_factor(done, 0.02, 0.4))
+        optimiser.set_rate(rate_factor(done, 0.02, 0.4))
+        optimiser.step()
+        network.zero_grad(set_to_none=True)
+        average.count()
         average.update()
         if done <= kind.settled:
             model.mean.lerp_(mean, 0.02)
@@ -140,12 +146,26 @@ def pictures(sprites: Sprites, count: int, generator: torch.Generator) -> Tensor
     return x[order].contiguous(memory_format=torch.channels_last)
 
 
+def read_autoencoder(path: Path, device: torch.device | str = "cpu") -> Autoencoder:
+    """The autoencoder this module trained, or that of an exported checkpoint; not to be trained."""
+    weights = Weights.open(path)
+    part = weights.with_prefix("first_stage_model.") or weights
+    autoencoder = Autoencoder(AutoencoderParams.from_shapes(part.shapes))
+    autoencoder.load_state_dict({name: part[name].float() for name in part.shapes})
+    return autoencoder.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+
+
+def save_half(network: nn.Module, path: Path) -> None:
+    save_file({name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}, path)
+
+
 @torch.no_grad()
 def report(network: Autoencoder, latent_format: LatentFormat, sprites: Sprites, count: int = 512) -> None:
     """Print PSNR on held-out scenes and the formatted latents' statistics."""
     x = held_out_pictures(sprites, count, sprites.full.device)
     z = torch.cat([latent_format.process_in(network.encode(part)) for part in x.split(64)])
-    print(f"held-out PSNR {psnr(network, x):.2f} dB, latent mean {z.mean():+.3f} deviation {z.std():.3f}")
+    quality = psnr(network.encode, network.decode, x)
+    print(f"held-out PSNR {quality:.2f} dB, latent mean {z.mean():+.3f} deviation {z.std():.3f}")
 
 
 def held_out_pictures(sprites: Sprites, count: int, device: torch.device) -> Tensor:
@@ -167,9 +187,9 @@ def draw_any(count: int, subjects: int, pair_share: float, generator: torch.Gene
 
 
 @torch.no_grad()
-def psnr(network: Autoencoder, x_B3HW: Tensor) -> float:
+def psnr(encode: Coder, decode: Coder, x_B3HW: Tensor) -> float:
     """Mean over pictures of the peak signal-to-noise ratio of 0..1 colours, in dB."""
-    out = torch.cat([network.decode(network.encode(part)) for part in x_B3HW.split(64)])
+    out = torch.cat([decode(encode(part)) for part in x_B3HW.split(64)])
     error = ((out.float().clamp(-1, 1) - x_B3HW) / 2).square().mean((1, 2, 3))
     return float((-10 * error.log10()).mean())
 
