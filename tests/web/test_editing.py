@@ -114,8 +114,8 @@ def test_select_by_box_and_move_with_the_keys(studio: Studio) -> None:
     page.mouse.up()
     page.keyboard.up("Shift")
     for id in ("6", "7"):
-        expect(studio.node(id)).to_have_attribute("aria-selected", "true")
-    expect(studio.node("5")).to_have_attribute("aria-selected", "false")
+        expect(studio.node(id)).to_have_attribute("aria-current", "true")
+    expect(studio.node("5")).to_have_attribute("aria-current", "false")
     before = studio.document()["view"]["nodes"]["7"]
     page.keyboard.press("ArrowDown")
     after = studio.document()["view"]["nodes"]["7"]

@@ -110,7 +110,7 @@ def test_a_missing_link_is_shown_on_its_port(studio: Studio) -> None:
     expect(entry).to_contain_text("latent")
     studio.page.locator(".canvas").click(position={"x": 100, "y": 700})
     entry.click()
-    expect(studio.node("5")).to_have_attribute("aria-selected", "true")
+    expect(studio.node("5")).to_have_attribute("aria-current", "true")
     studio.button("Undo").click()
     expect(port).to_have_class(LINKED)
     expect(port).not_to_have_class(WRONG)

@@ -89,7 +89,7 @@ export class NodeView {
   /** @param {boolean} selected */
   select(selected) {
     this.element.classList.toggle("selected", selected);
-    this.element.setAttribute("aria-selected", String(selected));
+    this.element.setAttribute("aria-current", String(selected));
   }
 
   /** @param {NodeRun | undefined} run @param {readonly Problem[]} problems */

@@ -14,7 +14,10 @@ export function openConnect(parts) {
   const { editor } = parts;
   const [id] = editor.selection.peek();
   if (id === undefined) return;
-  const items = portsOf(parts, id).map((port) => ({ text: portName(parts, port), note: t(`connect.${port.side}`, { type: port.type }), run: () => openEnds(parts, port) }));
+  const items = portsOf(parts, id).map((port) => {
+    const note = t(`connect.${port.side}`, { type: port.type });
+    return { text: portName(port), note, words: note, run: () => openEnds(parts, port) };
+  });
   pickOne(t("connect.port", { title: titleOf(editor, id) }), t("connect.findPort"), items);
 }
 
@@ -24,10 +27,10 @@ function openEnds(parts, from) {
   const ends = [...editor.document.nodes.keys()]
     .flatMap((id) => portsOf(parts, id))
     .filter((port) => port.node !== from.node && refusal(editor.document, from, port) === null)
-    .map((port) => ({ text: `${titleOf(editor, port.node)} · ${portName(parts, port)}`, note: port.type, run: () => void editor.connect(from, port) }));
+    .map((port) => ({ text: `${titleOf(editor, port.node)} · ${portName(port)}`, note: port.type, run: () => void editor.connect(from, port) }));
   const linked = from.side === "input" && linksOf(editor.document.input(from.node, from.port)).length > 0;
   const cut = linked ? [{ text: t("connect.cut"), run: () => editor.unlink(from.node, from.port) }] : [];
-  const title = t("connect.to", { title: titleOf(editor, from.node), port: portName(parts, from) });
+  const title = t("connect.to", { title: titleOf(editor, from.node), port: portName(from) });
   pickOne(title, t("connect.findEnd"), [...ends, { text: t("action.addNode"), note: t("connect.fresh"), run: () => addFor(from) }, ...cut]);
 }
 
@@ -39,5 +42,5 @@ function portsOf({ editor }, id) {
   return [...outputs, ...inputs];
 }
 
-/** @param {Parts} _parts @param {PortRef} port */
-const portName = (_parts, port) => port.port.replaceAll("_", " ");
+/** @param {PortRef} port */
+const portName = (port) => port.port.replaceAll("_", " ");

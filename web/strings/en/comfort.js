@@ -42,7 +42,7 @@ export const comfort = {
   "settings.packs": "Modules of packs",
   "settings.packsHint": "A pack that is allowed may run its own code in this page.",
   "shortcuts.change": "Press a shortcut to give it other keys; Backspace leaves it without.",
-  "shortcuts.keysOf": "Keys of {title}",
+  "shortcuts.keysOf": "Keys of {title}: {keys}",
   "shortcuts.press": "Press keys…",
   "shortcuts.reset": "Usual keys of {title}",
   "shortcuts.resetAll": "Usual keys for all",

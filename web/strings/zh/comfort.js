@@ -42,7 +42,7 @@ export const comfort = {
   "settings.packs": "扩展包的模块",
   "settings.packsHint": "允许后，该扩展包可以在此页面中运行自己的代码。",
   "shortcuts.change": "点击快捷键即可更改；按 Backspace 清除。",
-  "shortcuts.keysOf": "{title} 的快捷键",
+  "shortcuts.keysOf": "{title} 的快捷键：{keys}",
   "shortcuts.press": "请按键…",
   "shortcuts.reset": "恢复 {title} 的默认快捷键",
   "shortcuts.resetAll": "全部恢复默认",
