@@ -1,10 +1,11 @@
 """Memory of loading a network and of its first step, beside its weights and the work of a step: is anything held twice?
 
-`python -m bench.memory [--device cpu|cuda:0] [--channels 320] [--stored float16] [--side 64]` writes a U-Net of random
-weights in the shape of Stable Diffusion 1 (320 channels: full size) and loads it as the worker does, in a process of
-its own for every figure, in which a small network ran before. The reference is the weights in the precision they are
-computed in plus what a later step allocates. Of the host's memory, pages of the mapped file count only where they are
-the weights themselves. On a GPU also: the same with room for 0.4 of the weights, block by block, and the time of steps.
+`python -m bench.memory [--device cpu|cuda:0] [--only NAME] [--small] [--stored float16] [--side 64]` writes each
+family's network with random weights (`--small`: with fewer or narrower blocks) and loads it as the worker does, in a
+process of its own for every figure, in which a small network ran before. The reference is the weights in the
+precision they are computed in plus what a later step allocates. Of the host's memory, pages of the mapped file count
+only where they are the weights themselves. On a GPU also: the same with room for 0.4 of the weights, block by block,
+and the time of steps.
 """
 
 from __future__ import annotations
@@ -18,33 +19,64 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from diffusion.loader import load_unet
+from diffusion.loader import load_dit, load_mmdit, load_unet
 from diffusion.model import Model
-from diffusion.networks.unet import UNet
+from diffusion.networks.flux import FluxParams
+from diffusion.networks.mmdit import MMDiTParams
+from diffusion.networks.unet import UNetParams
 from diffusion.residency import Residency, place_of
 from tests.diffusion.networks import published
+from tests.diffusion.tiny import Params, module_of
 
 LIMIT = 1.05
 ROOM = 0.4
 STEPS = 6
 
 
-def write(path: Path, channels: int, dtype: torch.dtype, device: torch.device) -> None:
+class Case(NamedTuple):
+    """A family's network; `text`: tokens and their width."""
+
+    params: Params
+    small: Params
+    load: Callable[[Path, Residency], Model]
+    text: tuple[int, int]
+    y_dim: int | None = None
+
+
+def case(params: Params, load: Callable[[Path, Residency], Model], text: tuple[int, int], **less: int) -> Case:
+    y_dim = params.y_dim if isinstance(params, UNetParams | MMDiTParams | FluxParams) else None
+    y_dim = None if y_dim is None else y_dim + isinstance(params, FluxParams)  # and the guidance
+    return Case(params, replace(params, **less), load, text, y_dim)
+
+
+CASES: Mapping[str, Case] = MappingProxyType(
+    {
+        "SD1.5": case(published.SD1_5, load_unet, (77, 768), channels=64),
+        "SDXL": case(published.SDXL, load_unet, (77, 2048), channels=64),
+        "SD3 medium": case(published.SD3_MEDIUM, load_mmdit, (154, 4096), depth=8, width=512),
+        "SD3.5 large": case(published.SD3_5_LARGE, load_mmdit, (154, 4096), depth=8, width=512),
+        "Flux dev": case(published.FLUX_DEV, load_mmdit, (256, 4096), double_blocks=1, single_blocks=2),
+        "PixArt-Sigma": case(published.PIXART_SIGMA, load_dit, (300, 4096), depth=6),
+        "DiT-XL/2": case(published.DIT_XL_2_512, load_dit, (1, 2), depth=6),
+    }
+)
+
+
+def write(path: Path, params: Params, dtype: torch.dtype, device: torch.device) -> None:
     """Random weights, made on the device."""
     with torch.device("meta"):
-        shapes = {
-            name: tensor.shape
-            for name, tensor in UNet(replace(published.SD1_5, channels=channels)).state_dict().items()
-        }
+        shapes = {name: tensor.shape for name, tensor in module_of(params).state_dict().items()}
     tensors = {name: (torch.randn(shape, device=device) * 0.02).to("cpu", dtype) for name, shape in shapes.items()}
     save_file(tensors, path)
 
@@ -91,18 +123,22 @@ def watched(device: torch.device) -> Iterator[Peaks]:
             peaks.device = torch.cuda.max_memory_allocated(device) - before
 
 
-def step(model: Model, side: int) -> Tensor:
-    x_BCHW = torch.ones(2, 4, side, side, device=model.device, dtype=model.dtype)
-    context_BLD = torch.ones(2, 77, 768, device=model.device, dtype=model.dtype)
+def step(model: Model, case: Case, side: int) -> Tensor:
+    def ones(*shape: int) -> Tensor:
+        return torch.ones(2, *shape, device=model.device, dtype=model.dtype)
+
+    y_BD = None if case.y_dim is None else ones(case.y_dim)
     with torch.no_grad():
-        return model.output(x_BCHW, torch.full((2,), 500.0, device=model.device), context_BLD, None)
+        return model.output(
+            ones(model.latent_format.channels, side, side), ones().float() * 500, ones(*case.text), y_BD
+        )
 
 
-def seconds(model: Model, side: int) -> float:
+def seconds(model: Model, case: Case, side: int) -> float:
     found: list[float] = []
     for _ in range(STEPS):
         began = time.perf_counter()
-        step(model, side)
+        step(model, case, side)
         if model.device.type == "cuda":
             torch.cuda.synchronize()
         found.append(time.perf_counter() - began)
@@ -111,34 +147,34 @@ def seconds(model: Model, side: int) -> float:
 
 def warm_up(device: torch.device, path: Path) -> None:
     """What libraries take once, whatever the size of the network."""
-    small = path.with_name("small.safetensors")
+    small, first = path.with_name("small.safetensors"), CASES["SD1.5"]
     if not small.exists():
-        write(small, 64, torch.float16, torch.device("cpu"))
-    step(load_unet(small, str(device)), 32)
+        write(small, first.small, torch.float16, torch.device("cpu"))
+    step(load_unet(small, str(device)), first, 32)
     ctypes.CDLL(None).malloc_trim(0)
 
 
-def child(what: str, path: Path, device: torch.device, side: int) -> None:
+def child(what: str, case: Case, path: Path, device: torch.device, side: int) -> None:
     """One figure: `first` step of a network loaded as the worker does, `later` step, or in `blocks`."""
     warm_up(device, path)
     place = place_of(str(device))
-    weights = sum(p.nbytes for p in load_unet(path, Residency(place)).network.parameters())
+    weights = sum(p.nbytes for p in case.load(path, Residency(place)).network.parameters())
     residency = Residency(place, int(weights * ROOM) if what == "blocks" else None)
     with watched(device) as peaks:
-        model = load_unet(path, residency)
+        model = case.load(path, residency)
         if what != "later":
-            first = step(model, side)
+            first = step(model, case, side)
     if what == "later":
-        step(model, side)
+        step(model, case, side)
         with watched(device) as peaks:
-            first = step(model, side)
+            first = step(model, case, side)
     checksum = float(first.float().abs().mean())
-    took = seconds(model, side)
+    took = seconds(model, case, side)
     print(json.dumps({"weights": weights, "seconds": took, "checksum": checksum, **vars(peaks)}))
 
 
-def measured(what: str, path: Path, options: argparse.Namespace) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.memory", "--child", what, "--file", str(path)]
+def measured(what: str, name: str, path: Path, options: argparse.Namespace) -> dict[str, float]:
+    command = [sys.executable, "-m", "bench.memory", "--child", what, "--only", name, "--file", str(path)]
     command += ["--device", options.device, "--side", str(options.side)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -146,9 +182,9 @@ def measured(what: str, path: Path, options: argparse.Namespace) -> dict[str, fl
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def report(path: Path, options: argparse.Namespace) -> None:
+def report(name: str, path: Path, options: argparse.Namespace) -> None:
     on_gpu = options.device != "cpu"
-    first, later = measured("first", path, options), measured("later", path, options)
+    first, later = measured("first", name, path, options), measured("later", name, path, options)
     shared = not on_gpu and options.stored == "float32"  # the mapped pages are the weights
 
     def used(peaks: dict[str, float]) -> float:
@@ -156,12 +192,12 @@ def report(path: Path, options: argparse.Namespace) -> None:
 
     work = later["device"] if on_gpu else later["anonymous"]
     weights, ratio = first["weights"], used(first) / (first["weights"] + work)
-    print(f"{options.device}: weights {mb(weights)}, work of a step {mb(work)}")
+    print(f"{name}, {options.device}: weights {mb(weights)}, work of a step {mb(work)}")
     print(f"  load and first step: {mb(used(first))}, ratio {ratio:.3f} (at most {LIMIT})")
     print(f"  of the host's memory: {mb(first['anonymous'])} anonymous, {mb(first['mapped'])} of files")
     print(f"  a later step: {later['seconds'] * 1e3:.1f} ms")
     if on_gpu:
-        blocks = measured("blocks", path, options)
+        blocks = measured("blocks", name, path, options)
         ratio = blocks["device"] / (weights * ROOM + work)
         same = blocks["checksum"] == first["checksum"]
         print(f"  with room for {ROOM} of the weights: {mb(blocks['device'])}, ratio {ratio:.3f}, same result: {same}")
@@ -175,7 +211,8 @@ def mb(count: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda:0" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--channels", type=int, default=320)
+    parser.add_argument("--only", choices=CASES, help="one of the families")
+    parser.add_argument("--small", action="store_true")
     parser.add_argument("--stored", default="float16", choices=["float16", "bfloat16", "float32"])
     parser.add_argument("--side", type=int, default=64, help="of the latent")
     parser.add_argument("--file", type=Path)
@@ -183,12 +220,14 @@ def main() -> None:
     options = parser.parse_args()
     device = torch.device(options.device)
     if options.child:
-        child(options.child, options.file, device, options.side)
+        child(options.child, CASES[options.only], options.file, device, options.side)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "unet.safetensors"
-        write(path, options.channels, getattr(torch, options.stored), device)
-        report(path, options)
+    for name in (options.only,) if options.only else CASES:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "network.safetensors"
+            params = CASES[name].small if options.small else CASES[name].params
+            write(path, params, getattr(torch, options.stored), device)
+            report(name, path, options)
 
 
 if __name__ == "__main__":

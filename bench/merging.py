@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -28,6 +29,7 @@ from diffusion.merging.files import merge_files
 from diffusion.merging.formulas import FORMULAS
 from diffusion.merging.recipe import Recipe
 from diffusion.saving import chunks
+from tests.diffusion.networks import published
 
 PIECE = 1 << 20
 
@@ -108,8 +110,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        params = replace(published.SD1_5, channels=options.channels)
         for file in ("a", "b"):
-            write(folder / f"{file}.safetensors", options.channels, torch.float16, torch.device("cpu"))
+            write(folder / f"{file}.safetensors", params, torch.float16, torch.device("cpu"))
         size = (folder / "a.safetensors").stat().st_size
         best = {what: measured(what, options, folder) for what in ("floor", "hashing", options.formula)}
         took = {what: found["seconds"] for what, found in best.items()}

@@ -15,9 +15,12 @@ NETWORK, VAE, TEXT = "model.diffusion_model.", "first_stage_model.", "cond_stage
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return models_in(tmp_path_factory.mktemp("models"))
+
+
+def models_in(root: Path) -> Path:
     """Checkpoints of the SD3 kind (16 channels), one under the name the templates ask for, and one of the SD1 kind
     (4 channels), whole and in parts."""
-    root = tmp_path_factory.mktemp("models")
     for folder in ("checkpoints", "diffusion_models", "text_encoders", "vae"):
         (root / folder).mkdir()
     sd3 = checkpoint_of("sd3")
