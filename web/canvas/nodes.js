@@ -19,6 +19,8 @@ export const READABLE = 0.45;
 const SLICE = 5;
 /** Elements all nodes together may have: what comes after stays painted until it is used. */
 const ELEMENTS = 2200;
+/** Nodes without DOM that are asked whether a link fits them. */
+const LIT = 600;
 /** @type {readonly Problem[]} */
 const NO_PROBLEMS = [];
 /** @type {(work: () => void) => number} */
@@ -33,6 +35,10 @@ export class NodeLayer {
   #pending = 0;
   /** @type {((ref: PortRef) => string | null) | null} */
   #refusalOf = null;
+  /** What was in view when it last rested. @type {Box} */
+  #seen = { x: 0, y: 0, w: 0, h: 0 };
+  /** Nodes that have no DOM and that the link being drawn fits. @type {readonly Box[]} */
+  lit = [];
   #editor;
   #status;
   #services;
@@ -60,6 +66,7 @@ export class NodeLayer {
   show(camera, size) {
     this.element.style.transform = `translate(${camera.x}px, ${camera.y}px) scale(${camera.scale})`;
     const seen = visible(camera, size);
+    this.#seen = seen;
     const wanted = camera.scale >= READABLE ? this.#editor.scene.nodes.query(seen) : new Set();
     for (const [id, node] of this.#mounted) {
       if (!wanted.has(id) && !node.element.contains(document.activeElement)) this.#unmount(id);
@@ -102,6 +109,14 @@ export class NodeLayer {
   light(refusalOf) {
     this.#refusalOf = refusalOf;
     for (const node of this.#mounted.values()) node.light(refusalOf);
+    this.lit = refusalOf && this.#mounted.size === 0 ? this.#fitting(refusalOf) : [];
+  }
+
+  /** Boxes of the nodes in view that a link fits. @param {(ref: PortRef) => string | null} refusalOf */
+  #fitting(refusalOf) {
+    const { scene } = this.#editor;
+    const near = [...scene.nodes.query(this.#seen)].slice(0, LIT);
+    return near.filter((id) => scene.ports(id).some((ref) => refusalOf(ref) === null)).map((id) => /** @type {Box} */ (scene.nodes.box(id)));
   }
 
   /** Nodes that are drawn elsewhere for now. @param {ReadonlySet<string>} ids */

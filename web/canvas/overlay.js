@@ -45,6 +45,17 @@ export function drawWires(sheet, wires) {
   }
 }
 
+/** Nodes, seen from far, that a link being drawn would fit. @param {Sheet} sheet @param {readonly Box[]} boxes */
+export function drawLit(sheet, boxes) {
+  const { ctx, camera, theme } = sheet;
+  toWorldUnits(sheet);
+  ctx.strokeStyle = theme.accent;
+  ctx.lineWidth = 2 / camera.scale;
+  ctx.beginPath();
+  for (const { x, y, w, h } of boxes) ctx.rect(x, y, w, h);
+  ctx.stroke();
+}
+
 /** Links between what is dragged and what stays. @param {Sheet} sheet @param {Iterable<Wire>} wires @param {ReadonlySet<string>} lifted @param {Point} offset */
 export function drawTethers(sheet, wires, lifted, offset) {
   const { ctx, camera, theme, links } = sheet;

@@ -4,7 +4,7 @@ import { octave, snapped } from "../core/camera.js";
 import { h } from "../dom.js";
 import { Ink } from "./ink.js";
 import { Lift } from "./lift.js";
-import { drawGesture, drawTethers, drawWires, drawWorking } from "./overlay.js";
+import { drawGesture, drawLit, drawTethers, drawWires, drawWorking } from "./overlay.js";
 import { paintLifted, paintWorld } from "./painter.js";
 import { readTheme } from "./theme.js";
 import { Tiles } from "./tiles.js";
@@ -17,7 +17,7 @@ import { Tiles } from "./tiles.js";
 /** @import {Status} from "./view.js" */
 /** @import {Watch} from "./watch.js" */
 /** @import {LinkStyle} from "./wires.js" */
-/** @typedef {{overlay: Overlay, hovered: string | null, mounted: (id: string) => boolean}} Gesture  mounted: the node's DOM is shown */
+/** @typedef {{overlay: Overlay, hovered: string | null, mounted: (id: string) => boolean, lit: readonly Box[]}} Gesture  mounted: the node's DOM is shown; lit: nodes that stand out */
 
 /** Screens that all tiles together may take. */
 const SCREENS = 3;
@@ -152,19 +152,20 @@ export class Screen {
   }
 
   /** @param {Sheet} sheet @param {number} until @param {Gesture} gesture @returns {boolean} whether all of it is there */
-  #drawOver(sheet, until, { overlay, hovered, mounted }) {
+  #drawOver(sheet, until, { overlay, hovered, mounted, lit }) {
     const { scene, selectedWire } = this.#editor;
     const lift = this.#lift;
     const chosen = selectedWire.peek();
     const wires = [...new Set([hovered, chosen])].flatMap((key) => (key === null ? [] : (scene.wire(key) ?? [])));
     const working = this.#watch.working(mounted, lift?.ids ?? NONE);
     const { note: _, ...shown } = overlay;
-    const wanted = lift || wires.length > 0 || working.length > 0 || Object.values(shown).some((each) => each !== undefined);
+    const wanted = lift || lit.length > 0 || wires.length > 0 || working.length > 0 || Object.values(shown).some((each) => each !== undefined);
     this.over.toggleAttribute("hidden", !wanted);
     if (!wanted) return true;
     const { ctx, camera } = sheet;
     ctx.setTransform(1, 0, 0, 1, 0, 0);
     ctx.clearRect(0, 0, this.over.width, this.over.height);
+    drawLit(sheet, lit);
     drawWires(sheet, wires.map((wire) => ({ wire, picked: wire.key === chosen })));
     const complete = lift ? this.#drawLift(sheet, lift, until) : true;
     drawWorking({ ...sheet, camera }, working);

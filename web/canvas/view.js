@@ -27,7 +27,8 @@ import { Watch } from "./watch.js";
 
 /** Milliseconds without motion after which the view rests. */
 const REST = 120;
-/** Milliseconds of a frame that painting tiles may take: while moving, and when everything is new. */
+/** Milliseconds of a frame that painting tiles may take: while moving, at rest, and when everything is new. */
+const MOVING = 4;
 const SLICE = 6;
 const FIRST = 60;
 /** Milliseconds a flight of the camera takes. */
@@ -373,9 +374,9 @@ export class View {
     if (this.size.w === 0) return;
     if ((devicePixelRatio || 1) !== this.#screen.ratio) return this.#resize();
     const mounted = (/** @type {string} */ id) => !this.#moving && this.#nodes.get(id) !== undefined;
-    const gesture = { overlay: this.#overlay, hovered: this.#hovered, mounted };
+    const gesture = { overlay: this.#overlay, hovered: this.#hovered, mounted, lit: this.#nodes.lit };
     for (const follower of this.#followers) follower();
-    const complete = this.#screen.draw(this.camera, this.#zooming, performance.now() + this.#until, gesture);
+    const complete = this.#screen.draw(this.camera, this.#zooming, performance.now() + (this.#moving ? MOVING : this.#until), gesture);
     this.#until = SLICE;
     if (!complete) return this.invalidate();
     for (const done of this.#waiting.splice(0)) done();
