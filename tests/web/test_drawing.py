@@ -343,3 +343,20 @@ def test_lasso_align_and_duplicate_by_dragging(studio: Studio) -> None:
     places = studio.document()["view"]["nodes"]
     assert places["8"]["x"] == places["4"]["x"]
     assert places["8"]["y"] > places["4"]["y"] + 100
+
+
+def test_the_view_moves_along_when_something_is_dragged_to_its_edge(studio: Studio) -> None:
+    page = studio.page
+    canvas = page.locator(".canvas").bounding_box()
+    before = studio.node("4").bounding_box()
+    assert canvas is not None
+    assert before is not None
+    at = centre(studio.node("4").locator(".node-title"))
+    page.mouse.move(*at)
+    page.mouse.down()
+    page.mouse.move(at[0], canvas["y"] + canvas["height"] - 4, steps=4)
+    page.wait_for_timeout(500)
+    page.mouse.move(at[0], at[1] + 200, steps=4)
+    page.mouse.up()
+    after = studio.document()["view"]["nodes"]["4"]
+    assert after["y"] > 208 + 200 + 100

@@ -1,10 +1,12 @@
 /** Turns pointer, wheel and touch on the view into gestures, each of them a tool. Inputs inside nodes keep their own events. */
 
+import * as cameras from "../core/camera.js";
 import { isEditing } from "../dom.js";
 import { frameAt } from "../core/frames.js";
 import { pinch, wheel } from "./gestures.js";
 import { toolFor } from "../tools/idle.js";
 import { editTitle } from "../tools/title.js";
+import { edgePull } from "../tools/tool.js";
 
 /** @import {Editor} from "../core/editor.js" */
 /** @import {Point} from "../core/types.js" */
@@ -20,6 +22,7 @@ export class Input {
   #tool = null;
   #pointer = -1;
   #space = false;
+  #edge = 0;
   /** Touch points by pointer id, for pinching. @type {Map<number, Point>} */
   #touches = new Map();
   /** Where the pointer last was over the view. @type {Point | null} */
@@ -101,11 +104,28 @@ export class Input {
     const at = this.#view.pointOf(event);
     this.pointer = at;
     if (this.#touches.size === 2) return this.#pinch(event, at);
-    if (this.#tool && event.pointerId === this.#pointer) this.#tool.move(at, event);
-    else if (!this.#tool) {
-      const onNode = event.target instanceof Element && event.target.closest("[data-node]");
-      this.#hover(onNode ? null : (this.#editor.scene.wireAt(this.#view.toWorld(at), 6 / this.#view.camera.scale)?.key ?? null));
+    if (this.#tool && event.pointerId === this.#pointer) {
+      this.#tool.move(at, event);
+      this.#follow(at, event);
+    } else if (!this.#tool) {
+      const world = this.#view.toWorld(at);
+      const onNode = (event.target instanceof Element && event.target.closest("[data-node]")) || this.#editor.scene.nodeAt(world) !== null;
+      this.#hover(onNode ? null : (this.#editor.scene.wireAt(world, 6 / this.#view.camera.scale)?.key ?? null));
+      this.#view.element.dataset.frame = onNode ? "" : (frameAt(this.#editor.document, world)?.part ?? "");
     }
+  }
+
+  /** Near an edge the view moves along, for as long as the pointer stays there. @param {Point} at @param {PointerEvent} event */
+  #follow(at, event) {
+    cancelAnimationFrame(this.#edge);
+    const { x, y } = edgePull(at, this.#view.size);
+    if (!this.#tool?.follows || (x === 0 && y === 0)) return;
+    this.#edge = requestAnimationFrame(() => {
+      if (!this.#tool) return;
+      this.#view.setCamera(cameras.pan(this.#view.camera, -x, -y));
+      this.#tool.move(at, event);
+      this.#follow(at, event);
+    });
   }
 
   /** @param {PointerEvent} event */

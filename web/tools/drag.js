@@ -45,6 +45,7 @@ function dragging({ view, editor }, start, ids, frames, click) {
   const box = outer ?? boxOf(editor, ids) ?? { x: 0, y: 0, w: 0, h: 0 };
   const single = ids.size === 1 && frames.length === 0 ? [...ids][0] : null;
   const loose = single !== null && isLoose(editor, single) ? single : null;
+  const from = view.toWorld(start);
   let offset = { x: 0, y: 0 };
   let moved = false;
   const finish = () => {
@@ -53,17 +54,19 @@ function dragging({ view, editor }, start, ids, frames, click) {
     view.drop();
   };
   return {
+    follows: true,
     move(at, event) {
       if (!moved && !apart(start, at)) return;
       if (!moved) view.lift(ids);
       moved = true;
       const { scale } = view.camera;
-      const to = { x: snapped(box.x + (at.x - start.x) / scale), y: snapped(box.y + (at.y - start.y) / scale) };
+      const here = view.toWorld(at);
+      const to = { x: snapped(box.x + here.x - from.x), y: snapped(box.y + here.y - from.y) };
       const free = event.ctrlKey || event.metaKey;
       const near = free ? null : snapToNeighbours(editor.scene, { ...box, ...to }, ids, REACH / scale, inView(view));
       offset = { x: to.x + (near?.x ?? 0) - box.x, y: to.y + (near?.y ?? 0) - box.y };
       view.moveLifted(offset);
-      if (loose !== null) view.hoveredWire = editor.scene.wireAt(view.toWorld(at), 12 / scale)?.key ?? null;
+      if (loose !== null) view.hoveredWire = editor.scene.wireAt(here, 12 / scale)?.key ?? null;
       const ghosts = frames.flatMap((id) => document.frames.get(id) ?? []).map((frame) => ({ x: frame.x + offset.x, y: frame.y + offset.y, w: frame.w, h: frame.h }));
       view.setOverlay({ guides: near?.guides, ghosts });
     },

@@ -45,6 +45,7 @@ export function linkTool(bench, grabbed) {
     view.setOverlay({});
   };
   return {
+    follows: true,
     move(at) {
       const port = portUnder(bench, from, at);
       const other = port && !isSame(port, from) ? port : null;
@@ -94,6 +95,7 @@ export function linksTool(bench, from) {
     view.setOverlay({});
   };
   return {
+    follows: true,
     move(at) {
       const port = editor.scene.portAt(view.toWorld(at), NEAR / Math.min(1, view.camera.scale));
       const reason = port && !isSame(port, from) ? why(port) : null;
@@ -127,6 +129,7 @@ export function lazyTool({ view, editor }, id) {
     return other === null || other === id ? null : likelyPair(editor, id, other);
   };
   return {
+    follows: true,
     move(at) {
       const pair = pairOf(at);
       view.setOverlay({ link: { from: origin, to: view.toWorld(at), type: pair?.[0].type ?? "Any", reversed: false } });

@@ -1,5 +1,6 @@
 /** Selecting nodes by a box or a lasso around them. */
 
+import { toScreen } from "../core/camera.js";
 import { between } from "./tool.js";
 
 /** @import {Point} from "../core/types.js" */
@@ -8,12 +9,12 @@ import { between } from "./tool.js";
 /** The nodes a box touches. @param {Bench} bench @param {Point} start @param {boolean} add @returns {Tool} */
 export function boxTool({ view, editor }, start, add) {
   const before = add ? [...editor.selection.value] : [];
+  const from = view.toWorld(start);
   return {
+    follows: true,
     move(at) {
-      const box = between(start, at);
-      view.setOverlay({ box });
-      const { scale } = view.camera;
-      editor.select([...before, ...editor.scene.nodes.query({ ...view.toWorld(box), w: box.w / scale, h: box.h / scale })]);
+      view.setOverlay({ box: between(toScreen(view.camera, from), at) });
+      editor.select([...before, ...editor.scene.nodes.query(between(from, view.toWorld(at)))]);
     },
     end() {
       view.setOverlay({});
