@@ -16,6 +16,7 @@ from diffusion.fill import Part, build, compute_dtype
 from diffusion.latents import with_rgb
 from diffusion.layouts import single_file, taesd, vae
 from diffusion.layouts.arranged import Tensors
+from diffusion.mistaken import mistaken_for
 from diffusion.model import CLIP, VAE, Model
 from diffusion.networks.autoencoder import Autoencoder, AutoencoderParams
 from diffusion.networks.shapes import Shapes
@@ -185,7 +186,7 @@ def _tower_in(weights: Weights) -> tuple[str, Weights]:
                 layers = {piece for key in part for piece in key.split(".") if piece.isdecimal()}
                 slot = "clip_g" if "30" in layers else "clip_h" if "22" in layers else "clip_l"
                 return slot, part
-    raise BadWeights(weights.header.path, "expected a CLIP or T5 text encoder")
+    raise BadWeights(weights.header.path, f"expected a CLIP or T5 text encoder{mistaken_for(weights)}")
 
 
 def _vae(weights: Weights, home: Home) -> VAE:
@@ -193,6 +194,8 @@ def _vae(weights: Weights, home: Home) -> VAE:
     # Trained in float32; the activations of some leave the range of float16.
     dtype = torch.float32 if home.device.type == "cpu" else torch.bfloat16
     layout = taesd if taesd.recognises(weights) else vae
+    if layout is vae and not any("coder.conv_in." in name for name in weights):
+        raise BadWeights(path, f"expected a VAE{mistaken_for(weights)}")
     tensors = _or_bad(path, lambda: layout.single_file(weights))
     part = Part(path, "VAE", tensors, tensors.shapes, home, dtype, identity)
     if layout is taesd:

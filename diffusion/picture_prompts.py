@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from diffusion.fill import Part, build, compute_dtype
 from diffusion.hooks import Beside
+from diffusion.mistaken import mistaken_for
 from diffusion.networks.ip_adapter import IPAdapterNetwork
 from diffusion.networks.unet import UNet
 from diffusion.residency import Home, home_of, using, within_memory
-from diffusion.weights import Weights
+from diffusion.weights import BadWeights, Weights
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class IPAdapter:
 def load_ip_adapter(path: Path, device: str | Home) -> IPAdapter:
     """An IP-Adapter for U-Nets, plain, Plus or Full; BadWeights for other files."""
     weights, home = Weights.open(path), home_of(device)
+    if not any(name.startswith("ip_adapter.") or "perceiver_resampler" in name for name in weights):
+        raise BadWeights(path, f"expected an IP-Adapter, with tensors named ip_adapter.*{mistaken_for(weights)}")
     dtype = compute_dtype(home.device, weights.dtypes, torch.float16)
     part = Part(path, "IP-Adapter", weights, weights.shapes, home, dtype, weights.header.identity)
     network = build(part, IPAdapterNetwork.from_shapes)

@@ -11,6 +11,7 @@ from transformers import CLIPVisionConfig
 from transformers.models.clip.modeling_clip import CLIPVisionModel
 
 from diffusion.fill import Part, build, compute_dtype
+from diffusion.mistaken import mistaken_for
 from diffusion.networks.shapes import Shapes, count, shape_of
 from diffusion.picture_prompts import Seen
 from diffusion.residency import Home, home_of, within_memory
@@ -96,7 +97,8 @@ def load_vision(path: Path, device: str | Home) -> ClipVision:
     parts = ("vision_model.", "visual_projection.")
     own = {name: name for name in weights if name.startswith(parts) and not name.endswith("position_ids")}
     if not own:
-        raise BadWeights(path, "expected an image encoder of CLIP, with tensors named vision_model.*")
+        told = f"expected an image encoder of CLIP, with tensors named vision_model.*{mistaken_for(weights)}"
+        raise BadWeights(path, told)
     tensors = weights.select(own)
     dtype = compute_dtype(home.device, tensors.dtypes, torch.float16)
     part = Part(path, "image encoder", tensors, tensors.shapes, home, dtype, weights.header.identity)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from importlib import import_module
 
 from diffusion.family import Family
+from diffusion.mistaken import mistaken_for
 from diffusion.networks.shapes import Shapes
 
 
@@ -20,11 +21,12 @@ FAMILIES: tuple[Family, ...] = tuple(_scan())
 
 def recognise(shapes: Shapes) -> Family:
     """The one family a network's tensors belong to; ValueError if there is none."""
+    found = mistaken_for(shapes)
     for family in FAMILIES:
-        if family.recognise(shapes):
+        if not found and family.recognise(shapes):
             return family
     known = ", ".join(family.title for family in FAMILIES)
-    raise ValueError(f"no model of a known family in it; known are {known}")
+    raise ValueError(f"no model of a known family in it{found or f'; known are {known}'}")
 
 
 def for_towers(towers: Iterable[str], family: str | None = None) -> Family:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from diffusion.layouts import mmdit, unet
 from diffusion.layouts.arranged import Arranged, Tensors
+from diffusion.mistaken import mistaken_for
 from diffusion.networks.shapes import Shapes
 from diffusion.weights import Weights
 
@@ -16,6 +17,7 @@ PREFIX = "control_model."
 CONTROL_TYPE = "control_type"
 """A tensor of one number: for which kind of pictures Stability AI made one."""
 _MMDIT_HINT = "pos_embed_input.proj.weight"
+_HINTS = (_MMDIT_HINT, "input_hint_block.", "controlnet_cond_embedding.")
 _JOINT = ("transformer_blocks.0.attn.add_q_proj.weight", "joint_blocks.0.context_block.attn.qkv.weight")
 
 
@@ -29,6 +31,8 @@ def single_file(tensors: Weights) -> Tensors:
     if "difference" in tensors:
         raise ValueError("this ControlNet is stored as its difference from a model; expected a whole one")
     tensors = tensors.with_prefix(PREFIX) or tensors
+    if not any(name.startswith(_HINTS) for name in tensors):
+        raise ValueError(f"expected a ControlNet{mistaken_for(tensors)}")
     match kind_of(tensors.shapes):
         case "MMDiT":
             return Arranged(tensors, mmdit.recipes(tensors, swapped=()))

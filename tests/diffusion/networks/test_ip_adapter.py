@@ -151,7 +151,7 @@ def test_files_that_are_no_adapter_are_refused(tmp_path: Path) -> None:
             tiny.save(tmp_path / "a.safetensors", {"image_proj.perceiver_resampler.proj_in.weight": torch.zeros(1)}),
             "cpu",
         )
-    with pytest.raises(BadWeights, match=r"expected a tensor 'ip_adapter\.1\.to_k_ip\.weight'"):
+    with pytest.raises(BadWeights, match="expected an IP-Adapter"):
         load_ip_adapter(tiny.save(tmp_path / "b.safetensors", tiny.network_of(tiny.DIT).state_dict()), "cpu")
     del whole["image_proj.layers.1.0.to_kv.weight"]
     with pytest.raises(BadWeights, match=r"missing tensors \(1\): image_proj\.layers\.1\.0\.to_kv\.weight"):

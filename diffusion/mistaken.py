@@ -1,0 +1,24 @@
+"""What a file of weights is, by the names in it, when it is not what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+KINDS = (
+    ("a ControlNet", ("input_hint_block.", "controlnet_cond_embedding.", "pos_embed_input.")),
+    ("an IP-Adapter", ("ip_adapter.",)),
+    ("a LoRA or its kin", ("lora_", ".lora_", ".hada_", ".lokr_", ".oft_")),
+    ("an image encoder", ("vision_model.",)),
+    ("a text encoder", ("token_embedding.", ".SelfAttention.")),
+    ("a VAE", ("encoder.conv_in.", "decoder.conv_in.", "taesd_")),
+)
+"""Each with pieces of names that nothing else has."""
+
+
+def mistaken_for(names: Iterable[str]) -> str:
+    """"; it is a ..." to end a message with, empty where nobody knows."""
+    names = list(names)
+    for kind, pieces in KINDS:
+        if any(piece in name for name in names for piece in pieces):
+            return f"; it is {kind}"
+    return ""
