@@ -1,5 +1,7 @@
 /** Nodes taken off the world while they are dragged: painted once, shown where the pointer has them, put back at the end. */
 
+import { union } from "../core/grid.js";
+import { reachOf } from "./look.js";
 import { Tiles } from "./tiles.js";
 
 /** @import {Scene, Wire} from "../core/scene.js" */
@@ -17,11 +19,15 @@ export class Lift {
   tethers = [];
   /** What of the world looks different without them. @type {import("../core/types.js").Box[]} */
   boxes = [];
+  /** Where in the world all of it lies. @type {import("../core/types.js").Box} */
+  within;
 
   /** @param {ReadonlySet<string>} ids @param {Scene} scene @param {Paint} paint */
   constructor(ids, scene, paint) {
     this.ids = ids;
     this.tiles = new Tiles(paint, { opaque: false });
+    /** @type {import("../core/types.js").Box[]} */
+    const inside = [];
     const keys = new Set([...ids].flatMap((id) => [...scene.wiresOf(id)]));
     for (const key of keys) {
       const wire = scene.wire(key);
@@ -29,10 +35,14 @@ export class Lift {
       if (!wire || !box) continue;
       this.boxes.push(box);
       if (!ids.has(wire.id) || !ids.has(wire.source)) this.tethers.push(wire);
+      else inside.push(box);
     }
     for (const id of ids) {
       const box = scene.nodes.box(id);
-      if (box) this.boxes.push(box);
+      if (!box) continue;
+      this.boxes.push(box);
+      inside.push(reachOf(box));
     }
+    this.within = union(inside) ?? { x: 0, y: 0, w: 0, h: 0 };
   }
 }

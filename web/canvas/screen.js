@@ -174,12 +174,12 @@ export class Screen {
   }
 
   /** @param {Sheet} sheet @param {Lift} lift @param {number} until */
-  #drawLift(sheet, { tiles, tethers, ids, offset }, until) {
+  #drawLift(sheet, { tiles, tethers, ids, offset, within }, until) {
     drawTethers(sheet, tethers, ids, offset);
     const { x, y, scale } = sheet.camera;
     const moved = snapped({ x: x + offset.x * scale, y: y + offset.y * scale, scale }, this.ratio);
     sheet.ctx.setTransform(1, 0, 0, 1, 0, 0);
-    return tiles.draw(sheet.ctx, moved, { ...this.#size, ratio: this.ratio }, { level: scale, until, room: this.pixels, ground: null });
+    return tiles.draw(sheet.ctx, moved, { ...this.#size, ratio: this.ratio }, { level: scale, until, room: this.pixels, ground: null, within });
   }
 
   /** @param {OffscreenCanvasRenderingContext2D} ctx @param {number} scale @returns {Scenery} */

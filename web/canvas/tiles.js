@@ -51,10 +51,9 @@ export class Tiles {
   /** Parts of the world look different. @param {readonly Box[]} boxes */
   damage(boxes) {
     for (const [scale, level] of this.#levels) {
-      const side = SIDE / scale;
       const bleed = BLEED / Math.min(1, scale);
       for (const tile of level.values()) {
-        const area = { x: tile.column * side, y: tile.row * side, w: side, h: side };
+        const area = areaOf([tile.column, tile.row], scale);
         for (const box of boxes) {
           const grown = { x: box.x - bleed, y: box.y - bleed, w: box.w + 2 * bleed, h: box.h + 2 * bleed };
           if (overlap(area, grown)) tile.dirty = tile.dirty ? around(tile.dirty, grown) : grown;
@@ -68,14 +67,15 @@ export class Tiles {
    * @param {CanvasRenderingContext2D} ctx  in device pixels
    * @param {Camera} camera  on whole device pixels
    * @param {Screen} screen
-   * @param {{level: number, until: number, room: number, ground: string | null}} terms  the scale to paint at; when to stop,
-   *   as performance.now() tells it; pixels all tiles may take; what to show where nothing is painted
+   * @param {{level: number, until: number, room: number, ground: string | null, within?: Box}} terms  the scale to paint at;
+   *   when to stop, as performance.now() tells it; pixels all tiles may take; what to show where nothing is painted; the part
+   *   of the world beyond which there is nothing
    * @returns {boolean} whether all of it is there and as it should be
    */
-  draw(ctx, camera, screen, { level, until, room, ground }) {
+  draw(ctx, camera, screen, { level, until, room, ground, within }) {
     this.#frame += 1;
     this.#take(screen.ratio);
-    const wanted = this.#inView(camera, screen, level, 0);
+    const wanted = this.#inView(camera, screen, level, 0).filter((place) => !within || overlap(within, areaOf(place, level)));
     const old = this.#levels.get(level);
     for (const [column, row] of wanted) {
       const tile = old?.get(column * COLUMNS + row);
@@ -233,6 +233,9 @@ export class Tiles {
     }
   }
 }
+
+/** The part of the world a tile shows. @param {[number, number]} place  column and row @param {number} scale @returns {Box} */
+const areaOf = ([column, row], scale) => ({ x: (column * SIDE) / scale, y: (row * SIDE) / scale, w: SIDE / scale, h: SIDE / scale });
 
 /** @param {Box} a @param {Box} b @returns {Box} */
 function around(a, b) {

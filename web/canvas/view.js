@@ -28,7 +28,7 @@ import { Watch } from "./watch.js";
 /** Milliseconds without motion after which the view rests. */
 const REST = 120;
 /** Milliseconds of a frame that painting tiles may take: while moving, at rest, and when everything is new. */
-const MOVING = 4;
+const MOVING = 3;
 const SLICE = 6;
 const FIRST = 60;
 /** Milliseconds a flight of the camera takes. */

@@ -1,5 +1,6 @@
 /** Notices which nodes look different when selection, run or problems change, and keeps the nodes at work and their pictures. */
 
+import { reachOf } from "./look.js";
 import { Pictures } from "./pictures.js";
 
 /** @import {Editor} from "../core/editor.js" */
@@ -8,8 +9,6 @@ import { Pictures } from "./pictures.js";
 /** @import {Working} from "./overlay.js" */
 /** @import {Status} from "./view.js" */
 
-/** How far under a node its status, problem and picture reach, in world units. */
-const UNDER = 40;
 /** With more damage than this, one box round all of it. */
 const MANY = 400;
 
@@ -109,7 +108,7 @@ export class Watch {
   /** @param {Iterable<string>} ids @param {Box[]} wires */
   #damageNodes(ids, wires = []) {
     const { nodes } = this.#editor.scene;
-    const boxes = [...ids].flatMap((id) => nodes.box(id) ?? []).map(reach);
+    const boxes = [...ids].flatMap((id) => nodes.box(id) ?? []).map(reachOf);
     const all = [...boxes, ...wires];
     this.#damage(all.length > MANY ? [everything(all)] : all);
   }
@@ -118,9 +117,6 @@ export class Watch {
 /** Whether two runs of a node are painted alike: how far one is, is not painted. @param {NodeRun} a @param {NodeRun | undefined} b */
 const looksAlike = (a, b) =>
   a === b || (a.state === b?.state && a.reason === b.reason && a.ms === b.ms && a.next === b.next);
-
-/** What a node paints, of its box and under it. @param {Box} box @returns {Box} */
-const reach = (box) => ({ ...box, h: box.h + UNDER + box.w });
 
 /** @param {readonly Box[]} boxes @returns {Box} */
 function everything(boxes) {
