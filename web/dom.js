@@ -70,6 +70,8 @@ const ICONS = /** @type {Readonly<Record<string, string>>} */ ({
   up: "m4 10 4-4 4 4",
   down: "m4 6 4 4 4-4",
   brush: "M13 3 7.5 8.5M7 9a2 2 0 0 0-3 1.5c0 1.5-1 2-1.5 2 2.5 1 5.5.5 5.5-2zM11 3l2 2",
+  film: "M2.5 3h11v10h-11zM5 3v10M11 3v10M2.5 8h11",
+  curve: "M2.5 13.5h11M2.5 2.5v11M2.5 11c4 0 5-7 11-7",
   gallery: "M2.5 2.5h4.5v4.5h-4.5zM9 2.5h4.5v4.5h-4.5zM2.5 9h4.5v4.5h-4.5zM9 9h4.5v4.5h-4.5z",
   compare: "M8 2v12M2.5 4h4v8h-4zM9.5 4h4v8h-4z",
   layers: "m8 2.5 5.5 3-5.5 3-5.5-3zM2.5 8.5l5.5 3 5.5-3M2.5 11l5.5 3 5.5-3",

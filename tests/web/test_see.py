@@ -92,13 +92,19 @@ def test_the_gallery_finds_and_compares(studio: Studio) -> None:
 
 def test_what_nodes_tell_is_drawn(studio: Studio) -> None:
     film = json.loads((TOUR / "film.json").read_text())
-    film["nodes"]["5"]["inputs"]["steps"] = 2
-    film["nodes"]["8"]["inputs"]["last"] = 2
+    film["nodes"]["5"]["inputs"]["steps"] = 3
+    film["nodes"]["8"]["inputs"]["last"] = 3
     studio.drop(studio.page.locator(".canvas"), "film.json", "application/json", json.dumps(film).encode())
     expect(studio.page.get_by_label("Name of the workflow")).to_have_value("film")
     studio.button("Run").click()
     studio.wait_for_end()
-    expect(studio.page.get_by_role("img", name=re.compile("^Spread: from .* over 2 steps"))).to_be_visible(
+    expect(studio.page.get_by_role("img", name=re.compile("^Spread: from .* over 3 steps"))).to_be_visible(
         timeout=RUN_MS
     )
     assert studio.page.locator(".plot .line").count() >= 8
+    studio.page.get_by_role("button", name="Show picture 1").click()
+    studio.button("Look at it closely").click()
+    studio.button("Step through a strip of film").click()
+    frame = studio.page.get_by_role("slider", name="Which frame")
+    frame.fill("1")
+    expect(studio.page.get_by_role("dialog", name="Picture").get_by_role("status")).to_have_text("2 of 3")

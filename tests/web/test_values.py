@@ -176,3 +176,40 @@ def test_a_mask_is_painted_and_a_picture_cropped(studio: Studio, tmp_path: Path)
     studio.page.keyboard.press("Control+z")
     assert studio.document()["nodes"][loader]["inputs"]["image"] != name
     assert studio.complaints == []
+
+
+def test_any_widget_takes_several_values(studio: Studio) -> None:
+    label = studio.node("5").get_by_text("sampler", exact=True)
+    label.click(button="right")
+    studio.page.get_by_role("menuitem", name="Try several values of sampler").click()
+    box = studio.node("5").get_by_label("sampler, values to try")
+    expect(box).to_have_value("euler")
+    box.fill("euler, heun, ddim")
+    box.press("Enter")
+    expect(studio.node("5").locator(".sweep-count")).to_have_text("×3")
+    studio.button("How to run").click()
+    expect(studio.page.get_by_text("One job of 3 combinations")).to_be_visible()
+    studio.page.keyboard.press("Escape")
+    expect(studio.button("Run")).to_have_attribute("title", re.compile(r"Would run [3-7] nodes"))
+    studio.page.keyboard.press("Control+z")
+    studio.page.keyboard.press("Control+z")
+    expect(studio.node("5").get_by_role("combobox", name="sampler")).to_be_visible()
+
+
+def test_a_curve_is_drawn(studio: Studio) -> None:
+    guidance = {"type": "GuidanceCurve", "inputs": {"points": "0: 7, 1: 1"}}
+    document = {"version": 1, "nodes": {"1": guidance}}
+    studio.drop(studio.page.locator(".canvas"), "curve.json", "application/json", json.dumps(document).encode())
+    studio.button("Draw the curve of points").click()
+    curve = studio.page.get_by_role("application", name=re.compile("^Curve"))
+    box = curve.bounding_box()
+    assert box is not None
+    curve.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
+    assert value(studio, "1", "points") == "0: 7, 0.5: 5, 1: 1"
+    curve.press("ArrowUp")
+    assert value(studio, "1", "points") == "0: 7, 0.5: 5.1, 1: 1"
+    curve.press("Delete")
+    assert value(studio, "1", "points") == "0: 7, 1: 1"
+    studio.page.keyboard.press("Escape")
+    expect(curve).to_have_count(0)
+    assert studio.complaints == []

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { evaluate } from "../../web/core/expression.js";
+import { knotsOf, textOf } from "../../web/widgets/curve.js";
 import { nameAt, reweighed } from "../../web/core/prompt.js";
 import { afterRun, nextSeed, seedsOf, withAfterRun } from "../../web/core/seeds.js";
 
@@ -73,4 +74,10 @@ test("the mode of a seed is a field of its node, absent where it is kept", () =>
   assert.equal(afterRun({ ...node, after_run: { seed: "nonsense" } }, "seed"), "keep");
   const spec = /** @type {any} */ ({ inputs: [{ name: "seed", widget: { kind: "Seed" } }, { name: "cfg", widget: { kind: "Slider" } }] });
   assert.deepEqual(seedsOf([["5", node], ["6", { type: "KSampler", inputs: { seed: { node: "5", output: "x" } } }]], () => spec), [{ id: "5", name: "seed", value: 3 }]);
+});
+
+test("a text of points is a curve and back", () => {
+  assert.deepEqual(knotsOf("0: 7, 1: 1, 0.5: 5"), [{ x: 0, y: 7 }, { x: 0.5, y: 5 }, { x: 1, y: 1 }]);
+  assert.equal(textOf(knotsOf("0:7,0.12345:5.678") ?? []), "0: 7, 0.123: 5.68");
+  for (const text of ["middle", "7, 8, 9", "", "2: 1", "0: x", "1-8", "weft"]) assert.equal(knotsOf(text), null, text);
 });

@@ -82,6 +82,13 @@ export function withSweep(node, name, text) {
   return Object.keys(sweeps).length > 0 ? sweeps : undefined;
 }
 
+/** Begin to sweep an input, with the one value it has, or the options it has. @param {NodeData | undefined} node @param {string} id @param {InputSpec} input @returns {import("./document.js").Change[]} */
+export function beginSweep(node, id, input) {
+  const value = node && own(node.inputs, input.name);
+  const text = input.type === "bool" ? "yes, no" : String(value ?? input.default ?? "").trim();
+  return [{ kind: "field", id, name: "sweep", value: withSweep(node, input.name, text === "" ? "1" : text) }];
+}
+
 /** A value as a label: names of files without their folder and ending, long texts cut. @param {unknown} value */
 const shown = (value) => {
   const text = String(value).replace(/^.*\//, "").replace(/\.(safetensors|sft|png|jpe?g|webp)$/i, "");

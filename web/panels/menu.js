@@ -7,6 +7,7 @@ import { demote, indexOf, promote } from "../core/interface.js";
 import { linksOf } from "../core/level.js";
 import { t } from "../core/strings.js";
 import { addPort } from "../core/subgraph.js";
+import { beginSweep } from "../core/sweep.js";
 import { keyLabel } from "../actions/keys.js";
 import { h } from "../dom.js";
 
@@ -82,6 +83,7 @@ function portItems({ editor }, { node, port, side }) {
     const shown = indexOf(document, node, port) >= 0;
     if (shown) items.push({ label: t("parameters.demote", values), run: () => editor.edit(demote(document, node, port)) });
     else items.push({ label: t("parameters.promote", values), run: () => editor.edit(promote(document, node, port)) });
+    if (linksOf(document.input(node, port)).length === 0) items.push({ label: t("sweep.start", values), run: () => editor.edit(beginSweep(document.nodes.get(node), node, input)) });
   }
   if (document.level !== "") {
     items.push({ label: t("ports.add", values), run: () => editor.edit(addPort(document, document.level, side === "input" ? "inputs" : "outputs", node, port)) });

@@ -8,7 +8,7 @@ import { t } from "../core/strings.js";
 import { copy, download, nameOf, thumbnailOf } from "../pictures.js";
 
 /** @import {OutputFile} from "../core/types.js" */
-/** @typedef {"one" | "compare" | "overlay" | "grid"} Mode */
+/** @typedef {"one" | "compare" | "overlay" | "grid" | "strip"} Mode */
 
 const ZOOM = 1.25;
 const MOST_ZOOM = 32;
@@ -26,6 +26,9 @@ export function openViewer(pictures, at, { beside, note = () => {}, caption = ()
   return viewer;
 }
 
+/** How many frames a strip of film has, which are two square rows, noise above estimates; 1 for other pictures. @param {OutputFile} picture */
+const framesOf = ({ width = 1, height = 1 }) => (height % 2 === 0 && (2 * width) % height === 0 && width > height ? (2 * width) / height : 1);
+
 class Viewer {
   #stage = h("div", { class: "viewer-stage", tabindex: 0, role: "group", "aria-label": t("viewer.stage") });
   #front = h("img", { alt: "", draggable: "false" });
@@ -33,6 +36,7 @@ class Viewer {
   #grid = h("div", { class: "viewer-grid", hidden: true });
   #slider = h("input", { type: "range", min: 0, max: 100, value: 50, class: "viewer-split", "aria-label": t("viewer.split"), hidden: true });
   #film = h("input", { type: "range", min: 0, step: 1, class: "viewer-film", "aria-label": t("viewer.film") });
+  #frame = h("input", { type: "range", min: 0, step: 1, class: "viewer-film", "aria-label": t("viewer.step"), hidden: true });
   #text = h("span", { class: "quiet", role: "status" });
   #element;
   #pictures;
@@ -67,18 +71,20 @@ class Viewer {
       many ? tool("viewer.compare", "compare", () => this.setMode(this.#mode === "compare" ? "one" : "compare")) : null,
       many ? tool("viewer.overlay", "layers", () => this.setMode(this.#mode === "overlay" ? "one" : "overlay")) : null,
       many ? tool("viewer.grid", "arrange", () => this.setMode(this.#mode === "grid" ? "one" : "grid")) : null,
+      pictures.some((picture) => framesOf(picture) > 1) ? tool("viewer.strip", "film", () => this.setMode(this.#mode === "strip" ? "one" : "strip")) : null,
       many ? tool("viewer.play", "run", () => this.#play()) : null,
       tool("viewer.copy", "copy", () => void this.#copy()),
       tool("result.download", "download", () => download(this.#pictures[this.#at])),
       tool("open.close", "close", () => this.#element.close()),
     );
-    this.#element = h("dialog", { class: "viewer", "aria-label": t("viewer.title") }, bar, this.#stage, this.#grid, this.#slider, many ? this.#film : null);
+    this.#element = h("dialog", { class: "viewer", "aria-label": t("viewer.title") }, bar, this.#stage, this.#grid, this.#slider, this.#frame, many ? this.#film : null);
     this.#element.addEventListener("close", () => {
       clearInterval(this.#playing);
       this.#element.remove();
     });
     this.#element.addEventListener("keydown", (event) => this.#key(event));
     this.#slider.addEventListener("input", () => this.#split());
+    this.#frame.addEventListener("input", () => this.#go(this.#at));
     this.#film.addEventListener("input", () => this.#go(Number(this.#film.value)));
     this.#stage.addEventListener("wheel", (event) => {
       event.preventDefault();
@@ -99,6 +105,8 @@ class Viewer {
     this.#stage.toggleAttribute("hidden", mode === "grid");
     this.#grid.toggleAttribute("hidden", mode !== "grid");
     this.#slider.toggleAttribute("hidden", mode !== "compare" && mode !== "overlay");
+    this.#frame.toggleAttribute("hidden", mode !== "strip");
+    if (mode === "strip") this.#frame.max = String(framesOf(this.#pictures[this.#at]) - 1);
     this.#go(this.#at);
   }
 
@@ -118,6 +126,7 @@ class Viewer {
     const size = t("result.size", { width: picture.width ?? "?", height: picture.height ?? "?" });
     setText(this.#text, [place, size, two ? t("viewer.with", { name: nameOf(other.url) }) : "", this.#caption(picture)].filter(Boolean).join(" · "));
     for (const [index, cell] of [...this.#grid.children].entries()) cell.setAttribute("aria-pressed", String(index === at));
+    if (this.#mode === "strip") setText(this.#text, t("viewer.place", { at: Number(this.#frame.value) + 1, count: framesOf(picture) }));
     this.#split();
     this.#place();
   }
@@ -135,7 +144,9 @@ class Viewer {
 
   #split() {
     const part = Number(this.#slider.value);
-    this.#front.style.clipPath = this.#mode === "compare" ? `inset(0 0 0 ${part}%)` : "";
+    const [frames, frame] = [framesOf(this.#pictures[this.#at]), Number(this.#frame.value)];
+    const strip = `inset(0 ${100 - (100 * (frame + 1)) / frames}% 0 ${(100 * frame) / frames}%)`;
+    this.#front.style.clipPath = this.#mode === "compare" ? `inset(0 0 0 ${part}%)` : this.#mode === "strip" ? strip : "";
     this.#front.style.opacity = this.#mode === "overlay" ? String(part / 100) : "";
   }
 
@@ -156,8 +167,11 @@ class Viewer {
     if (this.#view) return this.#view;
     const { clientWidth: w, clientHeight: height } = this.#stage;
     const { width = w, height: tall = height } = this.#pictures[this.#at];
-    const scale = Math.min(w / width, height / tall);
-    return { scale, x: (w - width * scale) / 2, y: (height - tall * scale) / 2 };
+    // Of a strip of film one frame fills the window, the others lie beside it.
+    const frame = this.#mode === "strip" ? width / framesOf(this.#pictures[this.#at]) : width;
+    const scale = Math.min(w / frame, height / tall);
+    const left = this.#mode === "strip" ? Number(this.#frame.value) * frame : 0;
+    return { scale, x: (w - frame * scale) / 2 - left * scale, y: (height - tall * scale) / 2 };
   }
 
   /** @param {number} factor @param {{x: number, y: number}} [at]  of the screen */

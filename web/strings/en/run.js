@@ -183,4 +183,9 @@ export const run = {
   "paint.use": "Use it",
   "paint.hint": "What is painted is to change. Brackets change the brush, Ctrl+Z takes back.",
   "paint.cropHint": "Drag a rectangle over what is to stay.",
+  "sweep.start": "Try several values of {name}",
+  "viewer.strip": "Step through a strip of film",
+  "viewer.step": "Which frame",
+  "curve.open": "Draw the curve of {label}",
+  "curve.hint": "Curve: press to add a point, drag or use arrow keys to move it, Page Down for the next, Delete to remove",
 };

@@ -183,4 +183,9 @@ export const run = {
   "paint.use": "使用",
   "paint.hint": "涂抹的部分会被改变。方括号键调整画笔，Ctrl+Z 撤销。",
   "paint.cropHint": "拖出矩形以保留该部分。",
+  "sweep.start": "尝试 {name} 的多个值",
+  "viewer.strip": "逐帧查看胶片",
+  "viewer.step": "第几帧",
+  "curve.open": "绘制 {label} 的曲线",
+  "curve.hint": "曲线：点击添加点，拖动或用方向键移动，Page Down 选择下一个，Delete 删除",
 };
