@@ -10,7 +10,7 @@ import { t } from "./strings.js";
 const ANY = "Any";
 
 /** Whether a type is a list. @param {string} type */
-export const isList = (type) => type.startsWith("list[");
+const isList = (type) => type.startsWith("list[");
 
 /** What a list is of. @param {string} type */
 const itemOf = (type) => type.slice(5, -1);

@@ -16,7 +16,7 @@
  * @typedef {{a: Vertex, b: Vertex, aY: number, bY: number}} Line  from left to right
  */
 
-const SWEEPS = 10;
+const SWEEPS = 6;
 /** Pairs of lines that may be looked at in search of a better drawing. */
 const EFFORT = 500_000;
 

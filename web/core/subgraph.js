@@ -230,7 +230,7 @@ export function unpack(document, instance) {
 }
 
 /** @param {Document} document @param {string} name */
-export function countInstances(document, name) {
+function countInstances(document, name) {
   let count = 0;
   for (const level of ["", ...document.components.keys()]) {
     for (const node of document.sheet(level).nodes.values()) {

@@ -9,7 +9,7 @@ import { overlap } from "./grid.js";
 /** @typedef {"left" | "centre" | "right" | "top" | "middle" | "bottom"} Edge */
 /** @typedef {{x1: number, y1: number, x2: number, y2: number}} Guide  a line, in the world */
 
-export const GRID = 8;
+const GRID = 8;
 const GAP = 24;
 
 /** To the grid. @param {number} value */
