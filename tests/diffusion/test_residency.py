@@ -416,6 +416,26 @@ def test_prompts_are_encoded_in_less_memory(
         clip.encode(text)
 
 
+def test_text_encoders_leave_when_done_where_room_is_short(files: dict[str, Path]) -> None:
+    """And stay where it is not; what is painted is the same."""
+    reference = load_checkpoint(files["sd15"], "cpu")
+    text = of_clip(reference).encode("a cat").entries[0].context_BLD
+    expected = reference.model.output(*inputs(reference.model))
+    (tower,) = of_clip(reference).towers.values()
+    assert isinstance(tower, ClipTower)
+    needs = total(reference.model.network), total(tower.network)
+    for budget, stays in ((sum(needs), True), (int(1.05 * max(needs)), False)):
+        residency = Residency(CountingPlace(), budget)
+        checkpoint = load_checkpoint(files["sd15"], residency)
+        assert torch.equal(of_clip(checkpoint).encode("a cat").entries[0].context_BLD, text)
+        assert [entry.title for entry in residency.entries()] == ["clip_l of sd15.safetensors"]
+        assert torch.equal(checkpoint.model.output(*inputs(checkpoint.model)), expected)
+        of_text = [entry.bytes for entry in residency.entries() if entry.title.startswith("clip_l")]
+        assert (of_text == [needs[1]]) is stays
+        assert here(checkpoint.model.network) == needs[0]
+        assert sum(entry.bytes for entry in residency.entries()) <= budget
+
+
 def of_clip(checkpoint: Checkpoint) -> CLIP:
     assert checkpoint.clip is not None
     return checkpoint.clip
