@@ -131,3 +131,14 @@ def test_sizes_that_do_not_come_are_missed() -> None:
     network = PixArt(replace(SMALL, told_size=True))
     with pytest.raises(ValueError, match="height, width and aspect, got none"):
         network(torch.zeros(1, 4, 8, 8), torch.zeros(1), torch.zeros(1, 3, 40))
+
+
+@pytest.mark.parametrize("size", [(2, 2), (8, 8), (16, 6)])
+def test_small_pictures_have_positions_too(size: tuple[int, int]) -> None:
+    """Below 256 pixels; positions are finite and differ from place to place."""
+    network = PixArt(SMALL)
+    randomise(network, seed=2)
+    with torch.no_grad():
+        made = network(torch.zeros(1, 4, *size), torch.tensor([5.0]), torch.randn(1, 7, SMALL.context_dim))
+    assert made.isfinite().all()
+    assert float(made.std((2, 3)).min()) > 0
