@@ -75,7 +75,7 @@ export function addPictureNode(editor, at) {
  * Files dropped on the page: on a node that takes a picture they are uploaded, anywhere else their workflow is opened.
  * @param {Editor} editor
  * @param {View} view
- * @param {{open: (file: File) => void, upload: (id: string, input: string, file: File) => void}} take
+ * @param {{open: (file: File, at: Point | null) => void, upload: (id: string, input: string, file: File) => void}} take
  */
 export function listenToDrops(editor, view, take) {
   const page = document.documentElement;
@@ -104,6 +104,6 @@ export function listenToDrops(editor, view, take) {
     const target = targetOf(event);
     if (!file) return;
     if (target && file.type.startsWith("image/")) take.upload(target.id, target.input, file);
-    else take.open(file);
+    else take.open(file, event.target instanceof Element && view.element.contains(event.target) ? view.toWorld(view.pointOf(event)) : null);
   });
 }

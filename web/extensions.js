@@ -17,12 +17,16 @@ const registry = { controls: new Map(), add: { panel: () => {}, command: () => {
 /** A control for an input, "acme.Tint.colour", in place of the usual one. @param {string} of @param {MakeControl} make */
 export const control = (of, make) => void registry.controls.set(of, make);
 
-/** @param {Panel} panel */
-export const panel = (panel) => registry.add.panel({ ...panel, create: async (parts) => guarded(panel.id, () => panel.create(parts)) });
+/** A panel of the dock. @param {Omit<Panel, "title" | "create"> & {title: string, create: (parts: Parts) => HTMLElement | Promise<HTMLElement>}} panel */
+export const panel = ({ title, create, ...rest }) =>
+  registry.add.panel({ ...rest, title: literal(title), create: async (parts) => guarded(rest.id, async () => create(parts)) });
 
 /** A command of the palette. @param {{id: string, title: string, run: () => void}} command */
 export const command = ({ id, title, run }) =>
-  registry.add.command({ id, title: /** @type {import("./core/strings.js").StringKey} */ (title), keys: [], enabled: () => true, run: () => void guarded(id, async () => run()) });
+  registry.add.command({ id, title: literal(title), keys: [], enabled: () => true, run: () => void guarded(id, async () => run()) });
+
+/** A sentence that is in no table is said as it is. @param {string} text */
+const literal = (text) => /** @type {import("./core/strings.js").StringKey} */ (text);
 
 /** The control a pack brings for an input; null where it brings none, or it fails. @param {string} of @param {Field} field @returns {Control | null} */
 export function controlFrom(of, field) {

@@ -140,7 +140,7 @@ listenToKeys(actions, (event) => {
   return event.key === "Tab" && (event.shiftKey || !view.pointing);
 });
 listenToClipboard(editor, () => view.toWorld(pointerOrCentre()), notify, (file, at) => void takeFile(file, at));
-listenToDrops(editor, view, { open: (file) => void workspace.openFile(file), upload: (id, name, file) => void upload(id, name, file) });
+listenToDrops(editor, view, { open: (file, at) => void (at ? takeFile(file, at) : workspace.openFile(file)), upload: (id, name, file) => void upload(id, name, file) });
 
 announceEnds(parts);
 

@@ -111,6 +111,10 @@ def test_text_to_image_from_an_empty_canvas_by_keyboard_alone(studio: Studio) ->
     page.keyboard.press("Alt+n")
     add("load checkpoint")
     add("empty latent")
+    for _ in ("width", "height"):
+        page.keyboard.press("Tab")
+        page.keyboard.press("Control+a")
+        page.keyboard.type("128")
     add("prompt")
     connect("clip", "load checkpoint clip")
     page.keyboard.press("Tab")
@@ -128,6 +132,7 @@ def test_text_to_image_from_an_empty_canvas_by_keyboard_alone(studio: Studio) ->
     connect("image", "vae decode")
     nodes = studio.document()["nodes"]
     assert len(nodes) == 7
+    assert {"width": 128, "height": 128}.items() <= nodes["2"]["inputs"].items()
     assert sum(isinstance(value, dict) for node in nodes.values() for value in node["inputs"].values()) == 9
     page.keyboard.press("Control+Enter")
     expect(page.locator(".bar-status")).to_have_text(re.compile("^Done in"), timeout=RUN_MS)
@@ -186,6 +191,7 @@ def test_nothing_serious_bars_the_way(studio: Studio, theme: str) -> None:
     page.evaluate("theme => localStorage.setItem('weft.settings', JSON.stringify({ theme }))", theme)
     page.reload()
     studio.node("5").wait_for()
+    page.keyboard.press("Home")
     page.evaluate(AXE.read_text(encoding="utf-8"))
 
     def check(screen: str) -> None:

@@ -37,7 +37,7 @@ function row({ settings }, action, clashing) {
   const title = t(action.title);
   const others = action.keys.flatMap((keys) => clashing.get(keys) ?? []).filter((other) => other.id !== action.id);
   const keys = button({ label: t("shortcuts.keysOf", { title, keys: action.keys.map(keyLabel).join(" ") || "…" }), class: "button keys" }, () => listen());
-  keys.append(...(action.keys.length > 0 ? action.keys.map((each) => h("kbd", {}, keyLabel(each))) : [h("kbd", {}, "…")]));
+  keys.append(...(action.keys.length > 0 ? action.keys.flatMap((each) => [h("kbd", {}, keyLabel(each)), " "]) : [h("kbd", {}, "…")]));
   const choose = (/** @type {readonly string[] | null} */ chosen) => {
     const { [action.id]: _, ...rest } = settings.shortcuts.peek();
     settings.shortcuts.value = chosen === null ? rest : { ...rest, [action.id]: chosen };

@@ -8,6 +8,6 @@ control("tint.Brighten.amount", (field) => {
     button.addEventListener("click", () => field.set(value, true));
     return button;
   });
-  const show = (value) => buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.textContent === String(value))));
+  const show = (/** @type {unknown} */ value) => buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.textContent === String(value))));
   return { element: h("div", { class: "control" }, ...buttons), show };
 });
