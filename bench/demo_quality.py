@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from bench import demo_trials
 from bench.demo_trials import FIRST_KINDS, KINDS, Settings, held_out_trials, paint, right_grounds, right_subjects
@@ -78,8 +79,6 @@ def ceilings(checkpoint: Checkpoint, device: str) -> dict[str, object]:
 
 def save_sheet(checkpoint: Checkpoint, settings: Settings, path: Path) -> None:
     """A PNG of 64 held-out prompts drawn at random, printed in its order."""
-    from PIL import Image  # noqa: PLC0415 (figures need no pictures)
-
     generator = torch.Generator().manual_seed(SHEET_SEED)
     trials = [
         trial
@@ -87,9 +86,16 @@ def save_sheet(checkpoint: Checkpoint, settings: Settings, path: Path) -> None:
         for trial in held_out_trials(layout, count, generator, chinese)
     ]
     print("; ".join(trial.prompt for trial in trials))
-    colours = (paint(checkpoint, trials, settings, 1) * 255).round().int()
+    save_grid(paint(checkpoint, trials, settings, 1), path)
+
+
+def save_grid(pictures_B3HW: Tensor, path: Path, columns: int = 8) -> None:
+    """Pictures in 0..1 as one PNG, row by row."""
+    from PIL import Image  # noqa: PLC0415 (figures need no pictures)
+
+    colours = (pictures_B3HW * 255).round().int()
     colours = ((colours + 2) // 4 * 4).clamp(max=255).byte()  # six bits a channel, to keep the file small
-    grid = colours.unflatten(0, (8, 8)).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
+    grid = colours.unflatten(0, (-1, columns)).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
     Image.fromarray(grid.numpy()).save(path, optimize=True)
 
 

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from bench import demo_trials
+from bench import demo_classes, demo_inpaint, demo_trials
 from bench.demo_trials import KINDS, Settings, Trial, held_out_trials, trials_of
 from bench.train_demo import (
     captions,
@@ -32,12 +32,10 @@ from bench.train_demo.optimiser import Average, Optimiser, Run, orthogonalised
 from bench.train_demo.parallel import Group
 from bench.train_demo.pool import Latents, Pool
 from bench.train_demo.text_tower import TextTower
-from diffusion.families.dit import conditioning
 from diffusion.latents import SD3, SD15
 from diffusion.loader import Checkpoint, load_checkpoint, load_dit, load_unet
 from diffusion.networks.dit import DiTParams
 from diffusion.networks.shapes import Shapes
-from diffusion.sampling import sample
 from diffusion.steering import load_controlnet
 from diffusion.text.tokenizer import clip_tokenizer
 from diffusion.weights import Weights
@@ -208,19 +206,18 @@ def paints_what_is_asked(checkpoint: Checkpoint, trials: list[Trial]) -> None:
 def test_dit_paints_the_class_asked_for(unet: Checkpoint) -> None:
     assert unet.vae is not None
     fox = next(n for n, subject in enumerate(SUBJECTS) if subject.name == "fox")
-    latent = sample(
-        load_dit(DIT, "cpu"),
-        conditioning(fox),
-        conditioning(None),
-        torch.zeros(1, 4, 16, 16),
-        seed=3,
-        steps=10,
-        cfg=3.0,
-        sampler="euler",
-        schedule="normal",
-    )
-    crop = judge.crops(unet.vae.decode(latent) * 2 - 1, scenes.ALONE)[0]
-    assert judge.nearest(*judge.load(), crop).item() == fox
+    picture = demo_classes.paint(load_dit(DIT, "cpu"), unet.vae, [fox], Settings(10, 3.0, "euler", "normal"))
+    assert judge.nearest(*judge.load(), judge.crops(picture * 2 - 1, scenes.ALONE)[0]).item() == fox
+
+
+def test_a_hole_is_filled_and_the_rest_stays(unet: Checkpoint) -> None:
+    trial = held_out_trials(scenes.BESIDE, 1, torch.Generator().manual_seed(10))[0]
+    other, settings = (trial.second + 7) % len(SUBJECTS), Settings(8, 3.0, "euler", "normal")
+    filled = demo_inpaint.fill(unet, unet, trial, other, settings)
+    found = demo_inpaint.figures([filled])
+    assert found["kept within, of 255"] == 0
+    assert (filled.after_13HW - filled.before_13HW).abs().max() > 0.1
+    assert found["filled right"] == 1
 
 
 def test_weights_are_small() -> None:
