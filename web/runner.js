@@ -99,7 +99,7 @@ export class Runner {
     this.#refused.value = [];
     this.#checking = false;
     const { document } = this.#editor;
-    const seeds = seedsOf(document.sheet("").nodes, (id) => this.#editor.catalogue.specOf(document, id));
+    const seeds = seedsOf(document.sheet("").nodes, (id) => this.#editor.catalogue.specOf(document, id, ""));
     const kept = seeds.every(({ id, name }) => afterRun(document.sheet("").nodes.get(id), name) === "keep");
     /** @type {string[]} */
     const sent = [];

@@ -24,7 +24,10 @@ export function fieldsOf({ editor, runner, upload }) {
   return (id, input, label) => {
     const node = () => editor.document.nodes.get(id);
     const set = (/** @type {string} */ name, /** @type {unknown} */ value) => editor.edit([{ kind: "field", id, name, value }]);
+    /** Only the inputs of the workflow itself are swept and change after a run, not those of components. */
+    const outside = () => editor.document.level === "";
     const count = (/** @type {string} */ text) => {
+      if (!outside()) return 0;
       try {
         return sweepValues(text, input, editor.catalogue.options(input), drawSeed).length;
       } catch (error) {
@@ -48,7 +51,7 @@ export function fieldsOf({ editor, runner, upload }) {
       tokens: tokensOf,
       after: () => afterRun(node(), input.name),
       setAfter: (mode) => set("after_run", withAfterRun(node(), input.name, mode)),
-      used: () => runner.used.value.get(`${id}\0${input.name}`),
+      used: () => (outside() ? runner.used.peek().get(`${id}\0${input.name}`) : undefined),
       sweep: () => sweepsOf(node())[input.name] ?? "",
       setSweep: (text) => set("sweep", withSweep(node(), input.name, text)),
       sweepCount: count,
