@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from diffusion.guidance.rules import progress
 from diffusion.prediction import Prediction
 from diffusion.regions import sized
 from diffusion.samplers import Guided, GuidedDenoiser
+
+MaskAt = Callable[[float], Tensor]
+"""What is painted at a level, B|1 1 H W."""
 
 
 def mask_for(mask_BHW: Tensor, latent_BCHW: Tensor) -> Tensor:
@@ -18,16 +24,28 @@ def mask_for(mask_BHW: Tensor, latent_BCHW: Tensor) -> Tensor:
     return sized(mask_BHW, height, width)[:, None].to(latent_BCHW)
 
 
+def growing(prediction: Prediction, mask_B1HW: Tensor, first: float) -> MaskAt:
+    """Of a way down from the level `first`: at each level what is marked at least as much as there is of the way left,
+    1 or 0 (differential diffusion, Levin & Fried, arXiv 2306.00950)."""
+
+    def mask_at(sigma: float) -> Tensor:
+        left = (1 - progress(prediction, sigma)) / (1 - progress(prediction, first))
+        return ((mask_B1HW >= left) & (mask_B1HW > 0)).to(mask_B1HW)
+
+    return mask_at
+
+
 def keeping(
-    denoise: GuidedDenoiser, prediction: Prediction, clean: Tensor, noise: Tensor, mask_B1HW: Tensor
+    denoise: GuidedDenoiser, prediction: Prediction, clean: Tensor, noise: Tensor, mask_at: MaskAt
 ) -> GuidedDenoiser:
-    """Where the mask is 0 the model sees `clean` under `noise`, and `clean` is its estimate; between 0 and 1, a blend.
+    """Where the mask of a level is 0 the model sees `clean` under `noise`, and `clean` is its estimate; between 0 and 1,
+    a blend.
 
     (RePaint without resampling, arXiv 2201.09865, eq. 8.)
     """
 
     def kept(x: Tensor, sigma: float, both: bool) -> Guided:
-        known = prediction.alpha(sigma) * clean + sigma * noise
+        mask_B1HW, known = mask_at(sigma), prediction.alpha(sigma) * clean + sigma * noise
         found = denoise(torch.lerp(known, x, mask_B1HW), sigma, both)
         estimate, away = (torch.lerp(clean, made, mask_B1HW) for made in (found.estimate, found.away))
         return Guided(estimate, away, found.spread)

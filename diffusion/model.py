@@ -48,7 +48,8 @@ class Model:
     """A denoising network with what is known of how it was trained.
 
     `extra_channels` is None where it takes latents alone. `metadata` and `markers`, names of empty tensors, are what
-    its file says of how it was trained. `guidance` is how it is best guided.
+    its file says of how it was trained. `guidance` is how it is best guided. With `grows_masks` what a mask marks is
+    painted the earlier the more it is marked, see `inpainting.growing`.
     """
 
     network: nn.Module
@@ -63,6 +64,7 @@ class Model:
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     markers: tuple[str, ...] = ()
     guidance: Guidance = PLAIN
+    grows_masks: bool = False
 
     def output(
         self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None, hooks: Hooks = NO_HOOKS

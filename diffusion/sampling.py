@@ -13,7 +13,7 @@ from diffusion import noise, samplers, schedules
 from diffusion.alarm import explain
 from diffusion.conditioning import Conditioning
 from diffusion.guides import Guide, classifier_free
-from diffusion.inpainting import keeping, mask_for, put_back
+from diffusion.inpainting import growing, keeping, mask_for, put_back
 from diffusion.model import Model
 from diffusion.noise import Noise, NoiseRule
 from diffusion.samplers import Informed, OnStep, Sampler, Step
@@ -100,7 +100,8 @@ def follow(
         denoise = guide.denoiser(clean)
         mask_B1HW = None if mask_BHW is None else mask_for(mask_BHW, clean)
         if mask_B1HW is not None:
-            denoise = keeping(denoise, prediction, clean, fresh(0), mask_B1HW)
+            grown = growing(prediction, mask_B1HW, sigmas[0]) if model.grows_masks else lambda _: mask_B1HW
+            denoise = keeping(denoise, prediction, clean, fresh(0), grown)
 
         def run(on_step: OnStep) -> Tensor:
             return sampler.run(denoise, start, sigmas, prediction.alpha, fresh, on_step)

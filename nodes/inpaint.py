@@ -12,7 +12,7 @@ from diffusion.conditioning import Reference
 from diffusion.masks import grown, outpainting_mask
 from diffusion.regions import sized
 from graph import Slider, node
-from nodes.types import VAE, Conditioning, Image, Latent, Mask, needed
+from nodes.types import VAE, Conditioning, Image, Latent, Mask, Model, needed
 
 _NO_VAE = "VAE; add a VAELoader and connect its vae"
 _GREY = 0.5
@@ -37,6 +37,15 @@ def set_latent_noise_mask(latent: Latent, mask: Mask) -> Latent:
     latent: the picture, from VAE encode. mask: 1 where to paint, 0 where to keep, stretched over the picture.
     """
     return replace(latent, mask_BHW=mask)
+
+
+@node("DifferentialDiffusion", category="inpaint", title="Paint by degrees")
+def differential_diffusion(model: Model) -> Model:
+    """Have masks say how much to change: full parts are painted from the start, faint ones only at the end.
+
+    model: from a loader; masks are set on latents.
+    """
+    return replace(model, grows_masks=True, origin=f"{model.origin}, masks grow")
 
 
 @node("VAEEncodeForInpaint", category="inpaint", title="VAE encode to paint anew", resource="gpu")

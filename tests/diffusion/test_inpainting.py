@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from diffusion import samplers
+from diffusion.inpainting import growing
 from diffusion.latents import SD15
 from diffusion.model import Model
 from diffusion.prediction import Eps, Flow
@@ -59,3 +62,20 @@ def _noise_in(x: torch.Tensor, clean: torch.Tensor, t: torch.Tensor, prediction:
     sigma = float(prediction.sigmas[int(t[0])]) if isinstance(prediction, Eps) else float(t[0]) / 1000
     unscaled = x / prediction.scale_input(torch.ones(()), sigma)
     return (unscaled - prediction.alpha(sigma) * clean) / sigma
+
+
+@KINDS
+def test_masks_that_grow_paint_the_more_the_more_is_marked(model: Model) -> None:
+    """As the threshold of the paper has it, level by level; what is not marked stays."""
+    ramp = torch.linspace(0, 1, 8).expand(1, 8, 8).clone()
+    growing_model = replace(model, grows_masks=True)
+    painted = generate(growing_model, LATENT, mask_BHW=ramp)
+    changed = (painted - LATENT).abs().mean((0, 1, 2))
+    assert torch.equal(painted[..., 0], LATENT[..., 0])
+    assert changed[7] > changed[2] > 0
+    prediction = model.prediction
+    for share in (0.1, 0.5, 0.9):
+        marked = growing(prediction, ramp[:, None], prediction.sigma_max)(prediction.level(1 - share))[0, 0, 0]
+        assert torch.equal(marked, (ramp[0, 0] >= share).float())
+    hard = generate(growing_model, LATENT, mask_BHW=LEFT)
+    assert torch.allclose(hard, generate(model, LATENT, mask_BHW=LEFT), atol=1e-5)

@@ -134,7 +134,7 @@ def test_texts_of_parts_of_a_picture_say_it_of_their_parts(model: Model) -> None
 def test_what_is_kept_has_its_estimate_for_certain(model: Model) -> None:
     guide = classifier_free(model, conditioning(3), conditioning(None), 1.0)
     mask = torch.zeros(1, 1, SIDE, SIDE, dtype=torch.float64)
-    kept = keeping(guide.denoiser(noise(0)), model.prediction, noise(5), noise(6), mask)
+    kept = keeping(guide.denoiser(noise(0)), model.prediction, noise(5), noise(6), lambda _: mask)
     x = noise(0) * LEVELS[0]
     with torch.no_grad():
         found = samplers.get("ddpm").run(kept, x, LEVELS, LearnedEps().alpha, noise, unheard)
