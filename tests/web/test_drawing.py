@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Locator, expect
@@ -13,6 +14,10 @@ from playwright.sync_api import Locator, expect
 from tests.web.conftest import Studio
 
 LINKED = re.compile(r"\blinked\b")
+
+
+def document(studio: Studio) -> Any:
+    return studio.document()
 
 
 def centre(locator: Locator) -> tuple[float, float]:
@@ -46,7 +51,7 @@ def test_links_are_cut_by_a_stroke_and_drawn_lazily(studio: Studio) -> None:
     )
     page.keyboard.up("Alt")
     expect(studio.port("7", "input", "image")).to_have_class(LINKED)
-    assert studio.document()["nodes"]["7"]["inputs"]["image"] == {"node": "6", "output": "image"}
+    assert document(studio)["nodes"]["7"]["inputs"]["image"] == {"node": "6", "output": "image"}
 
 
 def test_all_links_of_an_output_move_at_once(studio: Studio) -> None:
@@ -58,10 +63,10 @@ def test_all_links_of_an_output_move_at_once(studio: Studio) -> None:
     page.keyboard.down("Shift")
     studio.drag_to(studio.port("2", "output", "conditioning"), studio.port("3", "output", "conditioning"))
     page.keyboard.up("Shift")
-    inputs = studio.document()["nodes"]["5"]["inputs"]
+    inputs = document(studio)["nodes"]["5"]["inputs"]
     assert inputs["positive"] == inputs["negative"] == {"node": "3", "output": "conditioning"}
     page.keyboard.press("Control+z")
-    assert studio.document()["nodes"]["5"]["inputs"]["positive"] == {"node": "2", "output": "conditioning"}
+    assert document(studio)["nodes"]["5"]["inputs"]["positive"] == {"node": "2", "output": "conditioning"}
 
 
 def test_a_node_goes_into_a_link_and_comes_out_with_the_flow_kept(studio: Studio) -> None:
@@ -72,13 +77,13 @@ def test_a_node_goes_into_a_link_and_comes_out_with_the_flow_kept(studio: Studio
     studio.node("8").wait_for()
     start, end = centre(studio.port("6", "output", "image")), centre(studio.port("7", "input", "image"))
     studio.drag(studio.node("8").locator(".node-title"), (start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-    nodes = studio.document()["nodes"]
+    nodes = document(studio)["nodes"]
     assert nodes["8"]["inputs"]["image"] == {"node": "6", "output": "image"}
     assert nodes["7"]["inputs"]["image"] == {"node": "8", "output": "image"}
     studio.node("8").locator(".node-head").click()
     page.keyboard.press("Shift+Delete")
     expect(studio.node("8")).to_have_count(0)
-    assert studio.document()["nodes"]["7"]["inputs"]["image"] == {"node": "6", "output": "image"}
+    assert document(studio)["nodes"]["7"]["inputs"]["image"] == {"node": "6", "output": "image"}
 
 
 def test_a_frame_carries_its_nodes_and_captures_no_others(studio: Studio) -> None:
@@ -87,19 +92,19 @@ def test_a_frame_carries_its_nodes_and_captures_no_others(studio: Studio) -> Non
     page.keyboard.press("Control+g")
     page.keyboard.type("Prompts")
     page.keyboard.press("Enter")
-    before = studio.document()["view"]["nodes"]
-    (frame,) = studio.document()["view"]["frames"].values()
+    before = document(studio)["view"]["nodes"]
+    (frame,) = document(studio)["view"]["frames"].values()
     assert frame["title"] == "Prompts"
     box = studio.node("2").bounding_box()
     assert box is not None
     grip = (box["x"] + 20, box["y"] - 34)
     stroke(studio, grip, (grip[0] + 300, grip[1] + 120))
-    after = studio.document()["view"]["nodes"]
+    after = document(studio)["view"]["nodes"]
     moved = {id for id in after if after[id]["x"] != before[id]["x"]}
     assert moved == {"2", "3"}
     assert {id for id in after if "frame" in after[id]} == {"2", "3"}
     page.keyboard.press("Control+z")
-    assert studio.document()["view"]["nodes"] == before
+    assert document(studio)["view"]["nodes"] == before
 
 
 def test_a_component_is_made_entered_edited_and_unpacked(studio: Studio) -> None:
@@ -120,12 +125,12 @@ def test_a_component_is_made_entered_edited_and_unpacked(studio: Studio) -> None
     page.get_by_role("button", name="Workflow", exact=True).click()
     for id in ("8", "9"):
         expect(studio.node(id).get_by_label("steps", exact=True)).to_have_value("3")
-    definition = studio.document()["components"]["Component"]
+    definition = document(studio)["components"]["Component"]
     assert definition["nodes"]["5"]["inputs"]["steps"] == 3
     studio.node("9").locator(".node-head").click()
     page.keyboard.press("Control+Shift+u")
     expect(studio.node("9")).to_have_count(0)
-    assert studio.document()["nodes"]["10"]["inputs"]["steps"] == 3
+    assert document(studio)["nodes"]["10"]["inputs"]["steps"] == 3
     studio.button("Undo").click()
     studio.node("9").wait_for()
 
@@ -152,13 +157,13 @@ def test_notes_reroutes_colours_and_modes(studio: Studio) -> None:
     page.keyboard.press("Control+m")
     studio.node("6").locator(".node-head").click()
     page.keyboard.press("Alt+c")
-    document = studio.document()
-    assert document["nodes"]["8"]["type"] == "Note"
-    assert document["nodes"]["9"] == {"type": "Reroute", "inputs": {"value": {"node": "6", "output": "image"}}}
-    assert document["nodes"]["7"]["inputs"]["image"] == {"node": "9", "output": "value"}
-    assert document["nodes"]["5"]["mode"] == "mute"
-    assert document["view"]["nodes"]["5"]["colour"] == "blue"
-    assert document["view"]["nodes"]["6"]["collapsed"] is True
+    saved = document(studio)
+    assert saved["nodes"]["8"]["type"] == "Note"
+    assert saved["nodes"]["9"] == {"type": "Reroute", "inputs": {"value": {"node": "6", "output": "image"}}}
+    assert saved["nodes"]["7"]["inputs"]["image"] == {"node": "9", "output": "value"}
+    assert saved["nodes"]["5"]["mode"] == "mute"
+    assert saved["view"]["nodes"]["5"]["colour"] == "blue"
+    assert saved["view"]["nodes"]["6"]["collapsed"] is True
 
 
 def test_the_menu_works_by_keyboard(studio: Studio) -> None:
@@ -181,7 +186,7 @@ def test_another_kind_keeps_the_links(studio: Studio) -> None:
     page.keyboard.type("preview image")
     page.keyboard.press("Enter")
     expect(studio.node("7").locator(".node-title")).to_have_text("Preview image")
-    assert studio.document()["nodes"]["7"]["inputs"]["image"] == {"node": "6", "output": "image"}
+    assert document(studio)["nodes"]["7"]["inputs"]["image"] == {"node": "6", "output": "image"}
 
 
 def test_parameters_are_shown_named_and_ordered(studio: Studio) -> None:
@@ -195,7 +200,7 @@ def test_parameters_are_shown_named_and_ordered(studio: Studio) -> None:
     boxes.first.fill("quality")
     boxes.first.press("Enter")
     page.get_by_role("button", name="Move quality down").click()
-    assert studio.document()["interface"] == [
+    assert document(studio)["interface"] == [
         {"name": "cfg", "node": "5", "input": "cfg"},
         {"name": "quality", "node": "5", "input": "steps"},
     ]
@@ -214,9 +219,9 @@ def test_history_is_told_in_words_and_gone_to(studio: Studio) -> None:
     panel.get_by_role("textbox").fill("three steps")
     panel.get_by_role("textbox").press("Enter")
     panel.get_by_role("button", name="As it was opened").click()
-    assert studio.document()["nodes"]["5"]["inputs"]["steps"] == 28
+    assert document(studio)["nodes"]["5"]["inputs"]["steps"] == 28
     panel.get_by_role("button", name="three steps").click()
-    assert studio.document()["nodes"]["5"]["inputs"]["steps"] == 3
+    assert document(studio)["nodes"]["5"]["inputs"]["steps"] == 3
     studio.node("4").wait_for()
 
 
@@ -251,7 +256,7 @@ def test_pasting_makes_what_fits(studio: Studio) -> None:
     page.mouse.move(150, 650)
     paste("just some words")
     studio.node("8").wait_for()
-    assert studio.document()["nodes"]["8"] == {"type": "Note", "inputs": {"text": "just some words"}}
+    assert document(studio)["nodes"]["8"] == {"type": "Note", "inputs": {"text": "just some words"}}
     part = json.dumps(
         {
             "version": 1,
@@ -261,7 +266,7 @@ def test_pasting_makes_what_fits(studio: Studio) -> None:
     )
     paste(part)
     paste(part, shift=True)
-    nodes = studio.document()["nodes"]
+    nodes = document(studio)["nodes"]
     assert nodes["9"]["inputs"] == {}
     assert nodes["10"]["inputs"] == {"vae": {"node": "1", "output": "vae"}}
 
@@ -291,7 +296,7 @@ def test_nodes_are_copied_to_another_window(studio: Studio) -> None:
     other.page.mouse.move(150, 600)
     other.page.keyboard.press("Control+v")
     other.node("8").wait_for()
-    nodes = other.document()["nodes"]
+    nodes = document(other)["nodes"]
     assert {nodes[id]["type"] for id in ("8", "9")} == {"KSampler", "VAEDecode"}
     assert nodes["9"]["inputs"]["latent"] == {"node": "8", "output": "latent"}
 
@@ -340,7 +345,7 @@ def test_lasso_align_and_duplicate_by_dragging(studio: Studio) -> None:
     select(studio, ["8", "4"])
     studio.node("4").locator(".node-head").click(button="right")
     page.get_by_role("menuitem", name="Align left edges").click()
-    places = studio.document()["view"]["nodes"]
+    places = document(studio)["view"]["nodes"]
     assert places["8"]["x"] == places["4"]["x"]
     assert places["8"]["y"] > places["4"]["y"] + 100
 
@@ -358,5 +363,5 @@ def test_the_view_moves_along_when_something_is_dragged_to_its_edge(studio: Stud
     page.wait_for_timeout(500)
     page.mouse.move(at[0], at[1] + 200, steps=4)
     page.mouse.up()
-    after = studio.document()["view"]["nodes"]["4"]
+    after = document(studio)["view"]["nodes"]["4"]
     assert after["y"] > 208 + 200 + 100
