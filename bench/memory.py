@@ -32,6 +32,7 @@ from torch import Tensor
 
 from diffusion.loader import load_dit, load_mmdit, load_unet
 from diffusion.model import Model
+from diffusion.networks.dit import DiT
 from diffusion.networks.flux import FluxParams
 from diffusion.networks.mmdit import MMDiTParams
 from diffusion.networks.unet import UNetParams
@@ -68,7 +69,7 @@ CASES: Mapping[str, Case] = MappingProxyType(
         "SD3.5 large": case(published.SD3_5_LARGE, load_mmdit, (154, 4096), depth=8, width=512),
         "Flux dev": case(published.FLUX_DEV, load_mmdit, (256, 4096), double_blocks=1, single_blocks=2),
         "PixArt-Sigma": case(published.PIXART_SIGMA, load_dit, (300, 4096), depth=6),
-        "DiT-XL/2": case(published.DIT_XL_2_512, load_dit, (1, 2), depth=6),
+        "DiT-XL/2": case(published.DIT_XL_2_512, load_dit, (1, 2), depth=6, positions=8),
     }
 )
 
@@ -127,6 +128,8 @@ def step(model: Model, case: Case, side: int) -> Tensor:
     def ones(*shape: int) -> Tensor:
         return torch.ones(2, *shape, device=model.device, dtype=model.dtype)
 
+    if isinstance(model.network, DiT) and model.network.params.positions is not None:  # knows one size
+        side = model.network.params.positions * model.network.params.patch
     y_BD = None if case.y_dim is None else ones(case.y_dim)
     with torch.no_grad():
         return model.output(
