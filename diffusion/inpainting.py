@@ -38,8 +38,8 @@ def growing(prediction: Prediction, mask_B1HW: Tensor, first: float) -> MaskAt:
 def keeping(
     denoise: GuidedDenoiser, prediction: Prediction, clean: Tensor, noise: Tensor, mask_at: MaskAt
 ) -> GuidedDenoiser:
-    """Where the mask of a level is 0 the model sees `clean` under `noise`, and `clean` is its estimate; between 0 and 1,
-    a blend.
+    """Where the mask of a level is 0 the model sees `clean` under `noise`, and `clean` is its estimate; between 0 and
+    1, a blend.
 
     (RePaint without resampling, arXiv 2201.09865, eq. 8.)
     """

@@ -15,10 +15,9 @@ from diffusion.samplers import Step
 from diffusion.sampling import sample
 from tests.diffusion.test_guidance import model_of, text
 
-CALLS: dict[str, int] = dict.fromkeys(
-    ("heun", "dpm_2", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpmpp_sde", "seeds_2"), 2
-) | {"seeds_3": 3}
-"""How often a sampler asks the network in a step, where not once; the last step is always one call."""
+TWICE = ("heun", "dpm_2", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpmpp_sde", "exp_heun_2_x0", "sa_solver_pece")
+CALLS: dict[str, int] = dict.fromkeys((*TWICE, "seeds_2"), 2) | {"seeds_3": 3}
+"""How often a sampler asks the network in a step, where not once; the first or the last step is one call."""
 
 EMPTY = torch.zeros(1, 4, 8, 8)
 
