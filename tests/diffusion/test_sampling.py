@@ -63,7 +63,9 @@ def test_ends_at_what_the_network_knows(name: str, prediction: Prediction, laten
     assert latent.shape == (1, latent_format.channels, 8, 8)
     assert torch.allclose(latent[0], raw, atol=1e-3)
     if name != "dpm_adaptive":
-        assert len(network.times) == 3 * CALLS.get(name, 1) + 1
+        # Where lambda is infinite, in pure noise of a flow, there is nothing that Heun could go on from.
+        spared = name == "exp_heun_2_x0" and isinstance(prediction, Flow)
+        assert len(network.times) == 3 * CALLS.get(name, 1) + 1 - spared
 
 
 @KINDS
