@@ -1,6 +1,9 @@
 /** What the painters agree on: from where details are shown, how wide links are, what nodes are called. */
 
+import { STATUS } from "../core/geometry.js";
+
 /** @import {Editor} from "../core/editor.js" */
+/** @import {Scene} from "../core/scene.js" */
 /** @import {Box} from "../core/types.js" */
 
 /** Below this scale a painted node shows its title only. */
@@ -15,6 +18,17 @@ const UNDER = 40;
 
 /** Where a node may paint: its box, its ports beside it, status and picture under it. @param {Box} box @returns {Box} */
 export const reachOf = ({ x, y, w, h }) => ({ x: x - BESIDE, y, w: w + 2 * BESIDE, h: h + UNDER + w });
+
+/** How high a picture under a node may be before it would cover another node. @param {Scene} scene @param {Box} box  of the node @returns {number} */
+export function roomUnder(scene, { x, y, w, h }) {
+  const top = y + h + STATUS;
+  let room = w;
+  for (const id of scene.nodes.query({ x, y: top, w, h: w })) {
+    const other = /** @type {Box} */ (scene.nodes.box(id));
+    if (other.y > y + h) room = Math.min(room, other.y - top - BESIDE);
+  }
+  return room;
+}
 
 /** Whether a node takes no part in a run. @param {Editor} editor @param {string} id */
 export const isOff = (editor, id) => {

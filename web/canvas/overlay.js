@@ -21,7 +21,7 @@ import { trace } from "./wires.js";
  * @typedef {{link?: Drawn, links?: readonly Drawn[], box?: Box, lasso?: readonly Point[], cut?: readonly Point[],
  *            guides?: readonly {x1: number, y1: number, x2: number, y2: number}[], ghosts?: readonly Box[],
  *            note?: {text: string, at: Point}}} Overlay  box, lasso, cut and note in screen units; guides, and ghosts of frames, in the world
- * @typedef {{box: Box, run: NodeRun, inDom: boolean, picture: ImageBitmap | null}} Working  a node at work
+ * @typedef {{box: Box, run: NodeRun, inDom: boolean, picture: ImageBitmap | null, room: number}} Working  a node at work; room: under it, for its picture
  * @typedef {{ctx: CanvasRenderingContext2D, ratio: number, camera: Camera, theme: Theme, ink: Ink, links: LinkStyle}} Sheet
  */
 
@@ -138,8 +138,8 @@ export function drawWorking(sheet, working) {
   const { ctx, camera, theme, ink } = sheet;
   toWorldUnits(sheet);
   const { scale } = camera;
-  for (const { box, run, inDom, picture } of working) {
-    if (picture) drawPicture(ctx, theme, box, picture, scale);
+  for (const { box, run, inDom, picture, room } of working) {
+    if (picture) drawPicture(ctx, theme, box, picture, scale, room);
     if (inDom) continue;
     ctx.strokeStyle = theme.accent;
     ctx.lineWidth = Math.max(2, 2 / scale);
@@ -159,21 +159,21 @@ export function drawWorking(sheet, working) {
   }
 }
 
+/** Less than this is no picture, in world units. */
+const LEAST = 40;
+
 /**
- * A picture that belongs to a node: under it, where the node can be read, else in its place.
+ * A picture that belongs to a node: under it, as far as no other node lies there, or, from far, in its place.
  * @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} ctx @param {Theme} theme @param {Box} box @param {ImageBitmap} picture @param {number} scale
+ * @param {number} room  height there is under the node
  */
-export function drawPicture(ctx, theme, box, picture, scale) {
-  const { x, y, w, h } = pictureBox(box, picture, scale);
+export function drawPicture(ctx, theme, box, picture, scale, room) {
+  const under = scale >= DETAIL;
+  if (under && room < LEAST) return;
+  const fit = Math.min(box.w / picture.width, (under ? room : box.h) / picture.height);
+  const [w, h] = [picture.width * fit, picture.height * fit];
+  const [x, y] = under ? [box.x, box.y + box.h + STATUS] : [box.x + (box.w - w) / 2, box.y + (box.h - h) / 2];
   ctx.fillStyle = theme.field;
   ctx.fillRect(x, y, w, h);
-  ctx.imageSmoothingEnabled = true;
   ctx.drawImage(picture, x, y, w, h);
-}
-
-/** @param {Box} box @param {{width: number, height: number}} picture @param {number} scale @returns {Box} */
-function pictureBox(box, { width, height }, scale) {
-  if (scale >= DETAIL) return { x: box.x, y: box.y + box.h + STATUS, w: box.w, h: (box.w * height) / width };
-  const fit = Math.min(box.w / width, box.h / height);
-  return { x: box.x + (box.w - width * fit) / 2, y: box.y + (box.h - height * fit) / 2, w: width * fit, h: height * fit };
 }

@@ -6,7 +6,7 @@
 import { halfOctave } from "../core/camera.js";
 import { HEADER, STATUS } from "../core/geometry.js";
 import { overlap } from "../core/grid.js";
-import { DETAIL, isOff, titleOf, wireWidth } from "./look.js";
+import { DETAIL, isOff, titleOf, roomUnder, wireWidth } from "./look.js";
 import { paintNear } from "./near.js";
 import { drawPicture } from "./overlay.js";
 import { trace } from "./wires.js";
@@ -192,6 +192,7 @@ function paintPictures({ ctx, theme, scale, editor, pictures, run }, ids) {
   if (pictures.size === 0) return;
   for (const id of ids) {
     const picture = run.nodes.get(id)?.state === "running" ? null : pictures.get(id);
-    if (picture) drawPicture(ctx, theme, /** @type {Box} */ (editor.scene.nodes.box(id)), picture, scale);
+    const box = /** @type {Box} */ (editor.scene.nodes.box(id));
+    if (picture) drawPicture(ctx, theme, box, picture, scale, roomUnder(editor.scene, box));
   }
 }

@@ -1,6 +1,6 @@
 /** Notices which nodes look different when selection, run or problems change, and keeps the nodes at work and their pictures. */
 
-import { reachOf } from "./look.js";
+import { reachOf, roomUnder } from "./look.js";
 import { Pictures } from "./pictures.js";
 
 /** @import {Editor} from "../core/editor.js" */
@@ -73,7 +73,7 @@ export class Watch {
   working(inDom, lifted) {
     return [...this.#working].flatMap(([id, run]) => {
       const box = this.#editor.scene.nodes.box(id);
-      return box && !lifted.has(id) ? [{ box, run, inDom: inDom(id), picture: this.pictures.get(id) }] : [];
+      return box && !lifted.has(id) ? [{ box, run, inDom: inDom(id), picture: this.pictures.get(id), room: roomUnder(this.#editor.scene, box) }] : [];
     });
   }
 
