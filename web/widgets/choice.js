@@ -2,7 +2,7 @@
 
 import { h, setText } from "../dom.js";
 import { t } from "../core/strings.js";
-import { openList } from "./popup.js";
+import { LIST, openList } from "./popup.js";
 
 /** @import {Control, Field} from "./index.js" */
 
@@ -15,7 +15,7 @@ export const choiceControl = (field) => (field.input.widget?.folder !== undefine
 /** @param {Field} field @returns {Control} */
 function longChoice(field) {
   const text = h("span");
-  const box = h("button", { type: "button", class: "field choice long", role: "combobox", "aria-label": field.label, "aria-haspopup": "listbox", "aria-expanded": "false" }, text);
+  const box = h("button", { type: "button", class: "field choice long", role: "combobox", "aria-label": field.label, "aria-haspopup": "listbox", "aria-expanded": "false", "aria-controls": LIST }, text);
   const folder = field.input.widget?.folder;
   const open = (/** @type {string} */ typed) => {
     if (box.getAttribute("aria-expanded") === "true") return;

@@ -2,6 +2,9 @@
 
 import { h } from "../dom.js";
 
+/** The list that is open, for who says that it controls it. */
+export const LIST = "options";
+
 /**
  * @template T
  * @typedef {{value: T, label: string, note?: string, picture?: string, selected?: boolean}} Option
@@ -16,7 +19,7 @@ import { h } from "../dom.js";
  */
 export function openList(anchor, look) {
   const box = !look.search ? null : h("input", { type: "text", class: "field", role: "searchbox", "aria-label": look.search, placeholder: look.search, autocomplete: "off", spellcheck: "false" });
-  const list = h("ul", { class: "options", role: "listbox", "aria-label": look.label, tabindex: look.search === "" ? 0 : null });
+  const list = h("ul", { class: "options", role: "listbox", id: LIST, "aria-label": look.label, tabindex: look.search === null ? null : 0 });
   const element = h("div", { class: "popup", popover: look.search === null ? "manual" : "auto" }, box, list);
   /** @type {readonly Option<T>[]} */
   let shown = [];

@@ -141,7 +141,7 @@ export const run = {
   "viewer.title": "Picture",
   "viewer.stage": "Picture: arrow keys for the next one, plus and minus to zoom, 0 fits, 1 shows pixel by pixel",
   "viewer.fit": "Fit into the window",
-  "viewer.actual": "Pixel by pixel",
+  "viewer.actual": "1:1, pixel by pixel",
   "viewer.in": "Zoom in",
   "viewer.compare": "Compare two with a slider (c)",
   "viewer.overlay": "Lay one over the other (o)",

@@ -141,7 +141,7 @@ export const run = {
   "viewer.title": "图片",
   "viewer.stage": "图片：方向键切换，加减号缩放，0 适合窗口，1 原始大小",
   "viewer.fit": "适合窗口",
-  "viewer.actual": "原始大小",
+  "viewer.actual": "1:1，原始大小",
   "viewer.in": "放大",
   "viewer.compare": "用滑块比较两张（c）",
   "viewer.overlay": "叠放两张（o）",
