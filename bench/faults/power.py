@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 from api.documents import FOLDER
 from bench.faults.loop import is_preloaded, preloaded
+from bench.faults.read import forget_parts
 from bench.faults.stored import visible
 from bench.faults.worked import consistent
 from jobs.database import connect
@@ -268,7 +269,7 @@ def main() -> int:
         before, record = root / "before", root / "record"
         before.mkdir()
         with World(before):
-            shutil.rmtree(before / "page")
+            forget_parts(before)
         disk = Disk(before)
         with record.open("wb", buffering=0) as file:
             ctypes.CDLL(None).strike_trace(os.fsencode(before), file.fileno())

@@ -36,6 +36,12 @@ def cache_prepare(folder: Path) -> None:
 SAVED = "/workflows/kept"
 
 
+def forget_parts(folder: Path) -> None:
+    """Remove what a World writes for itself at its start, so that another can start there."""
+    for name in ("page", "packs"):
+        shutil.rmtree(folder / name)
+
+
 def server_prepare(folder: Path) -> None:
     with World(folder) as world:
         for label in ("one", "two"):
@@ -45,13 +51,13 @@ def server_prepare(folder: Path) -> None:
         world.send_json("PUT", f"{API}{SAVED}", workflow("kept" * 5000), {"If-Match": "*"})
         (folder / "data" / "output").mkdir(exist_ok=True)
         (folder / "data" / "output" / "b.png").write_bytes(png())
-    shutil.rmtree(folder / "page")
+    forget_parts(folder)
 
 
 def server_act(run: Run) -> None:
     with World(run.folder) as world:
         whole = {path: world.ask("GET", path).body for path in asked(world)}
-    shutil.rmtree(run.folder / "page")
+    forget_parts(run.folder)
     with World(run.folder) as world:
         run.arm()
         for path, body in whole.items():
