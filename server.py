@@ -329,7 +329,6 @@ def nodes(options: argparse.Namespace) -> int:
 
 
 def models(options: argparse.Namespace) -> int:
-    """List the models, or say what is in one."""
     from jobs import local, report
 
     files = file_store(options, open_home(options.data))
@@ -346,20 +345,17 @@ def models(options: argparse.Namespace) -> int:
 
 
 def merge(options: argparse.Namespace) -> int:
-    """Make one checkpoint file of several."""
-    from diffusion.blocks import Ratios, parse_rules
     from diffusion.merging.files import write_merge
     from diffusion.merging.recipe import Recipe
-    from diffusion.saving import PRECISIONS
     from jobs import local
 
     files = file_store(options, open_home(options.data))
     paths = [local.weights_file(files, name) for name in options.files]
     with local.exiting(Exit.USAGE):
-        ratios = Ratios(options.alpha, options.curve, parse_rules(options.blocks))
-        recipe = Recipe(ratios, options.formula, options.beta, options.gamma, options.seed)
+        numbers = (options.beta, options.gamma, options.seed)
+        recipe = Recipe.parsed(options.formula, options.alpha, options.curve, options.blocks, *numbers)
     with local.exiting(Exit.BAD_DATA), local.counting(options.out.name) as heard:
-        told = write_merge(paths, recipe, PRECISIONS[options.precision], options.out, heard)
+        told = write_merge(paths, recipe, options.precision, options.out, heard)
     print(json.dumps({"path": str(options.out), **told}, indent=1) if options.json else options.out)
     return Exit.DONE
 

@@ -3,7 +3,7 @@ their imports.
 
 It takes the plain forms the page is written in and refuses others: `import { a, b as c } from "./x.js";`,
 `import * as x from "./x.js";`, `export` before a `const`, `function` or `class`, `export { a, b };`, and no circle of
-imports. Lines stay lines, so that the source map is one line for each.
+imports. Comments and indents go; lines stay lines, so that the source map is one line for each.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _IMPORT: Final = re.compile(
 _EXPORT: Final = re.compile(r"^export (?=(?:async )?(?:const|class|function\*?) (\w+))", re.MULTILINE)
 _LIST: Final = re.compile(r"^export \{([\w\s,]*)\};$", re.MULTILINE)
 _LATER: Final = re.compile(r'\bimport\("(\.[^"]+)"\)')
+_COMMENT: Final = re.compile(r"/\*\*.*?\*/", re.DOTALL)
+_INDENT: Final = re.compile(r"^[ \t]+|[ \t]+$", re.MULTILINE)
 _OTHER: Final = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
@@ -83,7 +85,9 @@ def _rewritten(name: str, source: str, number: Mapping[str, str]) -> tuple[str, 
             return f"const {match['all']} = {module};"
         return f"const {{{match['names'].replace(' as ', ': ')}}} = {module};"
 
-    body = _LIST.sub("", _EXPORT.sub("", _IMPORT.sub(imported, source)))
+    told = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), source)
+    told = _INDENT.sub("", told)
+    body = _LIST.sub("", _EXPORT.sub("", _IMPORT.sub(imported, told)))
     body = _LATER.sub(lambda match: f'import("./{target_of(name, match[1])}")', body)
     if wrong := _OTHER.search(body):
         raise ValueError(f"expected imports and exports by name in {name}, got {wrong[0]!r:.100}")

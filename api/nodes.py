@@ -21,4 +21,6 @@ async def catalogue(_request: web.Request, services: Services) -> web.StreamResp
             hint="Try again in a few seconds, or wait for the worker to be ready on /api/v1/events.",
             headers={"Retry-After": "2"},
         )
-    return web.json_response(await asyncio.to_thread(known.to_json))
+    answer = web.json_response(await asyncio.to_thread(known.to_json))
+    answer.enable_compression()
+    return answer
