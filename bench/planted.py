@@ -128,7 +128,7 @@ def reads_never_remembered(original: Any) -> Any:
 
 
 def always_held(original: Any) -> Any:
-    return lambda self, i: self._settle(i)
+    return lambda self, i: False
 
 
 def no_twins(original: Any) -> Any:
@@ -220,7 +220,7 @@ BUGS: tuple[tuple[str, Plant], ...] = (
     ("rows of the disk cache believed unchecked", swap(index, "opened", unchecked)),
     ("what others learned is written over", swap(past.History, "merged", written_over)),
     ("a node matched as before whatever it reads now", swap(matching.Matcher, "_same_as_before", same_as_before)),
-    ("intermediates never let go", swap(standing.Standing, "_release", always_held)),
+    ("intermediates never let go", swap(standing.Standing, "_lets_go", always_held)),
 )
 
 
