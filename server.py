@@ -333,8 +333,7 @@ def models(options: argparse.Namespace) -> int:
 
     files = file_store(options, open_home(options.data))
     if options.inspect is None:
-        found = files.models()
-        print(json.dumps(found, indent=1) if options.json else report.models_text(found))
+        print(json.dumps(files.models(), indent=1) if options.json else report.models_text(files.models()))
         return Exit.DONE
     from diffusion.inspection import as_lines, inspected
 

@@ -80,7 +80,7 @@ def model_merge_formula(
     the middle of all. alpha: how much. beta, gamma: see formula; gamma is the sharpness of extract and the spread
     of della. seed: for dare and della. curve, blocks: alpha by blocks, as in Merge models by blocks.
     """
-    recipe = Recipe(Ratios(alpha, curve, parse_rules(blocks)), formula, beta, gamma, seed)
+    recipe = Recipe.parsed(formula, alpha, curve, blocks, beta, gamma, seed)
     models = [model_a, model_b] if model_c is None else [model_a, model_b, model_c]
     return merge_models(models, recipe, ctx.progress)
 
@@ -127,7 +127,7 @@ def checkpoint_merge(
     folder `checkpoints` of the outputs. The file tells its recipe, with the hashes of all files.
     """
     paths = [path for path in (checkpoint_a, checkpoint_b, checkpoint_c) if path is not None]
-    recipe = Recipe(Ratios(alpha, curve, parse_rules(blocks)), formula, beta, gamma, seed)
+    recipe = Recipe.parsed(formula, alpha, curve, blocks, beta, gamma, seed)
     merged = merge_files(paths, recipe, PRECISIONS[precision])
     data = chunks(merged.tensors, {**merged.metadata, WORKFLOW: json.dumps(ctx.document)}, ctx.progress)
     file = ctx.save(data, prefix=prefix, media_type=MEDIA_TYPE, width=0, height=0, temporary=False)

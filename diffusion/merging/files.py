@@ -21,7 +21,7 @@ from diffusion.family import MARKS
 from diffusion.hashes import sha256_of
 from diffusion.loader import network_prefix
 from diffusion.merging.recipe import FIRST_LAYER, Bounds, Recipe, bounds_of, check_alike, described, mix
-from diffusion.saving import Heard, Stored, chunks
+from diffusion.saving import PRECISIONS, Heard, Stored, chunks
 from diffusion.weights import Weights
 
 PIECE = 1 << 18
@@ -77,14 +77,12 @@ def merge_files(paths: Sequence[Path], recipe: Recipe, dtype: torch.dtype | None
     return Merged({name: stored(name) for name in names}, _metadata(opened, recipe), told)
 
 
-def write_merge(
-    paths: Sequence[Path], recipe: Recipe, dtype: torch.dtype | None, target: Path, heard: Heard
-) -> Mapping[str, int]:
-    """Write the merge of files to a file, which is there whole, or not; what `Merged` tells.
+def write_merge(paths: Sequence[Path], recipe: Recipe, precision: str, target: Path, heard: Heard) -> Mapping[str, int]:
+    """Write the merge of files to a file, which is there whole, or not; what `Merged` tells. Precision: of PRECISIONS.
 
     OSError where there is such a file, or where it cannot be written.
     """
-    merged = merge_files(paths, recipe, dtype)
+    merged = merge_files(paths, recipe, PRECISIONS[precision])
     part = target.with_name(f".{target.name}.part")
     try:
         with part.open("wb") as file:

@@ -11,7 +11,7 @@ from string import ascii_uppercase
 import torch
 from torch import Tensor
 
-from diffusion.blocks import Ratios
+from diffusion.blocks import CURVES, Ratios, parse_rules
 from diffusion.merging.formulas import FORMULAS, Formula, Terms, weighted_sum
 from diffusion.networks.shapes import Shapes
 
@@ -30,6 +30,21 @@ class Recipe:
     beta: float = 0.0
     gamma: float = 1.0
     seed: int = 0
+
+    @staticmethod
+    def parsed(
+        formula: str,
+        alpha: float,
+        curve: str = "flat",
+        blocks: str = "",
+        beta: float = 0,
+        gamma: float = 1,
+        seed: int = 0,
+    ) -> Recipe:
+        """With ratios of blocks as people write them, see `parse_rules`. ValueError for what is no recipe."""
+        if curve not in CURVES:
+            raise ValueError(f"merge: expected a curve of {', '.join(CURVES)}, got {curve!r}")
+        return Recipe(Ratios(alpha, curve, parse_rules(blocks)), formula, beta, gamma, seed)
 
     def __post_init__(self) -> None:
         numbers = (self.ratios.ratio, self.beta, self.gamma)
