@@ -13,6 +13,11 @@ import { ask, askText, openDialog } from "./dialog.js";
 
 /** Save under the name it has; ask for one when it has none. @param {Parts} parts */
 export async function save(parts) {
+  const typed = document.activeElement;
+  if (typed instanceof HTMLInputElement) {
+    typed.blur(); // which takes over what is being typed
+    typed.focus();
+  }
   const name = parts.workspace.name.peek();
   if (name === "") saveAs(parts);
   else await saveUnder(parts, name);
