@@ -1,6 +1,7 @@
 /** From the workflow on the table to what is sent: sweeps become one job, what is wanted of it becomes targets. */
 
 import { Catalogue } from "./core/catalogue.js";
+import { portLabel } from "./core/naming.js";
 import { drawSeed } from "./core/seeds.js";
 import { expanded, MOST_COMBINATIONS, sweepsOf, sweepValues, targetsIn } from "./core/sweep.js";
 import { t } from "./core/strings.js";
@@ -65,7 +66,7 @@ function axesOf(workflow, catalogue) {
       const text = sweeps[input.name];
       if (text === undefined) return [];
       try {
-        return [{ id, name: input.name, values: sweepValues(text, input, catalogue.options(input), drawSeed), label: input.name.replaceAll("_", " ") }];
+        return [{ id, name: input.name, values: sweepValues(text, input, catalogue.options(input), drawSeed), label: portLabel(input.name) }];
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
         throw new BadRequest({ code: "bad_sweep", node: id, port: input.name, message: t("sweep.bad", { text: error.message || text }) });

@@ -1,6 +1,7 @@
 /** The controls of a node, painted: for each kind of widget what its DOM control looks like while nobody uses it. */
 
 import { controlOf, FILE_LINE, LABEL, WIDGET_ROW } from "../core/geometry.js";
+import { optionLabel, portLabel } from "../core/naming.js";
 import { t } from "../core/strings.js";
 
 /** @import {Row} from "../core/geometry.js" */
@@ -60,7 +61,7 @@ function text(brush) {
   ctx.beginPath();
   ctx.rect(box.x, box.y + 1, box.w, box.h - 2);
   ctx.clip();
-  ink.block(ctx, words === "" ? input.name : words, box.x + 9, box.y + 9, box.w - 18, box.h - 9, 1.5 * SIZE);
+  ink.block(ctx, words === "" ? portLabel(input.name) : words, box.x + 9, box.y + 9, box.w - 18, box.h - 9, 1.5 * SIZE);
   ctx.restore();
 }
 
@@ -113,7 +114,7 @@ function toggle({ ctx, theme, box, value }) {
 /** @param {Brush} brush */
 function choice(brush) {
   const { ctx, theme, box, value } = brush;
-  line(brush, box, String(value ?? ""), 16);
+  line(brush, box, optionLabel(String(value ?? "")), 16);
   const [x, y] = [box.x + box.w - 16, box.y + box.h / 2 - 2];
   ctx.strokeStyle = theme.muted;
   ctx.lineWidth = 1.5;

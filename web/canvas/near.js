@@ -4,6 +4,7 @@ import { isPlain } from "../core/colours.js";
 import { NOTE, REROUTE } from "../core/catalogue.js";
 import { HEADER, LABEL, STATUS, WIDGET_ROW } from "../core/geometry.js";
 import { linksOf, own } from "../core/level.js";
+import { portLabel } from "../core/naming.js";
 import { sentence } from "../core/run.js";
 import { t } from "../core/strings.js";
 import { paintControl } from "./controls.js";
@@ -105,7 +106,7 @@ function paintRow(scenery, id, box, row, read) {
     if (node?.type === NOTE) return paintNote(scenery, String(value ?? ""), { x: box.x + 12, y: box.y + row.y + 2, w: box.w - 24, h: row.h - 4 });
     if (row.kind === "widget") paintControl(scenery, box, row, input, value);
     const tall = row.kind === "widget" && row.h > WIDGET_ROW;
-    const label = input.name.replaceAll("_", " ");
+    const label = portLabel(input.name);
     const room = row.kind === "widget" ? LABEL - 20 : (output ? box.w / 2 : box.w) - 24;
     ink.use(ctx, SIZE);
     ctx.fillStyle = theme.muted;
@@ -118,7 +119,7 @@ function paintRow(scenery, id, box, row, read) {
     ink.use(ctx, SIZE);
     ctx.fillStyle = theme.muted;
     ctx.textAlign = "right";
-    ink.line(ctx, output.name.replaceAll("_", " "), box.x + box.w - 12, middle - RISE, box.w - 24);
+    ink.line(ctx, portLabel(output.name), box.x + box.w - 12, middle - RISE, box.w - 24);
     ctx.textAlign = "left";
     paintPort(scenery, output, box.x + box.w, middle, read.has(output.name));
   }

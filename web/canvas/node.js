@@ -4,6 +4,7 @@ import { h, icon, setAttributes, setText } from "../dom.js";
 import { NOTE, REROUTE } from "../core/catalogue.js";
 import { colourOf, isPlain, tintOf } from "../core/colours.js";
 import { linksOf, own } from "../core/document.js";
+import { portLabel } from "../core/naming.js";
 import { sentence } from "../core/run.js";
 import { t } from "../core/strings.js";
 import { fixButtons } from "../panels/problems.js";
@@ -179,7 +180,7 @@ export class NodeView {
     element.style.height = `${row.h}px`;
     if (row.input) {
       element.append(this.#port("input", row.input.name, row.input.type));
-      const label = row.input.name.replaceAll("_", " ");
+      const label = portLabel(row.input.name);
       const tall = row.kind === "widget" && row.h > 40;
       if (!tall) element.append(h("span", { class: "port-label", title: `${row.input.name}: ${row.input.type}` }, label));
       if (row.kind === "widget") element.append(this.#control(row.input, label));
@@ -187,7 +188,7 @@ export class NodeView {
       if (row.kind === "linked") element.append(h("span", { class: "linked-from", "data-from": row.input.name }));
     }
     if (row.output) {
-      element.append(h("span", { class: "port-label out", title: `${row.output.name}: ${row.output.type}` }, row.output.name.replaceAll("_", " ")));
+      element.append(h("span", { class: "port-label out", title: `${row.output.name}: ${row.output.type}` }, portLabel(row.output.name)));
       element.append(this.#port("output", row.output.name, row.output.type));
     }
     return element;

@@ -2,6 +2,7 @@
 
 import { bodySpec, componentName, instanceSpec, isComponent } from "./components.js";
 import { linksOf } from "./level.js";
+import { localised } from "./naming.js";
 
 /** @import {Document} from "./document.js" */
 /** @import {InputSpec, Link, NodeData, NodeSpec, OutputSpec} from "./types.js" */
@@ -38,7 +39,7 @@ export class Catalogue {
 
   /** @param {Readonly<Record<string, NodeSpec>>} nodes @param {Readonly<Record<string, readonly string[]>>} models */
   constructor(nodes = {}, models = {}) {
-    this.specs = new Map(Object.entries({ ...OF_DOCUMENTS, ...nodes }));
+    this.specs = new Map(Object.entries({ ...OF_DOCUMENTS, ...nodes }).map(([id, spec]) => [id, localised(spec)]));
     this.models = models;
   }
 

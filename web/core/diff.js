@@ -1,6 +1,7 @@
 /** What differs between two workflows, in words: nodes added and removed, and of each node that stayed the inputs that changed. */
 
 import { isLink, own } from "./document.js";
+import { portLabel } from "./naming.js";
 import { t } from "./strings.js";
 
 /** @import {NodeData, NodeSpec} from "./types.js" */
@@ -65,7 +66,7 @@ function changes(old, node, pairs, { before, after, titleOf }) {
       const source = /** @type {NodeData | undefined} */ (own(sheet.nodes, value.node));
       return t("diff.link", { title: source ? titleOf(source) : value.node });
     };
-    found.push([name, t("diff.changed", { input: name.replaceAll("_", " "), before: said(was, before), after: said(is, after) })]);
+    found.push([name, t("diff.changed", { input: portLabel(name), before: said(was, before), after: said(is, after) })]);
   }
   if (old.mode !== node.mode) found.push(["mode", t("diff.changed", { input: t("diff.mode"), before: shown(old.mode), after: shown(node.mode) })]);
   return found;

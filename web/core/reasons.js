@@ -1,5 +1,6 @@
 /** The engine's reasons in the language of the page, and shorter: "input cfg changed 6 -> 7" is said as "cfg 6 → 7". */
 
+import { portLabel } from "./naming.js";
 import { t } from "./strings.js";
 
 const END = "(?=, input |, file changed: |, version changed |, and \\d+ more|$)";
@@ -26,11 +27,10 @@ const WHOLE = {
 /** @param {string} reason */
 export function reasonOf(reason) {
   if (Object.hasOwn(WHOLE, reason)) return t(WHOLE[reason]);
-  const input = (/** @type {string} */ name) => name.replaceAll("_", " ");
   return reason
     .replace(READS, (_, what) => t("reason.reads", { what }))
-    .replace(FROM, (_, name, title) => t("reason.from", { input: input(name), title: title.replace(/^\S+ (?=\S)/, "") }))
-    .replace(CHANGED, (_, name, before, after) => t("reason.changed", { input: input(name), before, after }))
+    .replace(FROM, (_, name, title) => t("reason.from", { input: portLabel(name), title: title.replace(/^\S+ (?=\S)/, "") }))
+    .replace(CHANGED, (_, name, before, after) => t("reason.changed", { input: portLabel(name), before, after }))
     .replace(VERSION, (_, before, after) => t("reason.version", { before, after }))
     .replace(FILE, (_, name) => t("reason.file", { name }))
     .replaceAll("->", "→");

@@ -4,6 +4,7 @@ import { refusal } from "../core/connect.js";
 import { linksOf } from "../core/document.js";
 import { t } from "../core/strings.js";
 import { titleOf } from "../canvas/look.js";
+import { portLabel } from "../core/naming.js";
 import { pickOne } from "./pick.js";
 
 /** @import {Parts} from "../actions/action.js" */
@@ -43,4 +44,4 @@ function portsOf({ editor }, id) {
 }
 
 /** @param {PortRef} port */
-const portName = (port) => port.port.replaceAll("_", " ");
+const portName = (port) => portLabel(port.port);

@@ -1,5 +1,6 @@
 /** What the selected node does, from its own description: its inputs, its outputs, what each takes and gives. */
 
+import { categoryLabel, portLabel } from "../core/naming.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { h } from "../dom.js";
@@ -26,7 +27,7 @@ function described(spec) {
   const outputs = spec.outputs.map((output) => entry(output.name, output.type, ""));
   return [
     h("h3", { class: "help-title" }, spec.title),
-    h("p", { class: "quiet" }, spec.category),
+    h("p", { class: "quiet" }, categoryLabel(spec.category)),
     ...about.map((text) => h("p", {}, text)),
     ...(rows.length > 0 ? [h("h3", {}, t("help.inputs")), h("dl", {}, ...rows.flat())] : []),
     ...(outputs.length > 0 ? [h("h3", {}, t("help.outputs")), h("dl", {}, ...outputs.flat())] : []),
@@ -34,7 +35,7 @@ function described(spec) {
 }
 
 /** @param {string} name @param {string} type @param {string} text */
-const entry = (name, type, text) => [h("dt", {}, name.replaceAll("_", " "), " ", h("small", {}, type)), h("dd", {}, text)];
+const entry = (name, type, text) => [h("dt", {}, portLabel(name), " ", h("small", {}, type)), h("dd", {}, text)];
 
 /** The paragraphs of a description, and of each input what is said under "name: ...". @param {NodeSpec} spec */
 export function readDoc({ doc, inputs }) {
@@ -44,7 +45,7 @@ export function readDoc({ doc, inputs }) {
   /** @type {string[]} */
   const about = [];
   for (const paragraph of doc.split(/\n\s*\n/)) {
-    const pieces = paragraph.replaceAll(/\s*\n\s*/g, " ").split(/(?:^|(?<=[.;] ))(?=\w+(?:, \w+)*: )/);
+    const pieces = paragraph.replaceAll(/\s*\n\s*/g, " ").split(/(?:^|(?<=[.;。；] ))(?=\w+(?:, \w+)*: )/);
     for (const piece of pieces) {
       const [, list = "", text = ""] = /^([\w, ]+): (.*)$/s.exec(piece) ?? [];
       const told = list.split(", ").filter((name) => names.has(name));

@@ -2,6 +2,7 @@
 
 import { ApiError } from "../api.js";
 import { componentName, isComponent, usableIn } from "../core/components.js";
+import { categoryLabel } from "../core/naming.js";
 import { NodeIndex } from "../core/search.js";
 import { effect, signal } from "../core/store.js";
 import { t } from "../core/strings.js";
@@ -61,7 +62,7 @@ function content(parts, wanted, components, names, changed) {
   for (const spec of catalogue.specs.values()) categories.set(spec.category, [...(categories.get(spec.category) ?? []), spec]);
   const sections = [...categories].sort(([a], [b]) => a.localeCompare(b)).map(([category, specs]) => {
     const sorted = specs.sort((a, b) => a.title.localeCompare(b.title));
-    return section(category, sorted.map((spec) => nodeItem(parts, spec)));
+    return section(categoryLabel(category), sorted.map((spec) => nodeItem(parts, spec)));
   });
   return [
     ...(instances.length > 0 ? [section(t("library.components"), instances.map((spec) => nodeItem(parts, spec)), true)] : []),

@@ -5,6 +5,7 @@ import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { h } from "../dom.js";
 import { titleOf } from "../canvas/look.js";
+import { portLabel } from "../core/naming.js";
 
 /** @import {Parts} from "../actions/action.js" */
 
@@ -44,7 +45,7 @@ function fill(parts, tree) {
 /** @param {Parts} parts @param {string} id @param {boolean} first */
 function item({ editor, show }, id, first) {
   const sources = Object.entries(editor.document.nodes.get(id)?.inputs ?? {}).flatMap(([name, value]) =>
-    linksOf(value).filter((link) => editor.document.nodes.has(link.node)).map((link) => t("outline.from", { input: name.replaceAll("_", " "), title: titleOf(editor, link.node) })),
+    linksOf(value).filter((link) => editor.document.nodes.has(link.node)).map((link) => t("outline.from", { input: portLabel(name), title: titleOf(editor, link.node) })),
   );
   const element = h(
     "li",

@@ -1,5 +1,6 @@
 /** One of a list: a closed set, or the files of a models folder. Long lists are searched. A value that is not on the list stays, and says so. */
 
+import { optionLabel } from "../core/naming.js";
 import { h, setText } from "../dom.js";
 import { t } from "../core/strings.js";
 import { LIST, openList } from "./popup.js";
@@ -22,7 +23,7 @@ function longChoice(field) {
     const { element, fill } = openList(box, {
       label: field.label,
       search: t("widget.search", { label: field.label }),
-      options: (words) => matching(field.options(), words).map((each) => ({ value: each, label: String(each), selected: each === field.value(), ...(folder ? { picture: field.pictureOf(String(each)) } : {}) })),
+      options: (words) => matching(field.options(), words).map((each) => ({ value: each, label: optionLabel(each), selected: each === field.value(), ...(folder ? { picture: field.pictureOf(String(each)) } : {}) })),
       choose: (value) => field.set(value, true),
       none: t("widget.none"),
     });
@@ -52,7 +53,7 @@ function longChoice(field) {
   /** @param {unknown} value */
   const show = (value) => {
     const known = field.options().some((option) => option === value);
-    setText(text, value === undefined ? t("widget.none") : known ? String(value) : t("widget.missing", { name: String(value) }));
+    setText(text, value === undefined ? t("widget.none") : known ? optionLabel(/** @type {string} */ (value)) : t("widget.missing", { name: String(value) }));
     box.classList.toggle("missing", !known);
     box.setAttribute("aria-invalid", String(!known));
     box.title = String(value ?? "");
@@ -60,11 +61,14 @@ function longChoice(field) {
   return { element: h("div", { class: "control", "data-input": field.input.name }, box), show };
 }
 
+/** What an option is found by: its name and what the page calls it. @param {string | number} option */
+const searched = (option) => `${option} ${optionLabel(option)}`.toLowerCase();
+
 /** Options that have all words, those that begin with them first. @template {string | number} T @param {readonly T[]} options @param {string} typed @returns {readonly T[]} */
 function matching(options, typed) {
   const words = typed.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = options.filter((option) => words.every((word) => String(option).toLowerCase().includes(word)));
-  const begins = (/** @type {T} */ option) => (words.length > 0 && String(option).toLowerCase().startsWith(words[0]) ? 0 : 1);
+  const found = options.filter((option) => words.every((word) => searched(option).includes(word)));
+  const begins = (/** @type {T} */ option) => (words.length > 0 && searched(option).startsWith(words[0]) ? 0 : 1);
   return words.length === 0 ? found : found.toSorted((a, b) => begins(a) - begins(b));
 }
 
@@ -86,7 +90,7 @@ function shortChoice(field) {
     const known = options.some((option) => option === value);
     values = known || value === undefined ? options : [/** @type {string} */ (value), ...options];
     box.replaceChildren(
-      ...values.map((each, index) => h("option", { value: index }, index === 0 && !known ? t("widget.missing", { name: String(each) }) : String(each))),
+      ...values.map((each, index) => h("option", { value: index }, index === 0 && !known ? t("widget.missing", { name: String(each) }) : optionLabel(each))),
     );
     if (values.length === 0) box.append(h("option", {}, t("widget.none")));
     box.selectedIndex = Math.max(0, values.findIndex((each) => each === value));

@@ -1,0 +1,17 @@
+/** What nodes, their ports, choices and categories are called in the language of the page: their own names where it has none. */
+
+import { named } from "./strings.js";
+
+/** @import {NodeSpec} from "./types.js" */
+
+/** A definition with its title and help in the language of the page. @param {NodeSpec} spec @returns {NodeSpec} */
+export const localised = (spec) => ({ ...spec, title: named(`title.${spec.id}`, spec.title), doc: named(`help.${spec.id}`, spec.doc) });
+
+/** @param {string} name */
+export const portLabel = (name) => named(`port.${name}`, name.replaceAll("_", " "));
+
+/** @param {string | number} option */
+export const optionLabel = (option) => named(`option.${option}`, String(option));
+
+/** @param {string} category */
+export const categoryLabel = (category) => named(`category.${category}`, category);
