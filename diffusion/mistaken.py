@@ -16,7 +16,7 @@ KINDS = (
 
 
 def mistaken_for(names: Iterable[str]) -> str:
-    """"; it is a ..." to end a message with, empty where nobody knows."""
+    """The end of a message, "; it is a ...", or nothing where nobody knows."""
     names = list(names)
     for kind, pieces in KINDS:
         if any(piece in name for name in names for piece in pieces):

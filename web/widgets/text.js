@@ -1,16 +1,24 @@
 /** A text: one line, or a box that keeps its own undo while it has the focus. A box for prompts weighs words, completes names and counts tokens. */
 
-import { h } from "../dom.js";
-import { curveButton, knotsOf } from "./curve.js";
+import { knotsOf } from "../core/knots.js";
+import { t } from "../core/strings.js";
+import { button, h } from "../dom.js";
 import { promptKeys } from "./prompt.js";
 
 /** @import {Control, Field} from "./index.js" */
+
+/** A button that draws the curve of a field. @param {Field} field */
+function curveButton(field) {
+  const draw = async () => (await import("./curve.js")).openCurve(opener, field);
+  const opener = button({ label: t("curve.open", { label: field.label }), icon: "curve", class: "field-button" }, () => void draw());
+  return opener;
+}
 
 /** @param {Field} field @returns {Control} */
 export function textControl(field) {
   const long = field.input.widget?.multiline === true;
   const common = { class: "field text", "aria-label": field.label, spellcheck: "true" };
-  const box = long ? h("textarea", { ...common, placeholder: field.input.name }) : h("input", { ...common, type: "text", spellcheck: "false" });
+  const box = long ? h("textarea", { ...common, placeholder: field.label }) : h("input", { ...common, type: "text", spellcheck: "false" });
   box.addEventListener("input", () => field.set(box.value, false));
   box.addEventListener("change", () => field.seal());
   /** @type {HTMLElement | null} */
