@@ -1,32 +1,20 @@
 /** A curve through points that are dragged: for texts such as "0: 7, 0.5: 5, 1: 1", shares of the way and values there. */
 
-import { button, h, setAttributes } from "../dom.js";
+import { h, setAttributes } from "../dom.js";
 import { t } from "../core/strings.js";
+import { knotsOf } from "../core/knots.js";
 import { place } from "./popup.js";
 
+/** @import {Knot} from "../core/knots.js" */
 /** @import {Field} from "./index.js" */
-/** @typedef {{x: number, y: number}} Knot */
 
 const [WIDTH, HEIGHT, EDGE] = [320, 180, 12];
-
-/** The points of a text; null for any other text. @param {unknown} text @returns {Knot[] | null} */
-export function knotsOf(text) {
-  const knots = String(text).split(",").map((pair) => pair.split(":").map((part) => (part.trim() === "" ? NaN : Number(part))));
-  if (!knots.every((pair) => pair.length === 2 && pair.every(Number.isFinite) && pair[0] >= 0 && pair[0] <= 1)) return null;
-  return knots.map(([x, y]) => ({ x, y })).sort((a, b) => a.x - b.x);
-}
 
 /** @param {readonly Knot[]} knots */
 export const textOf = (knots) => knots.map(({ x, y }) => `${Number(x.toFixed(3))}: ${Number(y.toFixed(2))}`).join(", ");
 
-/** A button that draws the curve of a field. @param {Field} field */
-export const curveButton = (field) => {
-  const opener = button({ label: t("curve.open", { label: field.label }), icon: "curve", class: "field-button" }, () => openCurve(opener, field));
-  return opener;
-};
-
-/** @param {HTMLElement} anchor @param {Field} field */
-function openCurve(anchor, field) {
+/** Draw the curve of a field. @param {HTMLElement} anchor @param {Field} field */
+export function openCurve(anchor, field) {
   let knots = knotsOf(field.value()) ?? [];
   let chosen = 0;
   const most = Math.max(10, ...knots.map(({ y }) => y * 1.25));
