@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
+from bench.pictures import smallest
 from graph.events import Failed, Preview, Progress, Skipped, Started
-from graph.graph import build
-from graph.workflow import load, parse
+from graph.workflow import parse
 from tests.nodes.studio import Document, Studio, changed, link
 
 ROOT = Path(__file__).parents[2]
@@ -169,15 +170,29 @@ def test_cancelling_stops_within_a_step(studio: Studio, default: Document) -> No
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
-def test_templates_are_valid_and_drawn(studio: Studio, path: Path) -> None:
+def test_templates_run_on_a_fresh_clone_and_make_their_pictures(tmp_path: Path, path: Path) -> None:
+    demo = Studio(ROOT / "models" / "demo", tmp_path)
+    demo.ran(json.loads(path.read_text()))
+    with Image.open(io.BytesIO(demo.read(demo.saved()[-1]))) as made, Image.open(path.with_suffix(".webp")) as kept:
+        apart = ImageStat.Stat(ImageChops.difference(Image.open(io.BytesIO(smallest(made))), kept.convert("RGB")))
+    assert max(apart.mean) < 2, "python -m bench.pictures paints it anew"
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+def test_templates_are_drawn(path: Path) -> None:
     document = json.loads(path.read_text())
-    build(load(document), studio.registry, studio.files)
     places = document["view"]["nodes"]
     assert places.keys() == document["nodes"].keys()
     for id, node in document["nodes"].items():
         for value in node["inputs"].values():
             if isinstance(value, dict):
                 assert places[value["node"]]["x"] < places[id]["x"] or places[value["node"]]["y"] < places[id]["y"]
+
+
+def test_every_template_has_a_title_and_every_title_a_template() -> None:
+    """In English; the tests of the page hold the other languages to the same keys."""
+    titles = re.findall(r'"template\.([^".]+)":', (ROOT / "web" / "strings" / "en" / "templates.js").read_text())
+    assert set(titles) == {path.stem for path in (*TEMPLATES, *ROOT.glob("docs/workflows/*.json"))}
 
 
 @pytest.mark.parametrize("path", SAVED, ids=lambda path: path.stem)
