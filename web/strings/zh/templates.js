@@ -74,7 +74,7 @@ export const templates = {
   "template.places": "位置",
   "template.places.about": "小小的主体，放在角落或某一侧。",
   "template.class-emoji": "按编号画主体",
-  "template.class-emoji.about": "扩散 Transformer 绘制 1535 种表情之一，无需文本编码器。",
+  "template.class-emoji.about": "扩散 Transformer 绘制 1535 种表情符号之一，无需文本编码器。",
   "template.inpaint-unet": "用普通 U-Net 重绘",
   "template.inpaint-unet.about": "没有专门学过补洞的模型，也能按新提示词补画半张图。",
   "template.merge-formula": "按公式合并",
