@@ -60,7 +60,13 @@ async def openapi(_request: web.Request, services: Services) -> web.StreamRespon
 ROUTES: tuple[Route, ...] = (
     Route("GET", f"{API}/health", health.health, "Server and worker state", {200: json_answer("Up", "Health")}),
     Route("GET", f"{API}/openapi.json", openapi, "This document", {200: json_answer("OpenAPI 3.1", "OpenAPI")}),
-    Route("GET", f"{API}/nodes", nodes.catalogue, "All nodes", {200: json_answer("The catalogue", "Catalogue")}),
+    Route(
+        "GET",
+        f"{API}/nodes",
+        nodes.catalogue,
+        "All nodes",
+        {200: json_answer("The catalogue", "Catalogue"), 304: Answer("Unchanged.")},
+    ),
     Route("GET", f"{API}/cache", cache.report, "Kept results", {200: json_answer("Bytes by tier", "CacheReport")}),
     Route(
         "DELETE",

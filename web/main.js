@@ -15,7 +15,6 @@ import { Engine } from "./engine.js";
 import { Forecast } from "./forecast.js";
 import { crumbs } from "./panels/crumbs.js";
 import { Dock } from "./panels/dock.js";
-import { formView } from "./panels/form.js";
 import { Notice } from "./panels/notice.js";
 import { tourOffer } from "./panels/offer.js";
 import { problemsPanel } from "./panels/problems.js";
@@ -106,7 +105,7 @@ workspace.lens = { get: () => view.camera, set: (/** @type {import("./core/camer
 dock.start(parts, actions, h("div", { class: "home" }, tourOffer(parts), recoverPanel(workspace), problemsPanel(editor, runner, show), resultPanel(parts)));
 work.prepend(dock.rail, dock.left);
 view.element.append(crumbs(editor, view));
-work.append(formView(parts), dock.right);
+work.append(dock.right);
 document.body.append(topBar(parts, actions), tabBar(parts), work, notice.element, search.element);
 
 effect(() => {
@@ -143,6 +142,12 @@ listenToClipboard(editor, () => view.toWorld(pointerOrCentre()), notify, (file, 
 listenToDrops(editor, view, { open: (file, at) => void (at ? takeFile(file, at) : workspace.openFile(file)), upload: (id, name, file) => void upload(id, name, file) });
 
 announceEnds(parts);
+
+/** @type {Promise<void> | undefined} */
+let form;
+effect(() => {
+  if (settings.view.value === "form") form ??= import("./panels/form.js").then(({ formView }) => dock.right.before(formView(parts)));
+});
 
 if (new URLSearchParams(location.search).get("bench") === "1") Object.assign(window, { __bench: (await import("./bench.js")).bench(editor, view, runner) });
 

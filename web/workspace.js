@@ -4,11 +4,7 @@
  */
 
 import * as api from "./api.js";
-import { become } from "./core/become.js";
 import { BadDocument } from "./core/document.js";
-import { readDescription } from "./core/exif.js";
-import { merge } from "./core/merge.js";
-import { readText } from "./core/png.js";
 import { batch, computed, signal } from "./core/store.js";
 import { t, templateTitle } from "./core/strings.js";
 import * as documents from "./documents.js";
@@ -227,7 +223,7 @@ export class Workspace {
   /** What is here together with what was saved elsewhere since. Throws ApiError when that cannot be read. */
   async reconcile() {
     const { name, revision } = /** @type {Tab} */ (this.current.peek()).saved;
-    const [base, theirs] = await Promise.all([revision === null ? { version: 1, nodes: {} } : documents.revision(name, revision), documents.read(name)]);
+    const [{ merge }, base, theirs] = await Promise.all([import("./core/merge.js"), revision === null ? { version: 1, nodes: {} } : documents.revision(name, revision), documents.read(name)]);
     const mine = /** @type {Json} */ (JSON.parse(JSON.stringify(this.#editor.document)));
     return { ...merge(/** @type {Json} */ (base), mine, /** @type {Json} */ (theirs.workflow)), revision: theirs.revision };
   }
@@ -235,13 +231,14 @@ export class Workspace {
   /** Take a merged workflow, as an edit, and save it over the revision it was merged with. @param {Json} merged @param {string} revision */
   async saveMerged(merged, revision) {
     const tab = /** @type {Tab} */ (this.current.peek());
-    this.replace(merged);
+    await this.replace(merged);
     tab.saved = { ...tab.saved, revision };
     return this.save(tab.saved.name);
   }
 
   /** Make the workflow on the table another one, as an edit that can be undone. @param {unknown} json */
-  replace(json) {
+  async replace(json) {
+    const { become } = await import("./core/become.js");
     this.#editor.edit(become(this.#editor.document, json));
   }
 
@@ -375,6 +372,7 @@ export class Workspace {
 /** The workflow in a file. Throws BadDocument when it holds none. @param {File} file @returns {Promise<unknown>} */
 async function workflowIn(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
+  const [{ readText }, { readDescription }] = await Promise.all([import("./core/png.js"), import("./core/exif.js")]);
   const texts = await readText(bytes);
   const text = texts ? texts.get(KEYWORD) : readDescription(bytes);
   if (texts === null && text === null) {

@@ -13,6 +13,7 @@ import * as edits from "../../web/core/edits.js";
 import * as frames from "../../web/core/frames.js";
 import * as parameters from "../../web/core/interface.js";
 import { linksOf } from "../../web/core/level.js";
+import * as ports from "../../web/core/ports.js";
 import * as subgraph from "../../web/core/subgraph.js";
 import * as tidy from "../../web/core/tidy.js";
 import { pipeline, random, specs } from "./specs.js";
@@ -89,7 +90,7 @@ const KINDS = {
   renamePort: (editor, next) => {
     const [name] = some(next, [...editor.document.components.keys()], 1);
     const [port] = some(next, editor.document.components.get(name)?.inputs ?? [], 1);
-    if (port) editor.edit(subgraph.renamePort(editor.document, name, "inputs", port.name, some(next, ["a", "b", "model"], 1)[0]));
+    if (port) editor.edit(ports.renamePort(editor.document, name, "inputs", port.name, some(next, ["a", "b", "model"], 1)[0]));
   },
   renameComponent: (editor, next) => {
     const [name] = some(next, [...editor.document.components.keys()], 1);
@@ -103,7 +104,7 @@ const KINDS = {
   port: (editor, next, pick) => {
     const id = pick();
     const [ref] = some(next, editor.scene.ports(id), 1);
-    if (ref && editor.document.level !== "") editor.edit(subgraph.addPort(editor.document, editor.document.level, ref.side === "input" ? "inputs" : "outputs", id, ref.port));
+    if (ref && editor.document.level !== "") editor.edit(ports.addPort(editor.document, editor.document.level, ref.side === "input" ? "inputs" : "outputs", id, ref.port));
   },
 };
 

@@ -8,8 +8,10 @@ import { find } from "../../web/core/find.js";
 import * as parameters from "../../web/core/interface.js";
 import { layered } from "../../web/core/layered.js";
 import { NodeIndex } from "../../web/core/search.js";
+import * as ports from "../../web/core/ports.js";
 import * as subgraph from "../../web/core/subgraph.js";
 import * as tidy from "../../web/core/tidy.js";
+import { WORDS } from "../../web/core/words.js";
 import { editorWith } from "./chance.js";
 import { input, pipeline, random, spec, specs } from "./specs.js";
 
@@ -176,7 +178,7 @@ test("a component's ports are named after what they lead to, and links across it
   const made = editor.scene.spec(id);
   assert.deepEqual(made.inputs.map((each) => [each.name, each.type]), [["clip", "CLIP"], ["model", "Model"]]);
   assert.deepEqual(made.outputs, [{ name: "latent", type: "Latent" }]);
-  editor.edit(subgraph.renamePort(editor.document, name, "inputs", "clip", "words"));
+  editor.edit(ports.renamePort(editor.document, name, "inputs", "clip", "words"));
   assert.deepEqual(editor.document.input(id, "words"), link("1", "clip"));
   editor.edit(subgraph.unpack(editor.document, id).changes);
   assert.equal(editor.document.components.size, 0, "with its last instance it goes");
@@ -281,6 +283,6 @@ test("nodes are found by title, kind, id and value, within components too", () =
 });
 
 test("kinds added lately come first where nothing was typed", () => {
-  const index = new NodeIndex(Object.values(specs()));
+  const index = new NodeIndex(Object.values(specs()), WORDS);
   assert.deepEqual(index.find("", ["Show", "Number"]).map((each) => each.id).slice(0, 3), ["Show", "Number", "Encode"]);
 });

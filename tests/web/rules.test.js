@@ -8,6 +8,7 @@ import { Document } from "../../web/core/document.js";
 import { NodeIndex } from "../../web/core/search.js";
 import { batch, computed, effect, signal } from "../../web/core/store.js";
 import { t } from "../../web/core/strings.js";
+import { WORDS } from "../../web/core/words.js";
 import "./language.js";
 import { pipeline, spec, specs } from "./specs.js";
 
@@ -46,7 +47,7 @@ test("a dragged link finds its port: the exact type first, then what fits", () =
 
 test("search finds by letters in order, prefers starts of words and whole words", () => {
   const found = (/** @type {string} */ query) =>
-    new NodeIndex([spec("VAEDecode", [], []), spec("VAEEncode", [], []), spec("ModelMerge", [], []), spec("KSampler", [], []), spec("LoadImage", [], [])]).find(query).map((each) => each.id);
+    new NodeIndex([spec("VAEDecode", [], []), spec("VAEEncode", [], []), spec("ModelMerge", [], []), spec("KSampler", [], []), spec("LoadImage", [], [])], WORDS).find(query).map((each) => each.id);
   assert.equal(found("vd")[0], "VAEDecode");
   assert.equal(found("merge")[0], "ModelMerge");
   assert.equal(found("mm")[0], "ModelMerge");

@@ -68,6 +68,9 @@ def test_first_view_shows_prompt_run_and_result(studio: Studio) -> None:
 def test_loading_is_small_quiet_and_local(studio: Studio) -> None:
     assert studio.complaints == []
     assert len(studio.requests) <= 60
+    sizes = "performance.getEntriesByType('resource').map(each => [new URL(each.name).pathname, each.encodedBodySize])"
+    page = {path: size for path, size in studio.page.evaluate(sizes) if path.endswith((".js", ".css"))}
+    assert 50_000 < sum(page.values()) <= 120_000, page
     assert all(url.startswith(studio.url) for url in studio.requests)
 
 

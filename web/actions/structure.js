@@ -3,7 +3,6 @@
 import { fitFrame, addFrame, removeFrames } from "../core/frames.js";
 import { componentName } from "../core/components.js";
 import { extract } from "../core/clip.js";
-import { makeComponent, unpack } from "../core/subgraph.js";
 import { t } from "../core/strings.js";
 import { keep } from "../library.js";
 import { editTitle } from "../tools/title.js";
@@ -23,10 +22,10 @@ export function structureActions(parts) {
     { id: "frame", title: "action.frame", keys: ["Mod+G"], enabled: some, run: () => addFrameAround(parts) },
     { id: "unframe", title: "action.unframe", keys: ["Mod+Shift+G"], enabled: () => frame() !== null, run: () => editor.edit(removeFrames(editor.document, new Set([frame() ?? ""]))) },
     { id: "fitFrame", title: "action.fitFrame", keys: [], enabled: () => frame() !== null, run: () => editor.edit(fitFrame(editor.document, editor.scene, frame() ?? "")) },
-    { id: "component", title: "action.component", keys: ["Mod+Shift+E"], enabled: some, run: () => makeOne(parts) },
+    { id: "component", title: "action.component", keys: ["Mod+Shift+E"], enabled: some, run: () => void makeOne(parts) },
     { id: "enter", title: "action.enter", keys: ["Mod+ArrowDown"], enabled: () => instance() !== null, run: () => (editor.enter(instance() ?? ""), view.fit()) },
     { id: "leave", title: "action.leave", keys: ["Mod+ArrowUp"], enabled: () => editor.path.value.length > 0, run: () => (editor.leave(), view.fit()) },
-    { id: "unpack", title: "action.unpack", keys: ["Mod+Shift+U"], enabled: () => instance() !== null, run: () => unpackOne(parts, instance() ?? "") },
+    { id: "unpack", title: "action.unpack", keys: ["Mod+Shift+U"], enabled: () => instance() !== null, run: () => void unpackOne(parts, instance() ?? "") },
     { id: "keepComponent", title: "action.keepComponent", keys: [], enabled: () => instance() !== null, run: () => void keepOne(parts, instance() ?? "") },
   ];
 }
@@ -41,14 +40,16 @@ function addFrameAround({ editor, view }) {
 }
 
 /** @param {Parts} parts */
-function makeOne({ editor }) {
+async function makeOne({ editor }) {
+  const { makeComponent } = await import("../core/subgraph.js");
   const { changes, id } = makeComponent(editor.document, editor.selection.value, t("component.name"));
   editor.edit(changes);
   editor.select([id]);
 }
 
 /** @param {Parts} parts @param {string} id */
-function unpackOne({ editor }, id) {
+async function unpackOne({ editor }, id) {
+  const { unpack } = await import("../core/subgraph.js");
   const { changes, ids } = unpack(editor.document, id);
   editor.edit(changes);
   editor.select(ids);

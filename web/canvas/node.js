@@ -7,7 +7,7 @@ import { linksOf, own } from "../core/document.js";
 import { portLabel } from "../core/naming.js";
 import { sentence } from "../core/run.js";
 import { t } from "../core/strings.js";
-import { fixButtons } from "../panels/problems.js";
+import { addFixes } from "../panels/problems.js";
 import { createControl } from "../widgets/index.js";
 import { isOff, titleOf } from "./look.js";
 import { noteElements } from "./note.js";
@@ -237,9 +237,11 @@ export class NodeView {
     if (this.#problems.dataset.text === text) return;
     this.#problems.dataset.text = text;
     this.#problems.replaceChildren(
-      ...problems.map((problem) =>
-        h("div", { class: "node-problem", role: "alert", title: problem.hint ?? "" }, icon("alert"), h("span", {}, sentence(problem, this.#spec?.title ?? ""), ...fixButtons(problem, this.#editor))),
-      ),
+      ...problems.map((problem) => {
+        const text = h("span", {}, sentence(problem, this.#spec?.title ?? ""));
+        void addFixes(text, problem, this.#editor);
+        return h("div", { class: "node-problem", role: "alert", title: problem.hint ?? "" }, icon("alert"), text);
+      }),
     );
   }
 }

@@ -13,7 +13,7 @@ import { arrange } from "./layout.js";
 import { forgotten, removal } from "./removal.js";
 import { Scene } from "./scene.js";
 import { batch, signal } from "./store.js";
-import { renameComponent } from "./subgraph.js";
+import { renameComponent } from "./ports.js";
 import { snapped } from "./tidy.js";
 
 /** @import {Change, Patch} from "./document.js" */

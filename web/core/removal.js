@@ -3,7 +3,7 @@
 import { removeNodes } from "./edits.js";
 import { framesCarriedBy, removeFrames } from "./frames.js";
 import { withoutNodes } from "./interface.js";
-import { removePorts } from "./subgraph.js";
+import { removePorts } from "./ports.js";
 
 /** @import {Change, Document} from "./document.js" */
 

@@ -1,7 +1,5 @@
 /** Fuzzy search over node definitions: every letter of a word in order, better when together and at the start of words; words that mean the same count too. */
 
-import { WORDS } from "./words.js";
-
 /** @import {NodeSpec} from "./types.js" */
 /** @typedef {{spec: NodeSpec, title: string, id: string, rest: string}} Entry  lower case, but for `spec` */
 
@@ -31,20 +29,27 @@ export function score(query, text, lower = text.toLowerCase()) {
   return Math.max(0.01, total - text.length / 20);
 }
 
-/** What means the same as a word, or as one that begins with it. @param {string} word  lower case @returns {readonly string[]} */
-function meanings(word) {
+/**
+ * What means the same as a word, or as one that begins with it.
+ * @param {readonly (readonly string[])[]} groups  of words that mean the same
+ * @param {string} word  lower case
+ * @returns {readonly string[]}
+ */
+function meanings(groups, word) {
   const enough = /[^\x00-\x7f]/.test(word) || word.length >= 3;
   if (!enough) return [];
-  return [...new Set(WORDS.filter((group) => group.some((each) => each.startsWith(word))).flat())].filter((each) => /^[\x00-\x7f]+$/.test(each) && each !== word);
+  return [...new Set(groups.filter((group) => group.some((each) => each.startsWith(word))).flat())].filter((each) => /^[\x00-\x7f]+$/.test(each) && each !== word);
 }
 
 /** A set of definitions to search again and again. */
 export class NodeIndex {
   /** @type {readonly Entry[]} */
   #entries;
+  #words;
 
-  /** @param {Iterable<NodeSpec>} specs */
-  constructor(specs) {
+  /** @param {Iterable<NodeSpec>} specs @param {readonly (readonly string[])[]} words  groups that mean the same */
+  constructor(specs, words) {
+    this.#words = words;
     this.#entries = [...specs]
       .map((spec) => ({
         spec,
@@ -62,7 +67,7 @@ export class NodeIndex {
    * @returns {NodeSpec[]}
    */
   find(query, recent = []) {
-    const words = query.trim().toLowerCase().split(/\s+/).filter(Boolean).map((word) => ({ word, same: meanings(word) }));
+    const words = query.trim().toLowerCase().split(/\s+/).filter(Boolean).map((word) => ({ word, same: meanings(this.#words, word) }));
     const whole = words.map(({ word }) => word).join(" ");
     /** @type {{spec: NodeSpec, points: number}[]} */
     const found = [];

@@ -1,12 +1,13 @@
-/** Making a component of some nodes, putting its nodes back in its place, and its ports. */
+/** Making a component of some nodes, and putting its nodes back in its place. */
 
 import { REROUTE } from "./catalogue.js";
-import { addComponent, componentName, dropComponent, freeName, instanceType, isComponent } from "./components.js";
+import { componentName, dropComponent, freeName, instanceType, isComponent } from "./components.js";
 import { BadDocument } from "./document.js";
-import { isLink, linksOf } from "./level.js";
+import { linksOf } from "./level.js";
+import { relinked } from "./ports.js";
 
 /** @import {Change, Document} from "./document.js" */
-/** @import {ComponentPorts, InputPort, Link, NodeData, OutputPort, Place, Point} from "./types.js" */
+/** @import {InputPort, Link, NodeData, OutputPort, Place, Point} from "./types.js" */
 
 /**
  * Make a component of nodes of the sheet on the table, and an instance of it in their place. Links across the border
@@ -239,135 +240,6 @@ function countInstances(document, name) {
     }
   }
   return count;
-}
-
-/**
- * Give a port of a component another name, in it and in all its instances.
- * @param {Document} document
- * @param {string} name  of the component
- * @param {"inputs" | "outputs"} side
- * @param {string} from
- * @param {string} wanted
- * @returns {Change[]}
- */
-export function renamePort(document, name, side, from, wanted) {
-  const ports = document.components.get(name);
-  if (!ports || wanted === "" || wanted === from) return [];
-  const to = freeName(wanted, (each) => ports[side].some((port) => port.name === each), "_");
-  const fresh = { ...ports, [side]: ports[side].map((port) => (port.name === from ? { ...port, name: to } : port)) };
-  return [{ kind: "component", id: name, ports: /** @type {ComponentPorts} */ (fresh), level: name }, ...inInstances(document, name, side, new Map([[from, to]]))];
-}
-
-/** Take ports away from a component and its instances. @param {Document} document @param {string} name @param {Readonly<Record<"inputs" | "outputs", readonly string[]>>} gone @returns {Change[]} */
-export function removePorts(document, name, gone) {
-  const ports = document.components.get(name);
-  if (!ports || gone.inputs.length + gone.outputs.length === 0) return [];
-  const fresh = { ...ports, inputs: ports.inputs.filter((port) => !gone.inputs.includes(port.name)), outputs: ports.outputs.filter((port) => !gone.outputs.includes(port.name)) };
-  const ends = /** @type {const} */ (["inputs", "outputs"]).flatMap((side) => inInstances(document, name, side, new Map(gone[side].map((port) => [port, null]))));
-  return [{ kind: "component", id: name, ports: fresh, level: name }, ...ends];
-}
-
-/** Show an input, or an output, of an inner node as a port of its component. @param {Document} document @param {string} name @param {"inputs" | "outputs"} side @param {string} node @param {string} inner @returns {Change[]} */
-export function addPort(document, name, side, node, inner) {
-  const ports = document.components.get(name);
-  if (!ports) return [];
-  const field = side === "inputs" ? "input" : "output";
-  const known = /** @type {readonly any[]} */ (ports[side]).some((port) => port.node === node && port[field] === inner);
-  if (known) return [];
-  const port = { name: freeName(inner, (each) => ports[side].some((other) => other.name === each), "_"), node, [field]: inner };
-  return [{ kind: "component", id: name, ports: /** @type {ComponentPorts} */ ({ ...ports, [side]: [...ports[side], port] }), level: name }];
-}
-
-/**
- * Carry new names of ports, or their end (null), to the instances.
- * @param {Document} document
- * @param {string} name  of the component
- * @param {"inputs" | "outputs"} side
- * @param {ReadonlyMap<string, string | null>} renamed
- * @returns {Change[]}
- */
-function inInstances(document, name, side, renamed) {
-  if (renamed.size === 0) return [];
-  /** @type {Change[]} */
-  const changes = [];
-  for (const level of ["", ...document.components.keys()]) {
-    const sheet = document.sheet(level);
-    for (const [id, node] of sheet.nodes) {
-      if (node.type !== instanceType(name)) continue;
-      for (const [from, to] of side === "inputs" ? renamed : []) {
-        if (!Object.hasOwn(node.inputs, from)) continue;
-        changes.push({ kind: "input", id, name: from, value: undefined, level });
-        if (to !== null) changes.push({ kind: "input", id, name: to, value: node.inputs[from], level });
-      }
-      for (const end of side === "outputs" ? sheet.readers(id) : []) {
-        const value = relinked(sheet.input(end.id, end.name), (link) => {
-          const to = link.node === id ? renamed.get(link.output) : undefined;
-          return to === undefined ? link : to === null ? null : { node: id, output: to };
-        });
-        changes.push({ kind: "input", id: end.id, name: end.name, value, level });
-      }
-    }
-  }
-  return [...changes, ...portsFollow(document, name, side, renamed)];
-}
-
-/**
- * Parameters of the workflow, and ports of other components, that lead to ports of instances follow them.
- * @param {Document} document
- * @param {string} name
- * @param {"inputs" | "outputs"} side
- * @param {ReadonlyMap<string, string | null>} renamed
- * @returns {Change[]}
- */
-function portsFollow(document, name, side, renamed) {
-  const field = side === "inputs" ? "input" : "output";
-  const follow = (/** @type {string} */ level, /** @type {readonly any[]} */ ports) => {
-    const led = ports.map((port) => {
-      const to = document.sheet(level).nodes.get(port.node)?.type === instanceType(name) ? renamed.get(port[field]) : undefined;
-      return to === undefined ? port : to === null ? null : { ...port, [field]: to };
-    });
-    return led.some((port, at) => port !== ports[at]) ? led.filter((port) => port !== null) : null;
-  };
-  const shown = side === "inputs" ? follow("", document.interface) : null;
-  const outer = [...document.components].flatMap(([other, ports]) => {
-    const led = follow(other, ports[side]);
-    if (!led) return [];
-    const left = new Set(led.map((port) => port.name));
-    const gone = new Map(ports[side].filter((port) => !left.has(port.name)).map((port) => [port.name, null]));
-    return [/** @type {Change} */ ({ kind: "component", id: other, ports: { ...ports, [side]: led }, level: other }), ...inInstances(document, other, side, gone)];
-  });
-  return [...(shown ? [/** @type {Change} */ ({ kind: "interface", ports: shown })] : []), ...outer];
-}
-
-/**
- * Give a component another name everywhere.
- * @param {Document} document
- * @param {string} from
- * @param {string} wanted
- * @returns {{changes: Change[], to: string}} and the name it got
- */
-export function renameComponent(document, from, wanted) {
-  const to = freeName(wanted.trim(), (each) => each !== from && document.components.has(each));
-  if (to === "" || to === from) return { changes: [], to: from };
-  const changes = [...addComponent(to, document.component(from)), ...dropComponent(document, from)];
-  for (const level of ["", ...document.components.keys()]) {
-    const target = level === from ? to : level;
-    for (const [id, node] of document.sheet(level).nodes) {
-      if (node.type === instanceType(from)) changes.push({ kind: "field", id, name: "type", value: instanceType(to), level: target });
-      for (const [input, value] of Object.entries(node.inputs)) {
-        if (/** @type {{component?: unknown} | null} */ (value)?.component === from) changes.push({ kind: "input", id, name: input, value: { component: to }, level: target });
-      }
-    }
-  }
-  return { changes, to };
-}
-
-/** A value with its links changed; null takes one away. @param {unknown} value @param {(link: Link) => Link | null} change */
-function relinked(value, change) {
-  if (isLink(value)) return change(value) ?? undefined;
-  if (!Array.isArray(value)) return value;
-  const left = value.flatMap((item) => (isLink(item) ? (change(item) ?? []) : [item]));
-  return left.length === 0 && value.length > 0 ? undefined : left;
 }
 
 /** @param {readonly Point[]} points @returns {Place} */

@@ -6,7 +6,7 @@ import { frameAt, membersOf } from "../core/frames.js";
 import { demote, indexOf, promote } from "../core/interface.js";
 import { linksOf } from "../core/level.js";
 import { t } from "../core/strings.js";
-import { addPort } from "../core/subgraph.js";
+import { addPort } from "../core/ports.js";
 import { beginSweep } from "../core/sweep.js";
 import { keyLabel } from "../actions/keys.js";
 import { h } from "../dom.js";

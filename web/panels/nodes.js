@@ -4,6 +4,7 @@ import { ApiError } from "../api.js";
 import { componentName, isComponent, usableIn } from "../core/components.js";
 import { categoryLabel } from "../core/naming.js";
 import { NodeIndex } from "../core/search.js";
+import { WORDS } from "../core/words.js";
 import { effect, signal } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { button, h } from "../dom.js";
@@ -54,7 +55,7 @@ function content(parts, wanted, components, names, changed) {
   const { catalogue, document } = parts.editor;
   const instances = components.map((name) => catalogue.specOfComponent(document, name));
   if (wanted.trim() !== "") {
-    const found = new NodeIndex([...catalogue.specs.values(), ...instances]).find(wanted).slice(0, 80);
+    const found = new NodeIndex([...catalogue.specs.values(), ...instances], WORDS).find(wanted).slice(0, 80);
     return [h("ul", {}, ...found.map((spec) => nodeItem(parts, spec)))];
   }
   /** @type {Map<string, NodeSpec[]>} */

@@ -4,7 +4,7 @@ import { componentName, isComponent } from "../core/components.js";
 import { demote, move, rename } from "../core/interface.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
-import { removePorts, renamePort } from "../core/subgraph.js";
+import { removePorts, renamePort } from "../core/ports.js";
 import { button, h } from "../dom.js";
 
 /** @import {Parts} from "../actions/action.js" */

@@ -1,7 +1,6 @@
 /** What is wrong with the workflow, as a list; each entry leads to its node and offers what can be done at once. Absent when nothing is wrong. */
 
 import { button, h, icon, setText } from "../dom.js";
-import { fixesFor } from "../core/fixes.js";
 import { sentence } from "../core/run.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
@@ -14,9 +13,11 @@ import { titleOf } from "../canvas/look.js";
 /** @param {number} count */
 export const countProblems = (count) => (count === 1 ? t("problem.one") : t("problem.many", { count }));
 
-/** Buttons that put a problem right. @param {Problem} problem @param {Editor} editor */
-export const fixButtons = (problem, editor) =>
-  fixesFor(problem, editor).map((fix) => button({ label: fix.label, text: fix.label, class: "button fix" }, () => editor.edit(fix.changes)));
+/** Add buttons that put a problem right. @param {HTMLElement} element @param {Problem} problem @param {Editor} editor */
+export async function addFixes(element, problem, editor) {
+  const { fixesFor } = await import("../core/fixes.js");
+  element.append(...fixesFor(problem, editor).map((fix) => button({ label: fix.label, text: fix.label, class: "button fix" }, () => editor.edit(fix.changes))));
+}
 
 /** @param {Editor} editor @param {Runner} runner @param {(id: string) => void} show */
 export function problemsPanel(editor, runner, show) {
@@ -32,8 +33,9 @@ export function problemsPanel(editor, runner, show) {
     if (!known) return h("li", {}, h("div", { class: "problem-item" }, icon("alert"), text));
     const item = h("button", { type: "button", class: "problem-item", title: t("problem.show") }, icon("alert"), text);
     item.addEventListener("click", () => show(problem.node ?? ""));
-    const fixes = fixButtons(problem, editor);
-    return h("li", {}, item, fixes.length > 0 ? h("div", { class: "fixes" }, ...fixes) : null);
+    const fixes = h("div", { class: "fixes" });
+    void addFixes(fixes, problem, editor);
+    return h("li", {}, item, fixes);
   };
   effect(() => {
     const problems = [...runner.problems.value.values()].flat();

@@ -20,7 +20,7 @@ export class NodeSearch {
   #box = h("input", { class: "search-box", type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "search-list", "aria-autocomplete": "list", spellcheck: "false", "aria-label": t("search.placeholder"), placeholder: t("search.placeholder") });
   #scope = h("div", { class: "search-scope", hidden: true });
   #list = h("div", { class: "search-list", id: "search-list", role: "listbox", "aria-label": t("search.title") });
-  #index = new NodeIndex([]);
+  #index = new NodeIndex([], []);
   /** @type {NodeSpec[]} */
   #found = [];
   #chosen = 0;
@@ -50,7 +50,12 @@ export class NodeSearch {
     this.#box.value = "";
     this.#scope.toggleAttribute("hidden", from === null && title === "");
     setText(this.#scope, from ? t("search.for", { type: from.type }) : t("search.swap", { title }));
-    this.#index = new NodeIndex(this.#offered());
+    const offered = this.#offered();
+    this.#index = new NodeIndex(offered, []);
+    void import("../core/words.js").then(({ WORDS }) => {
+      this.#index = new NodeIndex(offered, WORDS);
+      if (this.#box.value !== "") this.#search();
+    });
     this.element.showModal();
     this.#search();
     const { style, offsetWidth, offsetHeight } = this.element;

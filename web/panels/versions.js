@@ -60,7 +60,7 @@ function row(parts, name, { revision, saved, label }) {
     told.toggleAttribute("hidden", false);
   };
   const restore = async () => {
-    workspace.replace(await documents.revision(name, revision));
+    await workspace.replace(await documents.revision(name, revision));
     notify(t("versions.restored", { when: title }));
   };
   const rename = () =>

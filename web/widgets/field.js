@@ -2,7 +2,6 @@
 
 import * as api from "../api.js";
 import { usableIn } from "../core/components.js";
-import { addLora } from "../core/lora.js";
 import { afterRun, drawSeed, withAfterRun } from "../core/seeds.js";
 import { sweepsOf, sweepValues, withSweep } from "../core/sweep.js";
 import { tokensOf } from "../jobs.js";
@@ -47,7 +46,7 @@ export function fieldsOf({ editor, runner, upload }) {
       fileUrl: api.inputUrl,
       names: (folder) => editor.catalogue.models[folder] ?? [],
       pictureOf: (name, folder = input.widget?.folder ?? "") => `/api/v1/thumbnails/${folder}/${path(name)}`,
-      addLora: (name) => editor.edit(addLora(editor, id, name)),
+      addLora: (name) => void import("../core/lora.js").then(({ addLora }) => editor.edit(addLora(editor, id, name))),
       tokens: tokensOf,
       after: () => afterRun(node(), input.name),
       setAfter: (mode) => set("after_run", withAfterRun(node(), input.name, mode)),
