@@ -139,13 +139,13 @@ def test_what_is_no_list_is_told_at_its_port(studio: Studio) -> None:
 
 def test_a_mask_is_painted_and_a_picture_cropped(studio: Studio, tmp_path: Path) -> None:
     """The mask is the transparency of an upload that keeps every colour; undo is inside."""
-    source = tmp_path / "red.png"
+    source = tmp_path / "poppy.png"
     Picture.new("RGB", (96, 64), (200, 30, 60)).save(source)
     loader = "1"
     picture = {"version": 1, "nodes": {loader: {"type": "LoadImage", "inputs": {}}}, "view": {"nodes": {}}}
     studio.drop(studio.page.locator(".canvas"), "start.json", "application/json", json.dumps(picture).encode())
     studio.node(loader).locator("input[type=file]").set_input_files(source)
-    expect(studio.node(loader).locator(".file-name")).to_have_text(re.compile("^red"))
+    expect(studio.node(loader).locator(".file-name")).to_have_text(re.compile("^poppy"))
     studio.node(loader).get_by_role("button", name=re.compile("Paint a mask")).click()
     dialog = studio.page.get_by_role("dialog", name="Paint a mask or crop")
     area = dialog.get_by_role("application")
@@ -165,7 +165,7 @@ def test_a_mask_is_painted_and_a_picture_cropped(studio: Studio, tmp_path: Path)
     drag(0.25, 0.25, 0.75, 0.75)
     dialog.get_by_role("button", name="Use it").click()
     expect(dialog).to_have_count(0)
-    expect(studio.page.get_by_text("Uploaded red.png.")).to_be_visible()
+    expect(studio.page.get_by_text("Uploaded poppy.png.")).to_be_visible()
     name = studio.document()["nodes"][loader]["inputs"]["image"]
     with urllib.request.urlopen(f"{studio.url}api/v1/files/input/{name}") as answer:
         made = Picture.open(io.BytesIO(answer.read()))
