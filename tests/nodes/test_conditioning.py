@@ -70,6 +70,6 @@ def test_a_conditioning_survives_the_disk() -> None:
 @pytest.mark.parametrize("name", [field.name for field in fields(Entry)])
 def test_every_part_of_an_entry_makes_a_difference_to_its_fingerprint(name: str) -> None:
     plain, changed = Entry(FULL.context_BLD), Entry(FULL.context_BLD)
-    value = {"context_BLD": torch.rand(1, 3, 5), "controls": ("x",)}.get(name, getattr(FULL, name))
+    value = {"context_BLD": torch.rand(1, 3, 5), "controls": ("x",), "pictures": ("x",)}.get(name, getattr(FULL, name))
     object.__setattr__(changed, name, value)
     assert TRAITS.fingerprint(Conditioning((plain,))) != TRAITS.fingerprint(Conditioning((changed,)))

@@ -196,6 +196,7 @@ def test_a_dropped_picture_brings_its_workflow(studio: Studio) -> None:
     studio.quicken()
     studio.node("2").get_by_role("textbox", name="text").fill("words inside the picture")
     studio.run()
+    expect(picture(studio)).to_have_attribute("src", re.compile("/files/"))
     source = picture(studio).get_attribute("src")
     assert source is not None
     with urlopen(studio.url.rstrip("/") + source) as answer:

@@ -129,6 +129,7 @@ def test_problems_are_put_right_at_a_press(studio: Studio) -> None:
     document["nodes"]["1"]["inputs"]["checkpoint"] = "weft-emoij.safetensors"  # type: ignore[assignment]
     canvas = studio.page.locator(".canvas")
     studio.drop(canvas, "broken.json", "application/json", json.dumps(document).encode())
+    expect(studio.page.get_by_label("Name of the workflow")).to_have_value("broken")
     studio.button("Run").click()
     panel = studio.page.get_by_role("region", name="Problems")
     expect(panel.locator("li")).to_have_count(4)
