@@ -12,13 +12,14 @@ import pytest
 from graph.node import NodeSpec
 from nodes import builtin
 
-TABLE = Path(__file__).parents[2] / "web/strings/zh/definitions.js"
+STRINGS = Path(__file__).parents[2] / "web/strings/zh"
+AREAS = ("definitions", "help")
 
 
 @pytest.fixture(scope="module")
 def table() -> Mapping[str, str]:
-    body = TABLE.read_text("utf-8").split("export const definitions = ", 1)[1]
-    return json.loads(re.sub(r",\s*\};\s*$", "}", body))
+    areas = ((STRINGS / f"{area}.js").read_text("utf-8").split(f"export const {area} = ", 1)[1] for area in AREAS)
+    return {key: text for area in areas for key, text in json.loads(re.sub(r",\s*\};\s*$", "}", area)).items()}
 
 
 @pytest.mark.parametrize("spec", builtin(), ids=lambda spec: spec.id)
