@@ -31,11 +31,18 @@ _WAIT = re.compile(r"\bwait=([0-9]{1,4})\b")
 
 
 async def submit(request: web.Request, services: Services) -> web.StreamResponse:
-    """Validate a workflow, record it as a job and queue it; the same Idempotency-Key gives the same job."""
+    """Validate a workflow, record it as a job and queue it; the same Idempotency-Key gives the same job.
+
+    With `Prefer: handling=lenient` a workflow that is not valid is no error: `problems` says why there is no job."""
     key, client = _key(request), client_of(request)
     workflow, text, targets, priority = await _request(request)
     jobs = services.jobs
-    return await _accepted(jobs.submit(workflow, targets, text=text, client=client, key=key, priority=priority))
+    try:
+        return await _accepted(jobs.submit(workflow, targets, text=text, client=client, key=key, priority=priority))
+    except Refused as refusal:
+        if not refusal.problems or not _is_lenient(request):
+            raise
+        return web.json_response({"problems": refusal.problems})
 
 
 async def rerun(request: web.Request, services: Services) -> web.StreamResponse:
@@ -74,7 +81,7 @@ async def explain(request: web.Request, services: Services) -> web.StreamRespons
     try:
         return web.json_response(await services.jobs.explain(workflow, targets))
     except InvalidGraph as error:
-        if "handling=lenient" not in request.headers.get("Prefer", ""):
+        if not _is_lenient(request):
             raise invalid_graph(error) from error
         problems = [problem.to_json() for problem in error.problems]
         return web.json_response({"nodes": {}, "ms": 0, "peak_bytes": 0, "unknown": 0, "problems": problems})
@@ -151,6 +158,10 @@ def client_of(request: web.Request) -> str:
 
 def is_priority(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_PRIORITY
+
+
+def _is_lenient(request: web.Request) -> bool:
+    return "handling=lenient" in request.headers.get("Prefer", "")
 
 
 def _key(request: web.Request) -> str | None:

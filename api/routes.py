@@ -78,13 +78,21 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", f"{API}/models", models.models, "All models", {200: json_answer("Names by folder", "ModelList")}),
     Route(
+        "GET",
+        f"{API}/models/{{folder}}/{{name:.+}}",
+        models.model,
+        "A model by its name or content",
+        {200: json_answer("What it is called here", "ModelFile"), 204: Answer("There is none.")},
+        parameters=(Parameter("hash", "Of one by another name."), Parameter("size", "And size.", NUMBER)),
+    ),
+    Route(
         "POST",
         f"{API}/jobs",
         jobs.submit,
         "Run a workflow",
-        {202: json_answer("Accepted and recorded", "JobAccepted")},
+        {202: json_answer("Accepted and recorded", "JobAccepted"), 200: json_answer("Refused", "Problems")},
         body=JOB_BODY,
-        parameters=(IDEMPOTENCY, CLIENT),
+        parameters=(IDEMPOTENCY, CLIENT, LENIENT),
     ),
     Route(
         "POST",

@@ -88,6 +88,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "JobsToCancel": {**record({"ids": list_of(TEXT)}), "additionalProperties": False},
     "JobsCancelled": record({"states": map_of(JOB_STATE)}),
     "Queue": record({"paused": {"type": "boolean"}, "running": list_of(TEXT), "queued": list_of(TEXT), "total": COUNT}),
+    "Problems": record({"problems": list_of({"type": "object"})}),
     "JobAccepted": record({"id": TEXT}),
     "Nothing": {"type": "object", "maxProperties": 0},
     "JobCancelled": record({"id": TEXT, "state": JOB_STATE}),
@@ -190,6 +191,7 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "PackList": record({"packs": list_of(TEXT)}),
     "ModelList": map_of(list_of(TEXT)),
+    "ModelFile": record({"name": TEXT, "size": COUNT, "hash": TEXT}),
     "StoredFile": record(
         {"name": TEXT, "url": TEXT, "media_type": TEXT, "width": COUNT, "height": COUNT, "size": COUNT}
     ),

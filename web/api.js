@@ -60,12 +60,6 @@ export const templatePicture = (name) => `${ROOT}/templates/${encodeURIComponent
 /** @param {string} name @returns {Promise<unknown>} */
 export const template = (name) => get(`/templates/${encodeURIComponent(name)}`);
 
-/** @param {unknown} document @returns {Promise<string>} the id of the job */
-export async function submit(document) {
-  const response = await post("/jobs", { workflow: document }, { "Idempotency-Key": crypto.randomUUID() });
-  return (await response.json()).id;
-}
-
 /** @param {string} id */
 export const cancel = (id) => post(`/jobs/${encodeURIComponent(id)}/cancel`, {});
 

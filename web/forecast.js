@@ -18,6 +18,8 @@ export class Forecast {
   told = signal(/** @type {Explanation | null} */ (null));
   #timer = 0;
   #asked = new AbortController();
+  /** @type {Promise<import("./pins.js").Pins> | null} */
+  #pins = null;
   #editor;
   #runner;
   #engine;
@@ -64,6 +66,9 @@ export class Forecast {
       if (error instanceof BadRequest) this.#runner.check([error.problem]);
       else if (!(error instanceof ApiError)) throw error;
     }
+    // By now the engine knows what the files hold, so that asking is cheap.
+    this.#pins ??= import("./pins.js").then(({ Pins }) => new Pins(this.#editor));
+    await (await this.#pins).learn();
   }
 }
 

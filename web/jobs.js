@@ -1,6 +1,7 @@
 /** Client of what concerns many jobs: sending them, the queue, and what a run would do. */
 
-import { call, get, post } from "./api.js";
+import { ApiError, call, get, post } from "./api.js";
+import { t } from "./core/strings.js";
 
 /** @typedef {{state: "cached" | "run", reason: string, ms?: number, bytes?: number, beside_bytes?: number}} Decision */
 /** @typedef {{nodes: Readonly<Record<string, Decision>>, ms: number, peak_bytes: number, unknown: number, problems?: readonly Partial<import("./core/types.js").Problem>[]}} Explanation */
@@ -10,10 +11,12 @@ import { call, get, post } from "./api.js";
 /** @param {Request} request */
 const bodyOf = ({ workflow, targets, priority = 0 }) => ({ workflow, ...(targets ? { targets } : {}), ...(priority ? { priority } : {}) });
 
-/** @param {Request} request @returns {Promise<string>} the id of the job */
+/** Throws ApiError; a workflow that is not valid is an answer, so that the browser does not complain of it. @param {Request} request @returns {Promise<string>} the id of the job */
 export async function submit(request) {
-  const response = await post("/jobs", bodyOf(request), { "Idempotency-Key": crypto.randomUUID() });
-  return (await response.json()).id;
+  const response = await post("/jobs", bodyOf(request), { "Idempotency-Key": crypto.randomUUID(), Prefer: "handling=lenient" });
+  const { id, ...refusal } = await response.json();
+  if (id === undefined) throw new ApiError(422, t("status.failed"), refusal);
+  return id;
 }
 
 /** What a run would do. @param {Request} request @param {AbortSignal} signal @returns {Promise<Explanation>} */

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from pathlib import Path
 from urllib.parse import quote
 
@@ -120,6 +121,23 @@ def test_models_are_listed_by_folder(world: World) -> None:
     (folder / "apple.safetensors").write_bytes(b"weights")
     (folder / "notes.txt").write_bytes(b"notes")
     assert world.ask("GET", f"{API}/models").json["checkpoints"] == ["sub/apple.safetensors"]
+
+
+def test_a_model_is_found_by_its_content_where_its_name_is_not_here(world: World) -> None:
+    folder = world.folder / "models" / "loras"
+    folder.mkdir(parents=True)
+    for name, value in (("one", 1), ("other", 2)):
+        head = json.dumps({"a": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}).encode()
+        (folder / f"{name}.safetensors").write_bytes(struct.pack("<Q", len(head)) + head + bytes([value]))
+    (folder / "lies.safetensors").write_bytes(bytes(len((folder / "one.safetensors").read_bytes())))
+    known = world.ask("GET", f"{API}/models/loras/other.safetensors").json
+    assert known["size"] == (folder / "other.safetensors").stat().st_size
+    asked = f"{API}/models/loras/sub/renamed.safetensors?size={known['size']}&hash={known['hash']}"
+    assert world.ask("GET", asked).json == known
+    assert world.ask("GET", asked.replace(f"hash={known['hash']}", "hash=00")).status == 204
+    assert world.ask("GET", asked.replace("/loras/", "/vae/")).status == 204
+    for path in ("loras/renamed.safetensors", "loras/lies.safetensors", "input/x.safetensors"):
+        assert world.ask("GET", f"{API}/models/{path}").status == 204
 
 
 def test_the_catalogue_lists_the_uploads_there_are_now(world: World) -> None:

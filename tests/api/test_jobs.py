@@ -35,6 +35,8 @@ def test_every_problem_of_a_graph_is_told_at_once_and_nothing_is_recorded(world:
     assert answer.json["code"] == "invalid_graph"
     assert (answer.json["node"], answer.json["port"]) == ("1", "text")
     assert any("test.Words" in (problem["hint"] or "") for problem in answer.json["problems"])
+    lenient = world.send_json("POST", f"{API}/jobs", {"workflow": broken}, {"Prefer": "handling=lenient"})
+    assert (lenient.status, lenient.json) == (200, {"problems": answer.json["problems"]})
     assert world.state() == before
 
 

@@ -122,6 +122,26 @@ def test_the_queue_is_paused_reordered_and_cancelled(studio: Studio) -> None:
     assert studio.complaints == []
 
 
+def test_a_model_under_another_name_is_found_by_its_content(studio: Studio) -> None:
+    """The workflow knows what its files hold; where it is opened, the file is called otherwise."""
+    known = "weft-emoji.safetensors"
+    deadline = time.monotonic() + RUN_MS / 1000
+    while "files" not in (document := studio.document()) and time.monotonic() < deadline:
+        studio.page.wait_for_timeout(100)
+    fact = document["files"][f"checkpoints/{known}"]
+    document["files"] = {"checkpoints/theirs/emoji-final-2.safetensors": fact}
+    document["nodes"]["1"]["inputs"]["checkpoint"] = "theirs/emoji-final-2.safetensors"  # type: ignore[assignment]
+    studio.drop(studio.page.locator(".canvas"), "theirs.json", "application/json", json.dumps(document).encode())
+    studio.button("Run").click()
+    panel = studio.page.get_by_role("region", name="Problems")
+    first = panel.get_by_role("button", name=re.compile("^Use "), exact=False).first
+    expect(first).to_have_text(f"Use {known}, which has the same content")
+    first.click()
+    expect(panel).to_be_hidden()
+    assert studio.document()["nodes"]["1"]["inputs"]["checkpoint"] == known
+    assert studio.complaints == []
+
+
 def test_problems_are_put_right_at_a_press(studio: Studio) -> None:
     document = studio.document()
     document["nodes"]["5"]["inputs"] |= {"cfg": 900, "sampler": "eulr"}

@@ -21,6 +21,7 @@ export { isLink, linksOf, own };
  *   | {kind: "frame", id: string, frame: Frame | undefined}
  *   | {kind: "component", id: string, ports: ComponentPorts | undefined}
  *   | {kind: "interface", ports: readonly InterfacePort[]}) & {level?: string}} Change  a value `undefined` means: not there
+ * @typedef {{hash: string, size: number}} FileFact  of its content
  * @typedef {"nodes" | "places" | "frames" | "components" | "interface"} Table
  * @typedef {{level: string, table: Table, id: string, before: unknown, after: unknown}} Write
  * @typedef {Map<string, Write>} Patch  one Write for each thing that changed
@@ -68,6 +69,16 @@ export class Document {
     }
     document.interface = listOf(ports);
     return document;
+  }
+
+  /** What is known of the files it names, by "folder/name": facts, which no edit makes. @returns {Readonly<Record<string, FileFact>>} */
+  get files() {
+    return isRecord(this.#rest.files) ? /** @type {Record<string, FileFact>} */ (this.#rest.files) : {};
+  }
+
+  /** @param {string} name  "folder/name" @param {FileFact} fact */
+  learn(name, fact) {
+    this.#rest = { ...this.#rest, files: { ...this.files, [name]: fact } };
   }
 
   /** The saved form, everything in a stable order. */

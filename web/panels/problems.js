@@ -15,8 +15,13 @@ export const countProblems = (count) => (count === 1 ? t("problem.one") : t("pro
 
 /** Add buttons that put a problem right. @param {HTMLElement} element @param {Problem} problem @param {Editor} editor */
 export async function addFixes(element, problem, editor) {
-  const { fixesFor } = await import("../core/fixes.js");
-  element.append(...fixesFor(problem, editor).map((fix) => button({ label: fix.label, text: fix.label, class: "button fix" }, () => editor.edit(fix.changes))));
+  const [{ fixesFor }, { locate }] = await Promise.all([import("../core/fixes.js"), import("../pins.js")]);
+  /** @param {import("../core/fixes.js").Fix} fix */
+  const offer = (fix) => button({ label: fix.label, text: fix.label, class: "button fix" }, () => editor.edit(fix.changes));
+  const fixes = fixesFor(problem, editor).map(offer);
+  element.append(...fixes);
+  const located = await locate(problem, editor);
+  if (located) element.insertBefore(offer(located), fixes[0] ?? null);
 }
 
 /** @param {Editor} editor @param {Runner} runner @param {(id: string) => void} show */

@@ -87,6 +87,7 @@ export const run = {
   "notify.done": "The picture is ready",
   "notify.failed": "The run failed",
   "notify.body": "{name}, {duration}",
+  "fix.located": "Use {name}, which has the same content",
   "fix.use": "Use {value}",
   "fix.rename": "Rename to {name}",
   "fix.drop": "Remove {name}",

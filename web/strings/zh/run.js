@@ -87,6 +87,7 @@ export const run = {
   "notify.done": "图片已完成",
   "notify.failed": "运行失败",
   "notify.body": "{name}，用时 {duration}",
+  "fix.located": "改用内容相同的 {name}",
   "fix.use": "改用 {value}",
   "fix.rename": "改名为 {name}",
   "fix.drop": "移除 {name}",
