@@ -1,5 +1,6 @@
 /** Client of /api/v1. Every refusal is an ApiError with the server's own sentence; event streams reconnect by themselves. */
 
+import { localisedTitles } from "./core/naming.js";
 import { t } from "./core/strings.js";
 
 /** @import {RunEvent} from "./core/run.js" */
@@ -57,8 +58,8 @@ export const templates = async () => (await get("/templates")).templates;
 /** @param {string} name */
 export const templatePicture = (name) => `${ROOT}/templates/${encodeURIComponent(name)}/picture`;
 
-/** @param {string} name @returns {Promise<unknown>} */
-export const template = (name) => get(`/templates/${encodeURIComponent(name)}`);
+/** A template, its titles in the language of the page. @param {string} name @returns {Promise<unknown>} */
+export const template = async (name) => localisedTitles(await get(`/templates/${encodeURIComponent(name)}`));
 
 /** @param {string} id */
 export const cancel = (id) => post(`/jobs/${encodeURIComponent(id)}/cancel`, {});

@@ -94,6 +94,18 @@ export function icon(name) {
   return svg;
 }
 
+/**
+ * Put a surface at a point of the window, wholly in it. Its own units are others where text is larger.
+ * @param {HTMLElement} element
+ * @param {{x: number, y: number}} at
+ */
+export function placeAt(element, at) {
+  const { width, height } = element.getBoundingClientRect();
+  const zoom = width / element.offsetWidth || 1;
+  element.style.left = `${Math.max(8, Math.min(at.x, innerWidth - width - 8)) / zoom}px`;
+  element.style.top = `${Math.max(8, Math.min(at.y, innerHeight - height - 8)) / zoom}px`;
+}
+
 /** Replace an element's children only when they differ. @param {Element} element @param {string} text */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

@@ -27,7 +27,7 @@ import { Runner } from "./runner.js";
 import { statusOf } from "./status.js";
 import { announceEnds } from "./announce.js";
 import { fieldsOf } from "./widgets/field.js";
-import { applyLook, createSettings, languageOf } from "./settings.js";
+import { applyLook, createSettings, languageOf, viewOf } from "./settings.js";
 import { carriesWorkflow, Workspace } from "./workspace.js";
 
 /** @import {Point, PortRef} from "./core/types.js" */
@@ -83,7 +83,7 @@ function ask({ at, from }) {
   });
 }
 
-const input = new Input(view, editor, ask, (event) => void openMenuAt(event));
+const input = new Input(view, editor, ask, (event) => void openMenuAt(event), () => settings.snap.peek());
 const pointerOrCentre = () => input.pointer ?? { x: view.size.w / 3, y: view.size.h / 3 };
 const dock = new Dock();
 
@@ -120,6 +120,7 @@ editor.watch((touched, content) => {
 });
 effect(() => {
   view.links = settings.links.value;
+  view.largest = settings.textSize.value / 100;
 });
 effect(() => {
   const { value } = runner.preview;
@@ -146,7 +147,7 @@ announceEnds(parts);
 /** @type {Promise<void> | undefined} */
 let form;
 effect(() => {
-  if (settings.view.value === "form") form ??= import("./panels/form.js").then(({ formView }) => dock.right.before(formView(parts)));
+  if (viewOf(settings) === "form") form ??= import("./panels/form.js").then(({ formView }) => dock.right.before(formView(parts)));
 });
 
 if (new URLSearchParams(location.search).get("bench") === "1") Object.assign(window, { __bench: (await import("./bench.js")).bench(editor, view, runner) });

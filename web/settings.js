@@ -5,15 +5,18 @@ import { effect, signal } from "./core/store.js";
 /**
  * @typedef {{theme: "system" | "light" | "dark" | "contrast", language: string, motion: "system" | "full" | "reduced",
  *            links: "curved" | "straight" | "angled", snap: boolean, sound: boolean, textSize: number,
- *            shortcuts: Readonly<Record<string, readonly string[]>>, packs: readonly string[], toured: boolean, view: "graph" | "form",
+ *            shortcuts: Readonly<Record<string, readonly string[]>>, packs: readonly string[], toured: boolean, view: "" | "graph" | "form",
  *            recent: readonly string[]}} Choices
  *   `language`: "" for the browser's; `textSize` in percent; `shortcuts`: keys by action where they are not the usual;
- *   `packs`: those whose modules may run here; `recent`: names of documents, latest first
+ *   `view`: "" for the form on a phone, else the graph; `packs`: those whose modules may run here; `recent`: names of documents, latest first
  * @typedef {{[K in keyof Choices]: import("./core/store.js").Signal<Choices[K]>}} Settings
  */
 
 const KEY = "weft.settings";
 const LANGUAGES = ["en", "zh"];
+const PHONE = matchMedia("(max-width: 600px)");
+const onPhone = signal(PHONE.matches);
+PHONE.addEventListener("change", () => (onPhone.value = PHONE.matches));
 
 /** @type {Choices} */
 const USUAL = {
@@ -21,13 +24,13 @@ const USUAL = {
   language: "",
   motion: "system",
   links: "curved",
-  snap: false,
+  snap: true,
   sound: false,
   textSize: 100,
   shortcuts: {},
   packs: [],
   toured: false,
-  view: "graph",
+  view: "",
   recent: [],
 };
 
@@ -48,13 +51,16 @@ export function createSettings(storage) {
   return settings;
 }
 
+/** Whether the form is shown, or the graph. @param {Settings} settings */
+export const viewOf = ({ view }) => view.value || (onPhone.value ? "form" : "graph");
+
 /** Show the page as chosen: theme, contrast, motion and size of text. @param {Settings} settings */
 export function applyLook(settings) {
   const { dataset, style } = document.documentElement;
   const [contrast, still] = [matchMedia("(prefers-contrast: more)"), matchMedia("(prefers-reduced-motion: reduce)")];
   const apply = () => {
     const theme = settings.theme.value;
-    dataset.view = settings.view.value;
+    dataset.view = viewOf(settings);
     dataset.theme = theme === "contrast" ? "system" : theme;
     dataset.contrast = theme === "contrast" || (theme === "system" && contrast.matches) ? "more" : "usual";
     const motion = settings.motion.value;

@@ -12,7 +12,8 @@ import pytest
 from graph.node import NodeSpec
 from nodes import builtin
 
-STRINGS = Path(__file__).parents[2] / "web/strings/zh"
+ROOT = Path(__file__).parents[2]
+STRINGS = ROOT / "web/strings/zh"
 AREAS = ("definitions", "help")
 
 
@@ -28,6 +29,13 @@ def test_a_node_is_told_in_chinese(spec: NodeSpec, table: Mapping[str, str]) -> 
     wanted = {f"title.{spec.id}", f"help.{spec.id}", f"category.{spec.category}", *(f"port.{name}" for name in ports)}
     assert wanted - set(table) == set()
     assert [port.name for port in spec.inputs if not re.search(rf"\b{port.name}\b.*: ", table[f"help.{spec.id}"])] == []
+
+
+def test_titles_written_into_templates_are_told(table: Mapping[str, str]) -> None:
+    templates = [*(ROOT / "web/templates").glob("*.json"), *(ROOT / "docs/workflows").glob("*.json")]
+    nodes = [node for path in templates for node in json.loads(path.read_text("utf-8"))["nodes"].values()]
+    titles = {f"written.{node['title']}" for node in nodes if "title" in node}
+    assert {key for key in table if key.startswith("written.")} == titles
 
 
 def test_no_node_is_told_that_is_none(table: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 /** Commands about the page itself, and the way about the graph by keyboard. */
 
 import { beside } from "../core/beside.js";
+import { viewOf } from "../settings.js";
 import { always } from "./action.js";
 
 /** @import {Action} from "./action.js" */
@@ -27,7 +28,7 @@ export function appActions(parts) {
     { id: "settings", title: "action.settings", keys: ["Mod+,"], everywhere: true, enabled: always, run: () => void import("../panels/settings.js").then(({ openSettings }) => openSettings(parts)) },
     { id: "shortcuts", title: "action.shortcuts", keys: ["?"], enabled: always, run: () => void import("../panels/shortcuts.js").then(({ openShortcuts }) => openShortcuts(parts)) },
     { id: "tour", title: "action.tour", keys: [], enabled: always, run: () => void import("../panels/tour.js").then(({ startTour }) => startTour(parts)) },
-    { id: "form", title: "action.form", keys: ["F"], enabled: always, run: () => (settings.view.value = settings.view.peek() === "form" ? "graph" : "form") },
+    { id: "form", title: "action.form", keys: ["F"], enabled: always, run: () => (settings.view.value = viewOf(settings) === "form" ? "graph" : "form") },
     { id: "connect", title: "action.connect", keys: ["C"], enabled: one, run: () => void import("../panels/connect.js").then(({ openConnect }) => openConnect(parts)) },
     ...steps,
   ];

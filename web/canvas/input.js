@@ -28,13 +28,13 @@ export class Input {
   /** Where the pointer last was over the view. @type {Point | null} */
   pointer = null;
 
-  /** @param {View} view @param {Editor} editor @param {(request: Request) => void} ask @param {(event: MouseEvent) => void} menu */
-  constructor(view, editor, ask, menu) {
+  /** @param {View} view @param {Editor} editor @param {(request: Request) => void} ask @param {(event: MouseEvent) => void} menu @param {() => boolean} snaps */
+  constructor(view, editor, ask, menu, snaps) {
     this.#view = view;
     this.#editor = editor;
     this.#ask = ask;
     /** @type {Bench} */
-    this.#bench = { view, editor, ask };
+    this.#bench = { view, editor, ask, snaps };
     const { element } = view;
     element.addEventListener("pointerdown", (event) => this.#down(event));
     element.addEventListener("pointermove", (event) => this.#move(event));

@@ -52,6 +52,8 @@ export class View {
   #moved = 0;
   #idle = 0;
   #fitWanted = false;
+  /** The scale at which the graph is shown when there is room for it: larger for who reads large text. */
+  largest = 1;
   /** @type {(() => void)[]} */
   #waiting = [];
   /** @type {(() => void)[]} */
@@ -175,7 +177,7 @@ export class View {
     const { nodes } = this.#editor.scene;
     const frames = ids ? [] : this.#editor.document.frames.values();
     const box = union([...(ids ? [...ids].flatMap((id) => nodes.box(id) ?? []) : nodes.boxes()), ...frames]);
-    const camera = box ? cameras.fit({ ...box, h: box.h + STATUS }, this.size) : { x: 0, y: 0, scale: 1 };
+    const camera = box ? cameras.fit({ ...box, h: box.h + STATUS }, this.size, this.largest) : { x: 0, y: 0, scale: 1 };
     if (ids) this.glide(camera);
     else this.jump(camera);
   }

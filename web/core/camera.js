@@ -21,8 +21,8 @@ export const toScreen = (camera, world) => ({
 /** The camera moved by less than a device pixel so that bitmaps lie on whole ones. @param {Camera} camera @param {number} ratio device pixels a CSS pixel @returns {Camera} */
 export const snapped = ({ x, y, scale }, ratio) => ({ x: Math.round(x * ratio) / ratio, y: Math.round(y * ratio) / ratio, scale });
 
-/** The octave a scale is nearest to: what is painted while zooming is painted at these. @param {number} scale */
-export const octave = (scale) => 2 ** Math.round(Math.log2(scale));
+/** The octave of a scale, not above it: what is painted while zooming is painted at these, never more than is seen. @param {number} scale */
+export const octave = (scale) => 2 ** Math.floor(Math.log2(scale));
 
 /** The half octave a scale is nearest to. @param {number} scale */
 export const halfOctave = (scale) => 2 ** (Math.round(2 * Math.log2(scale)) / 2);
@@ -44,15 +44,16 @@ export function zoomAt(camera, at, factor) {
 }
 
 /**
- * Show a box whole and centred, never larger than life.
+ * Show a box whole and centred, never larger than that.
  * @param {Box} box
  * @param {{w: number, h: number}} size
+ * @param {number} largest scale
  * @param {number} margin CSS pixels kept free on every side
  * @returns {Camera}
  */
-export function fit(box, size, margin = 24) {
+export function fit(box, size, largest = 1, margin = 24) {
   const room = { w: Math.max(1, size.w - 2 * margin), h: Math.max(1, size.h - 2 * margin) };
-  const scale = Math.max(MIN_SCALE, Math.min(1, room.w / Math.max(1, box.w), room.h / Math.max(1, box.h)));
+  const scale = Math.max(MIN_SCALE, Math.min(largest, room.w / Math.max(1, box.w), room.h / Math.max(1, box.h)));
   return {
     x: Math.round((size.w - box.w * scale) / 2 - box.x * scale),
     y: Math.round((size.h - box.h * scale) / 2 - box.y * scale),

@@ -3,19 +3,23 @@
 import { t } from "../core/strings.js";
 import { button, h } from "../dom.js";
 
+const CONTROLS = "input:not([hidden]), select, textarea, .dialog-foot button";
+
 /**
+ * The first control of what it holds has the focus. An ellipsis at the end of the title, as commands have it, is left out.
  * @param {string} title
  * @param {string} kind  a further class, or ""
  * @param {...(Node | null)} content
  */
 export function openDialog(title, kind, ...content) {
+  const name = title.replace(/…$/, "");
   const close = button({ label: t("open.close"), icon: "close", class: "button" }, () => dialog.close());
-  const head = h("div", { class: "dialog-head" }, h("h2", {}, title), close);
-  const dialog = h("dialog", { class: `dialog ${kind}`.trim(), closedby: "any", "aria-label": title }, head, ...content);
+  const head = h("div", { class: "dialog-head" }, h("h2", {}, name), close);
+  const dialog = h("dialog", { class: `dialog ${kind}`.trim(), closedby: "any", "aria-label": name }, head, ...content);
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
-  /** @type {HTMLElement | null} */ (dialog.querySelector(".dialog-head ~ * input:not([hidden]), .dialog-foot button"))?.focus();
+  /** @type {HTMLElement | null} */ (dialog.querySelector(`.dialog-head ~ :is(${CONTROLS}), .dialog-head ~ * :is(${CONTROLS})`))?.focus();
   return dialog;
 }
 

@@ -4,7 +4,7 @@ import { ApiError } from "../api.js";
 import { effect } from "../core/store.js";
 import { language, t } from "../core/strings.js";
 import * as documents from "../documents.js";
-import { button, h } from "../dom.js";
+import { button, h, placeAt } from "../dom.js";
 import { ask, askText } from "./dialog.js";
 
 /** @import {Parts} from "../actions/action.js" */
@@ -139,9 +139,9 @@ function fileRow(parts, { name, modified }, title) {
     menu.append(entry);
   }
   const opener = button({ label: t("files.more", { name }), icon: "more", class: "button small" }, () => {
-    const box = opener.getBoundingClientRect();
-    menu.style.inset = `${Math.min(box.bottom, innerHeight - 120)}px auto auto ${box.left}px`;
     menu.togglePopover();
+    const { left, bottom } = opener.getBoundingClientRect();
+    placeAt(menu, { x: left, y: bottom });
   });
   opener.setAttribute("aria-haspopup", "menu");
   return h("li", { class: "file-row" }, item, opener, menu);

@@ -5,6 +5,8 @@ import { t } from "../core/strings.js";
 import { button, h } from "../dom.js";
 import { createControl } from "../widgets/index.js";
 import { titleOf } from "../canvas/look.js";
+import { portLabel } from "../core/naming.js";
+import { viewOf } from "../settings.js";
 
 /** @import {Parts} from "../actions/action.js" */
 /** @import {Control} from "../widgets/index.js" */
@@ -22,7 +24,7 @@ export function formView(parts) {
   let controls = [];
   effect(() => {
     editor.version.value;
-    if (settings.view.value !== "form") return;
+    if (viewOf(settings) !== "form") return;
     if (editor.document.level !== "") editor.leave(0);
     const parameters = parametersOf(parts);
     const now = JSON.stringify(parameters);
@@ -47,7 +49,7 @@ function parametersOf({ editor }) {
       .spec(id)
       .inputs.filter((input) => (input.widget?.kind === "Text" && input.widget.multiline) || input.widget?.kind === "Seed" || input.widget?.kind === "InputFile")
       .filter((input) => typeof document.input(id, input.name) !== "object")
-      .map((input) => ({ id, input: input.name, title: input.widget?.kind === "Text" ? titleOf(editor, id) : `${titleOf(editor, id)} · ${input.name}` })),
+      .map((input) => ({ id, input: input.name, title: input.widget?.kind === "Text" ? titleOf(editor, id) : `${titleOf(editor, id)} · ${portLabel(input.name)}` })),
   );
 }
 

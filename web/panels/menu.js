@@ -9,7 +9,7 @@ import { t } from "../core/strings.js";
 import { addPort } from "../core/ports.js";
 import { beginSweep } from "../core/sweep.js";
 import { keyLabel } from "../actions/keys.js";
-import { h } from "../dom.js";
+import { h, placeAt } from "../dom.js";
 
 /** @import {Parts} from "../actions/action.js" */
 /** @import {PortRef} from "../core/types.js" */
@@ -34,9 +34,7 @@ export function openMenu(parts, event) {
   });
   document.body.append(menu);
   menu.showPopover();
-  const { offsetWidth: w, offsetHeight: height } = menu;
-  menu.style.left = `${Math.max(8, Math.min(event.clientX, innerWidth - w - 8))}px`;
-  menu.style.top = `${Math.max(8, Math.min(event.clientY, innerHeight - height - 8))}px`;
+  placeAt(menu, { x: event.clientX, y: event.clientY });
   /** @type {HTMLElement | null} */ (menu.querySelector('[role="menuitem"]'))?.focus();
 }
 

@@ -1,6 +1,6 @@
 /** The box that finds a kind of node: by name, category, synonym or the type of the link being drawn; the recent ones first. */
 
-import { h, setText } from "../dom.js";
+import { h, placeAt, setText } from "../dom.js";
 import { colourOf } from "../core/colours.js";
 import { isComponent, usableIn } from "../core/components.js";
 import { matchingPort } from "../core/connect.js";
@@ -58,9 +58,7 @@ export class NodeSearch {
     });
     this.element.showModal();
     this.#search();
-    const { style, offsetWidth, offsetHeight } = this.element;
-    style.left = `${Math.max(8, Math.min(at.x, innerWidth - offsetWidth - 8))}px`;
-    style.top = `${Math.max(8, Math.min(at.y, innerHeight - offsetHeight - 8))}px`;
+    placeAt(this.element, at);
     this.#box.focus();
   }
 

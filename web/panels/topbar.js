@@ -49,7 +49,7 @@ export function topBar(parts, actions) {
   return h(
     "header",
     { class: "bar" },
-    h("div", { class: "brand", "aria-hidden": "true" }, h("img", { src: "/web/icon.svg", alt: "", width: 20, height: 20 }), t("app.name")),
+    /** @type {HTMLElement} */ (document.querySelector(".brand")),
     menu(actions),
     h("div", { class: "bar-title" }, name, unsaved),
     h(
@@ -61,6 +61,7 @@ export function topBar(parts, actions) {
       commandButton(actions, "fit", { icon: "fit" }),
     ),
     h("div", { class: "spring" }),
+    commandButton(actions, "form", { icon: "sliders", class: "button to-form" }),
     status,
     run,
     cancel,

@@ -1,19 +1,18 @@
 /** Five steps about the page, each beside what it is about. Closed or finished, it is not offered again. */
 
 import { t } from "../core/strings.js";
-import { button, h } from "../dom.js";
+import { button, h, placeAt } from "../dom.js";
 
 /** @import {Parts} from "../actions/action.js" */
 
 const STEPS = /** @type {const} */ ([
-  [".node textarea", "tour.prompt"],
+  [".form textarea, .node textarea", "tour.prompt"],
   [".button.run, .button.cancel", "tour.run"],
   [".panel", "tour.result"],
-  [".canvas", "tour.graph"],
+  [".canvas, .form-head .button", "tour.graph"],
   [".bar-menu", "tour.more"],
 ]);
 const GAP = 12;
-const WIDTH = 320;
 
 /** @param {Parts} parts */
 export function startTour({ settings }) {
@@ -35,7 +34,7 @@ export function startTour({ settings }) {
     if (step >= STEPS.length) return end();
     at = step;
     const [selector, key] = STEPS[step];
-    marked = [...document.querySelectorAll(selector)].find((each) => each.getClientRects().length > 0) ?? document.body;
+    marked = [...document.querySelectorAll(selector)].find((each) => each.checkVisibility({ visibilityProperty: true })) ?? document.body;
     marked.classList.add("toured");
     text.textContent = t(key);
     count.textContent = t("tour.count", { step: step + 1, total: STEPS.length });
@@ -55,9 +54,8 @@ export function startTour({ settings }) {
 
 /** Beside the box, on the screen. @param {HTMLElement} card @param {DOMRect} box */
 function place(card, box) {
-  const below = box.bottom + GAP + card.offsetHeight < innerHeight;
-  const y = below ? box.bottom + GAP : Math.max(GAP, Math.min(box.top + GAP, innerHeight - card.offsetHeight - GAP));
-  const x = below ? box.left : box.left - WIDTH - GAP > 0 ? box.left - WIDTH - GAP : box.left + GAP;
-  card.style.left = `${Math.max(GAP, Math.min(x, innerWidth - WIDTH - GAP))}px`;
-  card.style.top = `${y}px`;
+  const { width, height } = card.getBoundingClientRect();
+  const below = box.bottom + GAP + height < innerHeight;
+  const beside = box.left - width - GAP > 0 ? box.left - width - GAP : box.left + GAP;
+  placeAt(card, below ? { x: box.left, y: box.bottom + GAP } : { x: beside, y: box.top + GAP });
 }

@@ -1,7 +1,7 @@
 /**
  * Moving nodes and frames. They are lifted off the view while they move; one edit at the end says where they are. They
- * keep to a grid of 8 and come in line with their neighbours, unless Ctrl is held; one node that is not linked yet goes
- * into the link it is dropped on; what is dropped in a frame belongs to it.
+ * keep to a grid of 8 and come in line with their neighbours where a person wants that, and while Ctrl is held the other
+ * way round; one node that is not linked yet goes into the link it is dropped on; what is dropped in a frame belongs to it.
  */
 
 import { insertOnLink, moveNodes } from "../core/edits.js";
@@ -12,7 +12,7 @@ import { apart, boxOf, inView } from "./tool.js";
 
 /** @import {Change} from "../core/document.js" */
 /** @import {Editor} from "../core/editor.js" */
-/** @import {Frame, Place, Point} from "../core/types.js" */
+/** @import {Box, Frame, Place, Point} from "../core/types.js" */
 /** @import {Bench, Tool} from "./tool.js" */
 
 const REACH = 6;
@@ -39,13 +39,14 @@ export function dragFrameTool(bench, frame, start) {
  * @param {() => void} click
  * @returns {Tool}
  */
-function dragging({ view, editor }, start, ids, frames, click) {
+function dragging({ view, editor, snaps }, start, ids, frames, click) {
   const { document } = editor;
   const outer = frames.flatMap((id) => document.frames.get(id) ?? [])[0];
   const box = outer ?? boxOf(editor, ids) ?? { x: 0, y: 0, w: 0, h: 0 };
   const single = ids.size === 1 && frames.length === 0 ? [...ids][0] : null;
   const loose = single !== null && isLoose(editor, single) ? single : null;
   const from = view.toWorld(start);
+  const neighbours = neighboursOf(view, editor, ids);
   let offset = { x: 0, y: 0 };
   let moved = false;
   const finish = () => {
@@ -61,9 +62,10 @@ function dragging({ view, editor }, start, ids, frames, click) {
       moved = true;
       const { scale } = view.camera;
       const here = view.toWorld(at);
-      const to = { x: snapped(box.x + here.x - from.x), y: snapped(box.y + here.y - from.y) };
-      const free = event.ctrlKey || event.metaKey;
-      const near = free ? null : snapToNeighbours(editor.scene, { ...box, ...to }, ids, REACH / scale, inView(view));
+      const free = (event.ctrlKey || event.metaKey) === snaps();
+      const placed = free ? Math.round : snapped;
+      const to = { x: placed(box.x + here.x - from.x), y: placed(box.y + here.y - from.y) };
+      const near = free ? null : snapToNeighbours(neighbours(), { ...box, ...to }, REACH / scale);
       offset = { x: to.x + (near?.x ?? 0) - box.x, y: to.y + (near?.y ?? 0) - box.y };
       view.moveLifted(offset);
       if (loose !== null) view.hoveredWire = editor.scene.wireAt(here, 12 / scale)?.key ?? null;
@@ -83,6 +85,16 @@ function dragging({ view, editor }, start, ids, frames, click) {
       finish();
     },
     cancel: finish,
+  };
+}
+
+/** Boxes in view but for those of some nodes, looked up when the view is another. @param {Bench["view"]} view @param {Editor} editor @param {ReadonlySet<string>} ids */
+function neighboursOf(view, { scene }, ids) {
+  let [camera, boxes] = [/** @type {unknown} */ (null), /** @type {Box[]} */ ([])];
+  return () => {
+    if (camera === view.camera) return boxes;
+    camera = view.camera;
+    return (boxes = [...scene.nodes.query(inView(view))].flatMap((id) => (ids.has(id) ? [] : (scene.nodes.box(id) ?? []))));
   };
 }
 

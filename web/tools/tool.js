@@ -11,7 +11,7 @@ import { union } from "../core/grid.js";
  *            cancel: () => void, follows?: boolean}} Tool
  *   `at` in screen units, from the corner of the view; `follows`: the view moves along when it comes near an edge
  * @typedef {{at: Point, from: PortRef | null}} Request  for a node to be added
- * @typedef {{view: View, editor: Editor, ask: (request: Request) => void}} Bench  what tools work with
+ * @typedef {{view: View, editor: Editor, ask: (request: Request) => void, snaps: () => boolean}} Bench  what tools work with; `snaps`: whether nodes are to keep to the grid
  */
 
 const CLICK = 4;

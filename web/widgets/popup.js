@@ -87,11 +87,13 @@ export function openList(anchor, look) {
 /** Below the anchor, or above where there is more room. @param {HTMLElement} element @param {HTMLElement} anchor */
 export function place(element, anchor) {
   const { left, top, bottom, width } = anchor.getBoundingClientRect();
-  element.style.minWidth = `${Math.max(200, width)}px`;
-  const above = innerHeight - bottom < element.offsetHeight + 8 && top > innerHeight - bottom;
-  element.style.left = `${Math.max(8, Math.min(left, innerWidth - element.offsetWidth - 8))}px`;
-  element.style.top = above ? "auto" : `${bottom + 4}px`;
-  element.style.bottom = above ? `${innerHeight - top + 4}px` : "auto";
+  const zoom = element.getBoundingClientRect().width / element.offsetWidth || 1;
+  element.style.minWidth = `${Math.max(200, width / zoom)}px`;
+  const own = element.getBoundingClientRect();
+  const above = innerHeight - bottom < own.height + 8 && top > innerHeight - bottom;
+  element.style.left = `${Math.max(8, Math.min(left, innerWidth - own.width - 8)) / zoom}px`;
+  element.style.top = above ? "auto" : `${(bottom + 4) / zoom}px`;
+  element.style.bottom = above ? `${(innerHeight - top + 4) / zoom}px` : "auto";
 }
 
 /** @param {string} source */

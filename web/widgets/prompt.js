@@ -1,6 +1,6 @@
 /** What a box for prompts can do: Ctrl and arrows weigh words, names of learned words and LoRAs are completed, tokens are counted. */
 
-import { button, h, setText } from "../dom.js";
+import { button, h, placeAt, setText } from "../dom.js";
 import { nameAt, reweighed } from "../core/prompt.js";
 import { t } from "../core/strings.js";
 import { openList } from "./popup.js";
@@ -122,8 +122,7 @@ async function showTokens(anchor, field, text) {
   element.showPopover();
   element.focus();
   const { left, top } = anchor.getBoundingClientRect();
-  element.style.left = `${Math.max(8, Math.min(left, innerWidth - element.offsetWidth - 8))}px`;
-  element.style.top = `${Math.max(8, top - element.offsetHeight - 4)}px`;
+  placeAt(element, { x: left, y: top - element.getBoundingClientRect().height - 4 });
 }
 
 /** @param {string} piece @param {number} weight */

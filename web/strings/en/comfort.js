@@ -36,7 +36,7 @@ export const comfort = {
   "settings.links.curved": "Curved",
   "settings.links.straight": "Straight",
   "settings.links.angled": "Angled",
-  "settings.snap": "Snap to the grid",
+  "settings.snap": "Snap to grid and neighbours",
   "settings.sound": "Sound when a long run ends",
   "packs.failed": "{what} failed: {why}",
   "settings.packs": "Modules of packs",

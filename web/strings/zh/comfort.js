@@ -36,7 +36,7 @@ export const comfort = {
   "settings.links.curved": "曲线",
   "settings.links.straight": "直线",
   "settings.links.angled": "折线",
-  "settings.snap": "吸附到网格",
+  "settings.snap": "吸附到网格和相邻节点",
   "settings.sound": "长任务结束时播放提示音",
   "packs.failed": "{what} 出错：{why}",
   "settings.packs": "扩展包的模块",
