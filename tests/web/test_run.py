@@ -7,7 +7,7 @@ import re
 import time
 import urllib.request
 
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from tests.web.conftest import RUN_MS, Studio
 
@@ -161,3 +161,28 @@ def test_problems_are_put_right_at_a_press(studio: Studio) -> None:
     assert inputs["6"]["inputs"]["vae"] == {"node": "1", "output": "vae"}
     studio.page.keyboard.press("Control+z")
     expect(studio.page.get_by_text("weft-emoij.safetensors (not found)")).to_be_attached()
+    assert studio.complaints == []
+
+
+def test_a_cut_stream_goes_on_where_it_was(studio: Studio) -> None:
+    """Every connection is cut in the middle of a run; nothing of it is missed, and the browser has nothing to complain of."""
+    held: list[WebSocketRoute] = []
+
+    def carry(route: WebSocketRoute) -> None:
+        route.connect_to_server()
+        held.append(route)
+
+    studio.page.route_web_socket(re.compile("/events"), carry)
+    studio.page.reload()
+    studio.node("5").wait_for()
+    set_value(studio, "seed", "5150")
+    studio.button("Run").click()
+    expect(studio.badge("5")).to_have_text(re.compile("of 28"), timeout=RUN_MS)
+    before = len(held)
+    for route in held:
+        route.close(code=1001)
+    expect(studio.page.locator(".notice")).to_contain_text("Connected again")
+    studio.wait_for_end()
+    expect(studio.badge("7")).to_have_text(re.compile("^ran"))
+    assert len(held) == 2 * before == 4
+    assert studio.complaints == []
