@@ -1,5 +1,8 @@
 """What the templates make, as small pictures: `python -m bench.pictures [NAME ...]` runs those that can run, and
-writes NAME.webp beside each."""
+writes NAME.webp beside each; with `--whole FOLDER` the whole picture into FOLDER.
+
+A workflow with sweeps is run as the page runs it, which needs Node.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,19 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
+
+from jobs.exits import Exit
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = (ROOT / "web" / "templates", ROOT / "docs" / "workflows")
 SIDE = 128
 LARGEST = 8192
+WHOLE_QUALITY = 75
 
 
 def smallest(picture: Image.Image) -> bytes:
@@ -33,16 +41,30 @@ def smallest(picture: Image.Image) -> bytes:
     raise ValueError(f"expected a picture of at most {LARGEST} bytes")
 
 
-def paint(path: Path, data: Path) -> Path | None:
-    """The last picture a template makes; None where it needs models that are not there or makes no picture."""
-    command = [sys.executable, "server.py", "run", str(path), "--data", str(data), "--json"]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if ran.returncode == 4:
+def paint(document: dict[str, Any], data: Path) -> Path | None:
+    """The last picture a workflow makes; None where it needs models that are not there or makes no picture."""
+    command = ["run", "-", "--data", str(data), "--json"]
+    ran = _server(command, json.dumps(document))
+    if ran.returncode == Exit.MISSING:
         return None
-    if ran.returncode != 0:
-        raise RuntimeError(f"{path.name}: {ran.stderr[-500:]}")
+    ran.check_returncode()
     made = [Path(each) for each in _paths(json.loads(ran.stdout))]
     return made[-1] if made else None
+
+
+def swept(document: dict[str, Any], catalogue: dict[str, Any], models: dict[str, list[str]]) -> dict[str, Any]:
+    """The workflow that runs the sweeps of another one; itself where nothing is swept."""
+    asked = json.dumps({"workflow": document, "catalogue": catalogue, "models": models})
+    ran = subprocess.run(
+        ["node", "bench/swept.js"], cwd=ROOT, input=asked, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return json.loads(ran.stdout)
+
+
+def _server(arguments: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "server.py", *arguments], cwd=ROOT, input=text, stdout=subprocess.PIPE, text=True, check=False
+    )
 
 
 def _paths(value: object) -> list[str]:
@@ -56,19 +78,24 @@ def _paths(value: object) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="templates (default: all)")
-    names = parser.parse_args().names
+    parser.add_argument("--whole", type=Path, metavar="FOLDER", help="write whole pictures there")
+    options = parser.parse_args()
+    catalogue, models = (json.loads(_server([each, "--json"]).stdout) for each in ("nodes", "models"))
     with tempfile.TemporaryDirectory() as data:
         for path in sorted(path for folder in FOLDERS for path in folder.glob("*.json")):
-            if names and path.stem not in names:
+            if options.names and path.stem not in options.names:
                 continue
-            made = paint(path, Path(data))
+            made = paint(swept(json.loads(path.read_text()), catalogue, models), Path(data))
             if made is None:
                 print(f"{path.stem}: needs models that are not here, or makes no picture")
                 continue
+            into = options.whole / f"{path.stem}.webp" if options.whole else path.with_suffix(".webp")
             with Image.open(made) as picture:
-                body = smallest(picture)
-            path.with_suffix(".webp").write_bytes(body)
-            print(f"{path.stem}: {len(body)} bytes")
+                if options.whole:
+                    picture.convert("RGB").save(into, "WEBP", quality=WHOLE_QUALITY, method=6)
+                else:
+                    into.write_bytes(smallest(picture))
+            print(f"{path.stem}: {into.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

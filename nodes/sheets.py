@@ -48,7 +48,9 @@ def labelled_sheet(
         raise ValueError(f"rows: expected at most {down} labels for {len(cells)} pictures in {across} columns")
     width, height = max(cell.width for cell in cells), max(cell.height for cell in cells)
     size = max(12, min(width, height) // 14)
-    left = 0 if not beside else min(width, 2 * _GAP + max(round(_font(size, each).getlength(each)) for each in beside))
+    left = (
+        0 if not beside else min(2 * width, 2 * _GAP + max(round(_font(size, each).getlength(each)) for each in beside))
+    )
     line = size + 2 * _GAP
     top = line * (bool(title) + bool(over))
     page = Pictures.new("RGB", (left + across * (width + _GAP) - _GAP, top + down * (height + _GAP) - _GAP), _PAPER)

@@ -30,10 +30,8 @@ export class BadRequest extends Error {
 export function requestOf(editor, targets) {
   const workflow = /** @type {Json} */ (/** @type {unknown} */ (editor.document.toJSON()));
   const wanted = targets?.map((id) => editor.runId(id)) ?? null;
-  const axes = axesOf(workflow, editor.catalogue);
-  if (axes.length === 0) return { workflow, targets: wanted };
-  const { nodes, ...rest } = sweptBy(workflow, axes, editor.catalogue);
-  return { workflow: { ...rest, nodes }, targets: wanted && targetsIn(nodes, wanted) };
+  const sent = swept(workflow, editor.catalogue);
+  return { workflow: sent, targets: sent === workflow ? wanted : wanted && targetsIn(sent.nodes, wanted) };
 }
 
 /** How many combinations a run of the workflow makes. @param {Editor} editor */
@@ -46,8 +44,10 @@ export function combinations(editor) {
   }
 }
 
-/** @param {Json} workflow @param {readonly Axis[]} axes @param {Catalogue} catalogue */
-function sweptBy(workflow, axes, catalogue) {
+/** The workflow that runs the sweeps of another one; itself where nothing is swept. @param {Json} workflow @param {Catalogue} catalogue @returns {{nodes: Record<string, NodeData>, [field: string]: unknown}} */
+export function swept(workflow, catalogue) {
+  const axes = axesOf(workflow, catalogue);
+  if (axes.length === 0) return workflow;
   try {
     return expanded(workflow, axes, (id) => catalogue.specs.get(workflow.nodes[id].type));
   } catch (error) {
