@@ -13,6 +13,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from diffusion.curve import Points, value_at
 from diffusion.prediction import Prediction
 
 Sigmas = tuple[float, ...]
@@ -105,6 +106,18 @@ def laplace(prediction: Prediction, steps: int, middle: float = 0.0, width: floa
     logs = middle - width * (-share).sign() * torch.log(1 - 2 * share.abs() + 1e-5)
     levels = logs.exp().clamp(prediction.sigma_min, prediction.sigma_max)
     return _down_to_zero(levels.sort(descending=True).values)
+
+
+def along(prediction: Prediction, steps: int, points: Points) -> Sigmas:
+    """Times along a curve: `points` say how much of the way to pure noise is left, 1 to 0, after a share of the steps.
+
+    Raises ValueError where that does not fall from step to step.
+    """
+    left = torch.tensor([value_at(points, step / steps) for step in range(steps)], dtype=torch.float64)
+    if not bool((left.diff() < 0).all()) or not bool((left > 0).all()):
+        raise ValueError(f"points: expected noise that falls at each of {steps} steps, got {left.tolist()}")
+    first, last = prediction.timestep(prediction.sigma_max), prediction.timestep(prediction.sigma_min)
+    return _down_to_zero(prediction.sigma(last + left * (first - last)))
 
 
 def turbo(prediction: Prediction, steps: int, denoise: float = 1.0) -> Sigmas:

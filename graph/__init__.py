@@ -10,6 +10,8 @@ from graph.fragment import Lazy as Lazy
 from graph.fragment import call as call
 from graph.node import node as node
 from graph.widgets import Choice as Choice
+from graph.widgets import Colour as Colour
+from graph.widgets import Curve as Curve
 from graph.widgets import Gives as Gives
 from graph.widgets import InputFile as InputFile
 from graph.widgets import ModelFile as ModelFile

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -63,6 +64,47 @@ class Text(Widget):
 
     def to_json(self, files: Files | None = None) -> dict[str, Any]:
         return {"kind": "Text", "multiline": self.multiline}
+
+
+@dataclass(frozen=True)
+class Curve(Widget):
+    """Points that straight lines join, as a text such as "0: 7, 0.5: 5, 1: 1": shares of a way, 0 to 1, and at each a
+    value from `min` to `max`. The function receives the text, of which `points` makes pairs."""
+
+    min: float
+    max: float
+
+    def check(self, value: object, files: Files) -> None:
+        self.points(value)
+
+    def points(self, text: object) -> tuple[tuple[float, float], ...]:
+        """Shares and values, by share. Raises ValueError, saying what was expected."""
+        try:
+            pairs = [tuple(map(float, point.split(":"))) for point in str(text).split(",") if point.strip()]
+            found = sorted((share, value) for share, value in pairs)
+        except ValueError:
+            raise ValueError('pairs as "0: 7, 0.5: 5, 1: 1"') from None
+        if not found or not all(0 <= share <= 1 and self.min <= value <= self.max for share, value in found):
+            raise ValueError(f"shares of 0 to 1 and values from {self.min:g} to {self.max:g}")
+        return tuple(found)
+
+    def to_json(self, files: Files | None = None) -> dict[str, Any]:
+        return {"kind": "Curve", "min": self.min, "max": self.max}
+
+
+@dataclass(frozen=True)
+class Colour(Widget):
+    """A colour as "#rrggbb". The function receives the text, of which `parts` makes numbers."""
+
+    def check(self, value: object, files: Files) -> None:
+        self.parts(value)
+
+    def parts(self, text: object) -> tuple[float, float, float]:
+        """Red, green and blue, 0 to 1. Raises ValueError, saying what was expected."""
+        if not isinstance(text, str) or re.fullmatch("#[0-9a-fA-F]{6}", text) is None:
+            raise ValueError('a colour as "#rrggbb"')
+        red, green, blue = bytes.fromhex(text[1:])
+        return red / 255, green / 255, blue / 255
 
 
 @dataclass(frozen=True)
@@ -210,6 +252,10 @@ def widget_from_json(json: Mapping[str, Any]) -> Widget:
             return Slider(low, high, step)
         case {"kind": "Text", "multiline": bool(multiline)}:
             return Text(multiline)
+        case {"kind": "Curve", "min": int(low) | float(low), "max": int(high) | float(high)}:
+            return Curve(low, high)
+        case {"kind": "Colour"}:
+            return Colour()
         case {"kind": "Toggle"}:
             return Toggle()
         case {"kind": "Seed"}:

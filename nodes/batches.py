@@ -9,14 +9,16 @@ from torch import Tensor
 
 from diffusion.masks import pasted
 from diffusion.regions import sized
-from graph import Slider, node
+from graph import Colour, Slider, node
 from nodes.pictures import grid
+from nodes.reading import read
 from nodes.types import Image, Latent, Mask
 
 _Index = Annotated[int, Slider(0, 4095)]
 _Count = Annotated[int, Slider(1, 4096)]
 _Place = Annotated[int, Slider(-16384, 16384, 8)]
 _Size = Annotated[int, Slider(8, 16384, 8)]
+_COLOUR = Colour()
 
 
 @node("ImageBatch", category="image", title="Batch pictures")
@@ -53,6 +55,18 @@ def image_grid(image: Image) -> Image:
     image: the batch, row by row.
     """
     return Image(grid(image)[None])
+
+
+@node("SolidImage", category="image", title="Even picture")
+def solid_image(
+    width: _Size = 512, height: _Size = 512, colour: Annotated[str, _COLOUR] = "#808080", batch: _Count = 1
+) -> Image:
+    """A picture of one colour, to paint on, to lay others on or to fill up with.
+
+    width, height: its size in pixels. colour: of all its pixels. batch: how many of it.
+    """
+    rgb = torch.tensor(read("colour", colour, _COLOUR.parts))
+    return Image(rgb.view(1, 3, 1, 1).expand(batch, 3, height, width).contiguous())
 
 
 @node("ImageCrop", category="image", title="Crop picture")

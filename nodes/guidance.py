@@ -8,11 +8,13 @@ from typing import Annotated
 from diffusion import guides
 from diffusion.guidance.rules import Guidance, Span, Term, on_first_channels, projected, rescaled, zero_star
 from diffusion.guidance.terms import PerturbedAttention, SelfAttention, SkippedLayers, blocks_of
-from graph import Choice, Slider, Text, node
+from graph import Choice, Curve, Slider, Text, node
+from nodes.reading import read
 from nodes.types import Conditioning, Guide, Model
 
 Scale = Annotated[float, Slider(0, 100, 0.1)]
 Share = Annotated[float, Slider(0, 1, 0.01)]
+STRICTNESS = Curve(0, 100)
 
 
 @node("BasicGuider", category="sampling/guides", title="Guide by one prompt")
@@ -123,13 +125,14 @@ def guidance_interval(model: Model, start: Share = 0.0, end: Share = 1.0) -> Mod
 
 
 @node("GuidanceCurve", category="model/guidance", title="Guidance along the way")
-def guidance_curve(model: Model, points: Annotated[str, Text()] = "0: 7, 0.5: 5, 1: 1") -> Model:
+def guidance_curve(model: Model, points: Annotated[str, STRICTNESS] = "0: 7, 0.5: 5, 1: 1") -> Model:
     """A strictness for each part of the way, in place of the sampler's cfg.
 
     model: to guide so. points: pairs of how much of the way from noise to picture is done, 0 to 1, and the
     strictness there, between commas; straight lines in between.
     """
-    return _joined_by(model, replace(model.guidance, curve=_curve(points)), f"curve {points}")
+    curve = read("points", points, STRICTNESS.points)
+    return _joined_by(model, replace(model.guidance, curve=curve), f"curve {points}")
 
 
 @node("PerturbedAttentionGuidance", category="model/guidance", title="Perturbed-attention guidance")
@@ -180,14 +183,3 @@ def _with_term(model: Model, term: Term, span: Span, told: str) -> Model:
 
 def _joined_by(model: Model, guidance: Guidance, told: str) -> Model:
     return replace(model, guidance=guidance, origin=f"{model.origin}, {told}")
-
-
-def _curve(points: str) -> tuple[tuple[float, float], ...]:
-    try:
-        pairs = [tuple(map(float, point.split(":"))) for point in points.split(",") if point.strip()]
-        found = sorted((share, scale) for share, scale in pairs)
-    except ValueError:
-        raise ValueError(f'points: expected pairs as "0: 7, 0.5: 5, 1: 1", got {points!r}') from None
-    if not found or not all(0 <= share <= 1 and 0 <= scale <= 100 for share, scale in found):
-        raise ValueError(f"points: expected shares of 0 to 1 and scales of 0 to 100, got {points!r}")
-    return tuple(found)

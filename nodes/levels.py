@@ -6,8 +6,11 @@ from typing import Annotated, NamedTuple
 
 from diffusion import samplers, schedules
 from diffusion.schedules import SCHEDULES
-from graph import Choice, Slider, node
+from graph import Choice, Curve, Slider, node
+from nodes.reading import read
 from nodes.types import Model, Sigmas
+
+NOISE = Curve(0, 1)
 
 
 class Split(NamedTuple):
@@ -98,6 +101,18 @@ def sd_turbo_scheduler(
     model: knows its levels. steps: how many of the ten. denoise: how much of the way to go, from below the top.
     """
     return Sigmas(schedules.turbo(model.prediction, steps, denoise))
+
+
+@node("CurveScheduler", category="sampling/levels", title="Drawn levels")
+def curve_scheduler(
+    model: Model, steps: Annotated[int, Slider(1, 1000)] = 20, points: Annotated[str, NOISE] = "0: 1, 1: 0"
+) -> Sigmas:
+    """Levels along a curve: where it is steep the steps are large.
+
+    model: knows its highest and lowest level. steps: how many. points: pairs of how many of the steps are done, 0 to 1,
+    and how much of the way to pure noise is left, 1 to 0, between commas; straight lines in between.
+    """
+    return Sigmas(schedules.along(model.prediction, steps, read("points", points, NOISE.points)))
 
 
 @node("SplitSigmas", category="sampling/levels", title="Split levels")

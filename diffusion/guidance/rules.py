@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from diffusion.curve import value_at
 from diffusion.hooks import NO_HOOKS, Hooks
 from diffusion.prediction import Prediction
 
@@ -97,7 +97,7 @@ class Guidance:
         """How far to go at a level where the sampler says `scale`."""
         if not self.span.has(prediction, sigma):
             return 1.0
-        return _on_curve(self.curve, progress(prediction, sigma)) if self.curve else scale
+        return value_at(self.curve, progress(prediction, sigma)) if self.curve else scale
 
 
 PLAIN = Guidance()
@@ -110,15 +110,6 @@ def progress(prediction: Prediction, sigma: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if prediction.level(middle) > sigma else (low, middle)
     return (low + high) / 2
-
-
-def _on_curve(curve: Sequence[tuple[float, float]], at: float) -> float:
-    if at <= curve[0][0]:
-        return curve[0][1]
-    for (left, low), (right, high) in pairwise(curve):
-        if at <= right:
-            return low + (high - low) * (at - left) / (right - left) if right > left else high
-    return curve[-1][1]
 
 
 def rescaled(amount: float) -> Callable[[Prediction], Join]:

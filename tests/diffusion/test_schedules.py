@@ -101,6 +101,16 @@ def test_refuses_what_is_out_of_range(name: str, steps: int, denoise: float, mes
         sigmas(name, Eps(), steps, denoise)
 
 
+@pytest.mark.parametrize("prediction", PREDICTIONS.values(), ids=PREDICTIONS)
+def test_a_straight_curve_is_even_and_a_bent_one_is_steep_where_it_is(prediction: Prediction) -> None:
+    straight, bent = ((0.0, 1.0), (1.0, 0.0)), ((0.0, 1.0), (0.25, 0.2), (1.0, 0.0))
+    even = schedules.along(prediction, 10, straight)
+    assert even == pytest.approx(SCHEDULES["sgm_uniform"](prediction, 10), rel=1e-6)
+    assert schedules.along(prediction, 8, bent)[2] == pytest.approx(even[8], rel=1e-6)
+    with pytest.raises(ValueError, match="noise that falls at each of 8 steps"):
+        schedules.along(prediction, 8, ((0.0, 1.0), (0.5, 1.0), (1.0, 0.0)))
+
+
 def test_quantiles_of_the_beta_distribution() -> None:
     """Of (1/2, 1/2), the arcsine distribution, and (1, 1), the even one."""
     shares = torch.linspace(0, 1, 21, dtype=torch.float64)

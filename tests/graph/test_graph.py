@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import pytest
 
-from graph import AtMost, Choice, InputFile, Lazy, OutputName, Seed, Slider, Text, Toggle, node
+from graph import AtMost, Choice, Colour, Curve, InputFile, Lazy, OutputName, Seed, Slider, Text, Toggle, node
 from graph.files import NoFiles
 from graph.graph import Builder, Graph, build
 from graph.node import REQUIRED, NodeSpec, Port, spec_of
@@ -112,6 +112,8 @@ WIDGETS: dict[str, Any] = {
     "mode": Annotated[str, Choice(["euler", "ddim"])],
     "way": Literal["up", "down"],
     "prefix": Annotated[str, OutputName()],
+    "curve": Annotated[str, Curve(0, 9)],
+    "colour": Annotated[str, Colour()],
 }
 
 
@@ -125,6 +127,8 @@ def widgets() -> Lab:
         mode: str = "euler",
         way: str = "up",
         prefix: str = "weft",
+        curve: str = "0: 1",
+        colour: str = "#000000",
     ) -> int:
         return 1
 
@@ -157,6 +161,12 @@ def widgets() -> Lab:
         ("mode", "euler_a", "bad_value", "one of euler, ddim"),
         ("way", "left", "bad_value", "one of up, down"),
         ("prefix", "../up", "bad_value", "the beginning of a file name (no dots)"),
+        ("curve", "0 7", "bad_value", 'pairs as "0: 7, 0.5: 5, 1: 1"'),
+        ("curve", "", "bad_value", "shares of 0 to 1 and values from 0 to 9"),
+        ("curve", "2: 7", "bad_value", "shares of 0 to 1 and values from 0 to 9"),
+        ("curve", "0: 10", "bad_value", "shares of 0 to 1 and values from 0 to 9"),
+        ("colour", "red", "bad_value", 'a colour as "#rrggbb"'),
+        ("colour", "#12345678", "bad_value", 'a colour as "#rrggbb"'),
     ],
 )
 def test_a_constant_must_suit_its_port(name: str, value: Any, code: str, expected: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from graph import NO_CONTEXT, Choice, Context, InputFile, ModelFile, OutputFile, Seed, Slider, Text, Toggle, node
 from graph.node import REQUIRED, NodeSpec, Port, collect, spec_of
 from graph.registry import DuplicateNode, Registry
-from graph.widgets import ForeignWidget, OutputName, Widget, widget_from_json
+from graph.widgets import Colour, Curve, ForeignWidget, OutputName, Widget, widget_from_json
 from tests.graph import lab as lab_module
 from tests.graph.lab import LAB, Folder
 
@@ -162,6 +162,8 @@ def test_a_registry_survives_json() -> None:
         ModelFile("vae"),
         InputFile("video"),
         OutputName(),
+        Curve(0, 100),
+        Colour(),
         ForeignWidget({"kind": "Curve", "points": 3}),
     ],
 )

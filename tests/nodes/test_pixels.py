@@ -32,6 +32,15 @@ class Means:
 MEANS = VAE(Means(), 4, 8, torch.device("cpu"), torch.float32, "means")
 
 
+def test_an_even_picture_has_its_colour_everywhere() -> None:
+    image = batches.solid_image(16, 8, "#ff8000", 2)
+    assert image.shape == (2, 3, 8, 16)
+    assert torch.equal(image.amax((0, 2, 3)), torch.tensor([255, 128, 0]) / 255)
+    assert torch.equal(image.amin((0, 2, 3)), image.amax((0, 2, 3)))
+    with pytest.raises(ValueError, match="colour: expected a colour as \"#rrggbb\", got 'red'"):
+        batches.solid_image(16, 8, "red")
+
+
 def test_inpainting_models_see_the_picture_with_a_grey_hole() -> None:
     positive, negative, latent = inpaint.inpaint_conditioning(TEXT, TEXT, MEANS, IMAGE, MASK)
     assert torch.equal(latent.samples_BCHW, MEANS.encode(IMAGE))

@@ -104,6 +104,7 @@ def test_levels_split_in_two_make_the_whole_way(studio: Studio, document: Docume
 LEVELS = [
     ("PolyexponentialScheduler", {"rho": 1.5}),
     ("LaplaceScheduler", {}),
+    ("CurveScheduler", {"points": "0: 1, 0.5: 0.3, 1: 0"}),
     ("AlignYourStepsScheduler", {"kind": "SDXL"}),
     ("VPScheduler", {}),
     ("SDTurboScheduler", {}),
@@ -151,8 +152,6 @@ def test_each_kind_of_guidance_paints_a_picture_of_its_own(
     ("kind", "inputs", "message"),
     [
         ("SkipLayerGuidance", {"blocks": "77"}, "numbers from 0 to 1"),
-        ("GuidanceCurve", {"points": "0 7"}, "expected pairs"),
-        ("GuidanceCurve", {"points": "2: 7"}, "shares of 0 to 1"),
         ("GuidanceInterval", {"start": 0.9, "end": 0.1}, "start <= end"),
         ("SelfAttentionGuidance", {}, "expected a U-Net"),
     ],

@@ -213,3 +213,47 @@ def test_a_curve_is_drawn(studio: Studio) -> None:
     studio.page.keyboard.press("Escape")
     expect(curve).to_have_count(0)
     assert studio.complaints == []
+
+
+def test_a_schedule_is_drawn_between_nothing_and_all_noise(studio: Studio) -> None:
+    document = {"version": 1, "nodes": {"1": {"type": "CurveScheduler", "inputs": {"points": "0: 1, 1: 0"}}}}
+    studio.drop(studio.page.locator(".canvas"), "levels.json", "application/json", json.dumps(document).encode())
+    studio.button("Draw the curve of points").click()
+    curve = studio.page.get_by_role("application", name=re.compile("^Curve"))
+    box = curve.bounding_box()
+    assert box is not None
+    mouse = studio.page.mouse
+    mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    mouse.down()
+    mouse.move(box["x"] + box["width"] / 2, box["y"] - 200, steps=3)
+    mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.75, steps=3)
+    mouse.up()
+    points = str(value(studio, "1", "points"))
+    assert re.fullmatch(r"0: 1, 0\.5: 0\.2\d?, 1: 0", points), points
+    corners = re.findall(r"[\d.]+ ([\d.]+)", str(curve.locator("path.line").get_attribute("d")))
+    heights = [float(y) for y in corners]
+    assert heights[0] == heights[1] < heights[2] < heights[3] == heights[4]  # downwards on the screen: it falls
+    studio.page.keyboard.press("Escape")
+    studio.page.keyboard.press("Control+z")
+    assert value(studio, "1", "points") == "0: 1, 1: 0"
+    assert studio.complaints == []
+
+
+def test_a_colour_is_chosen_and_painted(studio: Studio) -> None:
+    solid = {"type": "SolidImage", "inputs": {"width": 16, "height": 8, "colour": "#808080", "batch": 1}}
+    nodes = {"1": solid, "2": {"type": "SaveImage", "inputs": {"image": {"node": "1", "output": "image"}}}}
+    document = {"version": 1, "nodes": nodes}
+    studio.drop(studio.page.locator(".canvas"), "even.json", "application/json", json.dumps(document).encode())
+    box = studio.node("1").get_by_label("colour", exact=True)
+    expect(box).to_have_value("#808080")
+    box.fill("#20c060")
+    assert value(studio, "1", "colour") == "#20c060"
+    studio.run()
+    picture = studio.page.locator("img.stage-picture")
+    expect(picture).to_be_visible()
+    with urllib.request.urlopen(f"{studio.url.rstrip('/')}{picture.get_attribute('src')}") as answer:
+        made = Picture.open(io.BytesIO(answer.read())).convert("RGB")
+    assert (made.size, made.getpixel((15, 7))) == ((16, 8), (0x20, 0xC0, 0x60))
+    studio.page.keyboard.press("Control+z")
+    expect(box).to_have_value("#808080")
+    assert studio.complaints == []

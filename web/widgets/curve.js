@@ -17,9 +17,10 @@ export const textOf = (knots) => knots.map(({ x, y }) => `${Number(x.toFixed(3))
 export function openCurve(anchor, field) {
   let knots = knotsOf(field.value()) ?? [];
   let chosen = 0;
-  const most = Math.max(10, ...knots.map(({ y }) => y * 1.25));
+  const { min: low = 0, max: high = 100 } = field.input.widget ?? {};
+  const top = Math.min(high, Math.max(low + 10, ...knots.map(({ y }) => y * 1.25)));
   const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "curve", tabindex: 0, role: "application", "aria-label": t("curve.hint") });
-  const px = (/** @type {Knot} */ { x, y }) => ({ x: EDGE + x * (WIDTH - 2 * EDGE), y: HEIGHT - EDGE - (y / most) * (HEIGHT - 2 * EDGE) });
+  const px = (/** @type {Knot} */ { x, y }) => ({ x: EDGE + x * (WIDTH - 2 * EDGE), y: HEIGHT - EDGE - ((y - low) / (top - low)) * (HEIGHT - 2 * EDGE) });
   const element = h("div", { class: "popup", popover: "auto" }, /** @type {any} */ (svg));
 
   const draw = () => {
@@ -31,7 +32,7 @@ export function openCurve(anchor, field) {
     svg.replaceChildren(shape("path", { d: `M${EDGE} ${EDGE}V${HEIGHT - EDGE}H${WIDTH - EDGE}`, class: "axis" }), shape("path", { d: `M${ends.map(({ x, y }) => `${x} ${y}`).join("L")}`, class: "line" }), ...dots, label);
   };
   const change = (/** @type {Knot} */ knot) => {
-    knots[chosen] = { x: Math.min(1, Math.max(0, knot.x)), y: Math.min(100, Math.max(0, knot.y)) };
+    knots[chosen] = { x: Math.min(1, Math.max(0, knot.x)), y: Math.min(high, Math.max(low, knot.y)) };
     const kept = knots[chosen];
     knots = knots.toSorted((a, b) => a.x - b.x);
     chosen = knots.indexOf(kept);
@@ -41,7 +42,7 @@ export function openCurve(anchor, field) {
   const at = (/** @type {MouseEvent} */ event) => {
     const box = svg.getBoundingClientRect();
     const [x, y] = [((event.clientX - box.left) * WIDTH) / box.width, ((event.clientY - box.top) * HEIGHT) / box.height];
-    return { x: (x - EDGE) / (WIDTH - 2 * EDGE), y: ((HEIGHT - EDGE - y) / (HEIGHT - 2 * EDGE)) * most };
+    return { x: (x - EDGE) / (WIDTH - 2 * EDGE), y: low + ((HEIGHT - EDGE - y) / (HEIGHT - 2 * EDGE)) * (top - low) };
   };
   let dragging = false;
   svg.addEventListener("pointerdown", (event) => {
@@ -61,9 +62,9 @@ export function openCurve(anchor, field) {
   });
   svg.addEventListener("keydown", (event) => {
     const key = /** @type {KeyboardEvent} */ (event);
-    const step = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-0.01, 0], ArrowRight: [0.01, 0], ArrowUp: [0, 0.1], ArrowDown: [0, -0.1] })[key.key];
-    if (step) change({ x: knots[chosen].x + step[0], y: knots[chosen].y + step[1] });
-    else if (key.key === "PageDown" || key.key === "PageUp") chosen = (chosen + (key.key === "PageDown" ? 1 : knots.length - 1)) % knots.length;
+    const step = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-0.01, 0], ArrowRight: [0.01, 0], ArrowUp: [0, (top - low) / 100], ArrowDown: [0, (low - top) / 100] })[key.key];
+    if (step && knots[chosen]) change({ x: knots[chosen].x + step[0], y: knots[chosen].y + step[1] });
+    else if (knots.length > 0 && (key.key === "PageDown" || key.key === "PageUp")) chosen = (chosen + (key.key === "PageDown" ? 1 : knots.length - 1)) % knots.length;
     else if (key.key === "Delete" && knots.length > 1) {
       knots.splice(chosen, 1);
       chosen = Math.max(0, chosen - 1);

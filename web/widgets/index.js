@@ -7,7 +7,7 @@ import { fileControl } from "./file.js";
 import { numberControl } from "./number.js";
 import { seedControl } from "./seed.js";
 import { sweepable } from "./sweepbox.js";
-import { textControl } from "./text.js";
+import { curveControl, textControl } from "./text.js";
 import { toggleControl } from "./toggle.js";
 import { controlOf } from "../core/geometry.js";
 import { controlFrom } from "../extensions.js";
@@ -37,6 +37,7 @@ const CONTROLS = {
   Number: numberControl,
   Seed: seedControl,
   Text: textControl,
+  Curve: curveControl,
   Toggle: toggleControl,
   Choice: choiceControl,
   ModelFile: choiceControl,

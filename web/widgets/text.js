@@ -1,18 +1,10 @@
 /** A text: one line, or a box that keeps its own undo while it has the focus. A box for prompts weighs words, completes names and counts tokens. */
 
-import { knotsOf } from "../core/knots.js";
 import { t } from "../core/strings.js";
 import { button, h } from "../dom.js";
 import { promptKeys } from "./prompt.js";
 
 /** @import {Control, Field} from "./index.js" */
-
-/** A button that draws the curve of a field. @param {Field} field */
-function curveButton(field) {
-  const draw = async () => (await import("./curve.js")).openCurve(opener, field);
-  const opener = button({ label: t("curve.open", { label: field.label }), icon: "curve", class: "field-button" }, () => void draw());
-  return opener;
-}
 
 /** @param {Field} field @returns {Control} */
 export function textControl(field) {
@@ -21,16 +13,21 @@ export function textControl(field) {
   const box = long ? h("textarea", { ...common, placeholder: field.label }) : h("input", { ...common, type: "text", spellcheck: "false" });
   box.addEventListener("input", () => field.set(box.value, false));
   box.addEventListener("change", () => field.seal());
-  /** @type {HTMLElement | null} */
-  let curve = null;
   /** @param {unknown} value */
   const show = (value) => {
     const text = String(value ?? "");
     if (box.value !== text) box.value = text;
-    if (!long && knotsOf(text) && !curve) element.append((curve = curveButton(field)));
-    curve?.toggleAttribute("hidden", knotsOf(text) === null);
   };
   const element = h("div", { class: long ? "control tall" : "control", "data-input": field.input.name }, box);
   if (box instanceof HTMLTextAreaElement) promptKeys(box, element, field);
   return { element, show };
+}
+
+/** A text that can also be drawn, such as "0: 7, 0.5: 5, 1: 1". @param {Field} field @returns {Control} */
+export function curveControl(field) {
+  const control = textControl(field);
+  const draw = async () => (await import("./curve.js")).openCurve(opener, field);
+  const opener = button({ label: t("curve.open", { label: field.label }), icon: "curve", class: "field-button" }, () => void draw());
+  control.element.append(opener);
+  return control;
 }
