@@ -120,7 +120,7 @@ test("nodes are aligned and spread evenly", () => {
 
 test("a box near an edge of a neighbour snaps to it and shows a line; what is under a node is pushed aside", () => {
   const editor = editorWith();
-  const snap = tidy.snapToNeighbours(editor.scene, { x: 303, y: 400, w: 200, h: 90 }, new Set(), 6, { x: -1e4, y: -1e4, w: 2e4, h: 2e4 });
+  const snap = tidy.snapToNeighbours([...editor.scene.nodes.boxes()], { x: 303, y: 400, w: 200, h: 90 }, 6);
   assert.equal(snap.x, -3);
   assert.ok(snap.guides.some((guide) => guide.x1 === 300 && guide.x2 === 300));
   editor.edit([{ kind: "place", id: "1", place: { x: 280, y: 0 } }]);

@@ -2,18 +2,15 @@
 
 import { union } from "../core/grid.js";
 import { reachOf } from "./look.js";
-import { Tiles } from "./tiles.js";
 
 /** @import {Scene, Wire} from "../core/scene.js" */
 /** @import {Point} from "../core/types.js" */
-/** @import {Paint} from "./tiles.js" */
 
 export class Lift {
   /** How far they were moved, in world units. @type {Point} */
   offset = { x: 0, y: 0 };
   /** Let go, and shown only until the world is painted with them. */
   landing = false;
-  tiles;
   ids;
   /** Links to nodes that stay. @type {Wire[]} */
   tethers = [];
@@ -22,10 +19,9 @@ export class Lift {
   /** Where in the world all of it lies. @type {import("../core/types.js").Box} */
   within;
 
-  /** @param {ReadonlySet<string>} ids @param {Scene} scene @param {Paint} paint */
-  constructor(ids, scene, paint) {
+  /** @param {ReadonlySet<string>} ids @param {Scene} scene */
+  constructor(ids, scene) {
     this.ids = ids;
-    this.tiles = new Tiles(paint, { opaque: false });
     /** @type {import("../core/types.js").Box[]} */
     const inside = [];
     const keys = new Set([...ids].flatMap((id) => [...scene.wiresOf(id)]));

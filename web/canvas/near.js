@@ -24,8 +24,8 @@ const OFF = 0.45;
 /** Text beside fields sits this much above the middle of its row, as its line is higher than its letters. */
 const RISE = 1;
 
-/** @param {Scenery} scenery @param {string} id @param {string} title @param {string} edge */
-export function paintNear(scenery, id, title, edge) {
+/** What of a node lies in an area. @param {Scenery} scenery @param {string} id @param {string} title @param {string} edge @param {Box} area */
+export function paintNear(scenery, id, title, edge, area) {
   const { ctx, theme, editor } = scenery;
   const box = /** @type {Box} */ (editor.scene.nodes.box(id));
   const layout = editor.scene.layout(id);
@@ -34,11 +34,12 @@ export function paintNear(scenery, id, title, edge) {
   const spec = editor.scene.spec(id);
   paintBox(scenery, box, edge, theme.tinted(place?.colour), spec);
   ctx.globalAlpha = isOff(editor, id) ? OFF : 1;
-  if (spec.id !== REROUTE) paintHead(scenery, id, box, title);
+  const [top, bottom] = [area.y - box.y, area.y + area.h - box.y];
+  if (spec.id !== REROUTE && top < HEADER) paintHead(scenery, id, box, title);
   const read = new Set([...editor.document.readers(id)].flatMap((end) => linksOf(editor.document.input(end.id, end.name)).flatMap((link) => (link.node === id ? link.output : []))));
-  for (const row of layout.rows) paintRow(scenery, id, box, row, read);
+  for (const row of layout.rows) if (row.y < bottom && row.y + row.h > top) paintRow(scenery, id, box, row, read);
   if (layout.rows.length === 0) paintStubs(scenery, id, box, spec, read);
-  paintStatus(scenery, id, box);
+  if (bottom > box.h) paintStatus(scenery, id, box);
   ctx.globalAlpha = 1;
 }
 
@@ -147,7 +148,8 @@ function paintPort({ ctx, theme }, { type }, x, y, linked) {
 /** What there is to say under a node: its problem, or why it ran. @param {Scenery} scenery @param {string} id @param {Box} box */
 function paintStatus({ ctx, ink, theme, editor, run, problems }, id, box) {
   const [problem] = problems.get(id) ?? [];
-  const text = problem ? sentence(problem, editor.scene.spec(id).title) : whyOf(run.nodes.get(id));
+  const state = run.nodes.get(id);
+  const text = problem ? sentence(problem, editor.scene.spec(id).title) : whyOf(state);
   if (text === "") return;
   const top = box.y + box.h + 3;
   if (problem) {
@@ -160,6 +162,6 @@ function paintStatus({ ctx, ink, theme, editor, run, problems }, id, box) {
     ctx.stroke();
   }
   ink.use(ctx, SMALL);
-  ctx.fillStyle = problem ? theme.text : theme.muted;
+  ctx.fillStyle = problem ? theme.text : state?.next === undefined ? theme.muted : theme.next;
   ink.line(ctx, text, box.x + (problem ? 32 : 5), top + (problem ? STATUS / 2 : 9), box.w - (problem ? 40 : 10));
 }

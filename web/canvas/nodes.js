@@ -15,8 +15,9 @@ import { NodeView } from "./node.js";
 
 /** From this scale on, nodes are DOM. */
 export const READABLE = 0.45;
-/** Milliseconds of work between two looks at whether there is something better to do. */
+/** Milliseconds of work between two looks at whether there is something better to do: usually, and when everything is new. */
 const SLICE = 5;
+const FIRST = 30;
 /** Elements all nodes together may have: what comes after stays painted until it is used. */
 const ELEMENTS = 2200;
 /** Nodes without DOM that are asked whether a link fits them. */
@@ -33,8 +34,11 @@ export class NodeLayer {
   #mounted = new Map();
   #everything = this.element.getElementsByTagName("*");
   #pending = 0;
+  #slice = FIRST;
   /** @type {((ref: PortRef) => string | null) | null} */
   #refusalOf = null;
+  /** @type {ReadonlySet<string>} */
+  #lifted = new Set();
   /** What was in view when it last rested. @type {Box} */
   #seen = { x: 0, y: 0, w: 0, h: 0 };
   /** Nodes that have no DOM and that the link being drawn fits. @type {readonly Box[]} */
@@ -84,6 +88,7 @@ export class NodeLayer {
   /** Show nodes as they are now, and the nodes whose ports show that they are linked to them. @param {ReadonlySet<string> | null} touched  null: all are others */
   update(touched) {
     if (touched === null) {
+      this.#slice = FIRST;
       for (const id of [...this.#mounted.keys()]) this.#unmount(id);
       return;
     }
@@ -121,6 +126,8 @@ export class NodeLayer {
 
   /** Nodes that are drawn elsewhere for now. @param {ReadonlySet<string>} ids */
   lift(ids) {
+    if (ids === this.#lifted) return;
+    this.#lifted = ids;
     for (const [id, node] of this.#mounted) node.element.classList.toggle("lifted", ids.has(id));
   }
 
@@ -129,7 +136,8 @@ export class NodeLayer {
     neverMind(this.#pending);
     this.#pending = whenIdle(() => {
       this.#pending = 0;
-      const until = performance.now() + SLICE;
+      const until = performance.now() + this.#slice;
+      this.#slice = SLICE;
       while (order.length > 0 && performance.now() < until && this.#everything.length < ELEMENTS) {
         const id = /** @type {string} */ (order.shift());
         if (!this.#mounted.has(id) && this.#editor.scene.nodes.box(id)) this.#mount(id);
@@ -162,6 +170,7 @@ export class NodeLayer {
     node.select(this.#editor.selection.peek().has(id));
     node.showRun(run.nodes.get(id), problems.get(id) ?? NO_PROBLEMS);
     if (this.#refusalOf) node.light(this.#refusalOf);
+    node.element.classList.toggle("lifted", this.#lifted.has(id));
     this.#mounted.set(id, node);
     this.element.insertBefore(node.element, this.#after(id));
     return node;

@@ -42,7 +42,7 @@ export function paintWorld(scenery, area) {
   paintFrames(scenery, area);
   const loose = (/** @type {Wire} */ wire) => !lifted.has(wire.id) && !lifted.has(wire.source);
   paintWires(scenery, lifted.size > 0 ? editor.scene.wiresIn(area).filter(loose) : editor.scene.wiresIn(area));
-  paintNodes(scenery, [...editor.scene.nodes.query(around(scenery, area))].filter((id) => !lifted.has(id)));
+  paintNodes(scenery, [...editor.scene.nodes.query(around(scenery, area))].filter((id) => !lifted.has(id)), area);
 }
 
 /** Where nodes may lie that reach into an area: with their ports to the sides, with status and picture below. @param {Scenery} scenery @param {Box} area @returns {Box} */
@@ -55,16 +55,16 @@ function around({ pictures }, { x, y, w, h }) {
 export function paintLifted(scenery, area) {
   const { editor, lifted } = scenery;
   paintWires(scenery, editor.scene.wiresIn(area).filter((wire) => lifted.has(wire.id) && lifted.has(wire.source)));
-  paintNodes(scenery, [...editor.scene.nodes.query(around(scenery, area))].filter((id) => lifted.has(id)));
+  paintNodes(scenery, [...editor.scene.nodes.query(around(scenery, area))].filter((id) => lifted.has(id)), area);
 }
 
-/** @param {Scenery} scenery @param {string[]} ids */
-function paintNodes(scenery, ids) {
+/** @param {Scenery} scenery @param {string[]} ids @param {Box} area */
+function paintNodes(scenery, ids, area) {
   const { scene } = scenery.editor;
   ids.sort((a, b) => scene.order(a) - scene.order(b));
   if (scenery.scale < DETAIL) paintFar(scenery, ids);
   paintPictures(scenery, ids);
-  if (scenery.scale >= DETAIL) for (const id of ids) paintNear(scenery, id, titleOf(scenery.editor, id), edgeOf(scenery, id));
+  if (scenery.scale >= DETAIL) for (const id of ids) paintNear(scenery, id, titleOf(scenery.editor, id), edgeOf(scenery, id), area);
 }
 
 /** @param {Scenery} scenery @param {Box} area */
@@ -82,18 +82,20 @@ function paintDots({ ctx, scale, theme }, area) {
 
 /** Frames lie behind the nodes, the larger behind the smaller; their titles stay readable from far. @param {Scenery} scenery @param {Box} area */
 function paintFrames({ ctx, ink, theme, scale, editor }, area) {
+  const chosen = editor.document.frames.get(editor.selectedFrame.peek() ?? "");
   const frames = [...editor.document.frames.values()].filter((frame) => overlap(frame, area));
   frames.sort((a, b) => b.w * b.h - a.w * a.h);
-  for (const { title, x, y, w, h, colour } of frames) {
+  for (const frame of frames) {
+    const { title, x, y, w, h, colour } = frame;
     const tint = theme.tint(colour) ?? theme.muted;
     ctx.beginPath();
     ctx.roundRect(x, y, w, h, 8);
     ctx.fillStyle = tint;
     ctx.globalAlpha = 0.1;
     ctx.fill();
-    ctx.globalAlpha = 0.5;
-    ctx.strokeStyle = tint;
-    ctx.lineWidth = Math.max(1, 1 / scale);
+    ctx.globalAlpha = frame === chosen ? 1 : 0.5;
+    ctx.strokeStyle = frame === chosen ? theme.accent : tint;
+    ctx.lineWidth = (frame === chosen ? 2 : 1) * Math.max(1, 1 / scale);
     ctx.stroke();
     ctx.globalAlpha = 1;
     const size = Math.min(Math.max(14, 13 / scale), h / 3);

@@ -2,6 +2,7 @@
 
 import { octave, snapped } from "../core/camera.js";
 import { h } from "../dom.js";
+import { Canvases } from "./canvases.js";
 import { Ink } from "./ink.js";
 import { Lift } from "./lift.js";
 import { drawGesture, drawLit, drawTethers, drawWires, drawWorking } from "./overlay.js";
@@ -35,9 +36,12 @@ export class Screen {
   links = "curved";
   hidden = false;
   #size = { w: 0, h: 0 };
-  #baseContext = context(this.base);
-  #overContext = context(this.over);
-  #world = new Tiles((ctx, area, scale) => paintWorld(this.#scenery(ctx, scale), area), { opaque: true });
+  #baseContext = context(this.base, false);
+  #overContext = context(this.over, true);
+  #canvases = new Canvases();
+  #world = new Tiles((ctx, area, scale) => paintWorld(this.#scenery(ctx, scale), area), this.#canvases);
+  /** What is dragged. */
+  #lifted = new Tiles((ctx, area, scale) => paintLifted(this.#scenery(ctx, scale), area), this.#canvases);
   #ink = new Ink();
   /** @type {Lift | null} */
   #lift = null;
@@ -71,7 +75,7 @@ export class Screen {
 
   /** Device pixels of all tiles. */
   get tiled() {
-    return this.#world.pixels + (this.#lift?.tiles.pixels ?? 0);
+    return this.#canvases.pixels;
   }
 
   /** @param {{w: number, h: number}} size @param {number} ratio */
@@ -82,6 +86,7 @@ export class Screen {
       canvas.width = Math.round(size.w * ratio);
       canvas.height = Math.round(size.h * ratio);
     }
+    this.#canvases.resize(ratio, SCREENS * this.pixels);
     this.stale = true;
   }
 
@@ -95,13 +100,19 @@ export class Screen {
   forget() {
     this.#world.clear();
     this.#theme = null;
-    this.#lift = null;
+    this.#landed();
     this.stale = true;
+  }
+
+  #landed() {
+    this.#lift = null;
+    this.#lifted.clear();
   }
 
   /** Take nodes off the world. @param {ReadonlySet<string>} ids @returns {readonly Box[]} what of it looks different without them */
   take(ids) {
-    this.#lift = new Lift(ids, this.#editor.scene, (ctx, area, scale) => paintLifted(this.#scenery(ctx, scale), area));
+    this.#lifted.clear();
+    this.#lift = new Lift(ids, this.#editor.scene);
     return this.#lift.boxes;
   }
 
@@ -115,6 +126,11 @@ export class Screen {
     if (!this.#lift) return [];
     this.#lift.landing = true;
     return this.#lift.boxes;
+  }
+
+  /** Nodes shown where they are dragged to. */
+  get lifted() {
+    return this.#lift?.ids ?? NONE;
   }
 
   /** How far a node is from its place. @param {string} id @returns {Point} */
@@ -139,16 +155,15 @@ export class Screen {
       this.stale = false;
       this.#baseContext.setTransform(1, 0, 0, 1, 0, 0);
       const level = zooming ? octave(camera.scale) : camera.scale;
-      const room = SCREENS * this.pixels - (this.#lift?.tiles.pixels ?? 0);
-      complete = this.#world.draw(this.#baseContext, exact, screen, { level, until, room, ground: theme.canvas });
-      if (complete && this.#lift?.landing) this.#lift = null;
+      complete = this.#world.draw(this.#baseContext, exact, screen, { level, until, ground: theme.canvas });
+      if (complete && this.#lift?.landing) this.#landed();
     }
     return this.#drawOver({ ratio: this.ratio, camera: exact, theme, ink: this.#ink, links: this.#shownLinks, ctx: this.#overContext }, until, gesture) && complete;
   }
 
   /** Paint a tile just out of view. @param {Camera} camera @returns {boolean} whether there may be more */
   prefetch(camera) {
-    return this.#lift === null && this.#world.prefetch(snapped(camera, this.ratio), { ...this.#size, ratio: this.ratio }, SCREENS * this.pixels);
+    return this.#lift === null && this.#world.prefetch(snapped(camera, this.ratio), { ...this.#size, ratio: this.ratio });
   }
 
   /** @param {Sheet} sheet @param {number} until @param {Gesture} gesture @returns {boolean} whether all of it is there */
@@ -157,7 +172,7 @@ export class Screen {
     const lift = this.#lift;
     const chosen = selectedWire.peek();
     const wires = [...new Set([hovered, chosen])].flatMap((key) => (key === null ? [] : (scene.wire(key) ?? [])));
-    const working = this.#watch.working(mounted, lift?.ids ?? NONE);
+    const working = this.#watch.working(mounted, this.lifted);
     const { note: _, ...shown } = overlay;
     const wanted = lift || lit.length > 0 || wires.length > 0 || working.length > 0 || Object.values(shown).some((each) => each !== undefined);
     this.over.toggleAttribute("hidden", !wanted);
@@ -174,12 +189,12 @@ export class Screen {
   }
 
   /** @param {Sheet} sheet @param {Lift} lift @param {number} until */
-  #drawLift(sheet, { tiles, tethers, ids, offset, within }, until) {
+  #drawLift(sheet, { tethers, ids, offset, within }, until) {
     drawTethers(sheet, tethers, ids, offset);
     const { x, y, scale } = sheet.camera;
     const moved = snapped({ x: x + offset.x * scale, y: y + offset.y * scale, scale }, this.ratio);
     sheet.ctx.setTransform(1, 0, 0, 1, 0, 0);
-    return tiles.draw(sheet.ctx, moved, { ...this.#size, ratio: this.ratio }, { level: scale, until, room: this.pixels, ground: null, within });
+    return this.#lifted.draw(sheet.ctx, moved, { ...this.#size, ratio: this.ratio }, { level: scale, until, ground: null, within });
   }
 
   /** @param {OffscreenCanvasRenderingContext2D} ctx @param {number} scale @returns {Scenery} */
@@ -190,5 +205,5 @@ export class Screen {
   }
 }
 
-/** @param {HTMLCanvasElement} canvas */
-const context = (canvas) => /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+/** @param {HTMLCanvasElement} canvas @param {boolean} alpha */
+const context = (canvas, alpha) => /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha }));

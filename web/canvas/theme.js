@@ -5,7 +5,7 @@ import { colourOf, TINTS, tintOf } from "../core/colours.js";
 /** Colours by the name the painter has for them. */
 const NAMES = /** @type {const} */ ({
   canvas: "canvas", dot: "dot", surface: "surface", head: "head", field: "field", line: "line", text: "text", muted: "muted",
-  accent: "accent", accentSoft: "accent-soft", danger: "danger", dangerSoft: "danger-soft",
+  accent: "accent", accentSoft: "accent-soft", danger: "danger", dangerSoft: "danger-soft", next: "next",
 });
 
 /**

@@ -6,15 +6,15 @@
  */
 
 import { overlap } from "../core/grid.js";
+import { SIDE } from "./canvases.js";
 
 /** @import {Camera} from "../core/camera.js" */
 /** @import {Box} from "../core/types.js" */
+/** @import {Canvases} from "./canvases.js" */
 /** @typedef {(ctx: OffscreenCanvasRenderingContext2D, area: Box, scale: number) => void} Paint  draws the part of the world in an area */
-/** @typedef {{canvas: OffscreenCanvas, ctx: OffscreenCanvasRenderingContext2D, column: number, row: number, scale: number, dirty: Box | null, fresh: boolean, used: number}} Tile */
+/** @typedef {{home: Tiles, canvas: OffscreenCanvas, column: number, row: number, scale: number, dirty: Box | null, fresh: boolean, used: number}} Tile */
 /** @typedef {{w: number, h: number, ratio: number}} Screen  CSS pixels, and device pixels per CSS pixel */
 
-/** CSS pixels. */
-const SIDE = 256;
 /** World a line or a ring may reach beyond the box that was told, in CSS pixels. */
 const BLEED = 4;
 const COLUMNS = 2 ** 26;
@@ -22,29 +22,21 @@ const COLUMNS = 2 ** 26;
 export class Tiles {
   /** By scale, then by number. @type {Map<number, Map<number, Tile>>} */
   #levels = new Map();
-  /** Canvases of tiles that went, for those to come. @type {OffscreenCanvas[]} */
-  #spare = [];
+  /** The frame that was last drawn. */
   #frame = 0;
-  #ratio = 1;
   #paint;
-  #opaque;
+  #canvases;
 
-  /** @param {Paint} paint @param {{opaque: boolean}} options  opaque: `paint` fills the whole area */
-  constructor(paint, { opaque }) {
+  /** @param {Paint} paint @param {Canvases} canvases */
+  constructor(paint, canvases) {
     this.#paint = paint;
-    this.#opaque = opaque;
-  }
-
-  /** Pixels of all tiles. */
-  get pixels() {
-    let count = this.#spare.length;
-    for (const level of this.#levels.values()) count += level.size;
-    return count * (SIDE * this.#ratio) ** 2;
+    this.#canvases = canvases;
+    canvases.join(this);
   }
 
   /** Forget everything that is painted. */
   clear() {
-    for (const level of this.#levels.values()) for (const tile of level.values()) this.#spare.push(tile.canvas);
+    for (const level of this.#levels.values()) for (const tile of level.values()) this.#canvases.give(tile.canvas);
     this.#levels.clear();
   }
 
@@ -67,14 +59,12 @@ export class Tiles {
    * @param {CanvasRenderingContext2D} ctx  in device pixels
    * @param {Camera} camera  on whole device pixels
    * @param {Screen} screen
-   * @param {{level: number, until: number, room: number, ground: string | null, within?: Box}} terms  the scale to paint at;
-   *   when to stop, as performance.now() tells it; pixels all tiles may take; what to show where nothing is painted; the part
-   *   of the world beyond which there is nothing
+   * @param {{level: number, until: number, ground: string | null, within?: Box}} terms  the scale to paint at; when to stop,
+   *   as performance.now() tells it; what to show where nothing is painted; the part of the world beyond which there is nothing
    * @returns {boolean} whether all of it is there and as it should be
    */
-  draw(ctx, camera, screen, { level, until, room, ground, within }) {
-    this.#frame += 1;
-    this.#take(screen.ratio);
+  draw(ctx, camera, screen, { level, until, ground, within }) {
+    this.#frame = ++this.#canvases.frame;
     const wanted = this.#inView(camera, screen, level, 0).filter((place) => !within || overlap(within, areaOf(place, level)));
     const old = this.#levels.get(level);
     for (const [column, row] of wanted) {
@@ -85,7 +75,7 @@ export class Tiles {
     for (const [column, row] of wanted) {
       if (this.#isReady(level, column, row)) continue;
       complete = complete && performance.now() < until;
-      if (complete) this.#paintTile(level, column, row, room);
+      if (complete) this.#paintTile(level, column, row);
     }
     if (!complete && ground !== null) {
       ctx.fillStyle = ground;
@@ -93,27 +83,18 @@ export class Tiles {
     }
     if (!complete) this.#underlay(ctx, camera, screen, level);
     this.#copy(ctx, camera, screen, level, wanted);
-    this.#trim(room);
     return complete;
   }
 
-  /** Paint a tile just out of view. @param {Camera} camera @param {Screen} screen @param {number} room pixels all tiles may take @returns {boolean} whether there may be more */
-  prefetch(camera, screen, room) {
+  /** Paint a tile just out of view. @param {Camera} camera @param {Screen} screen @returns {boolean} whether there may be more */
+  prefetch(camera, screen) {
     for (const [column, row] of this.#inView(camera, screen, camera.scale, 1)) {
       if (this.#isReady(camera.scale, column, row)) continue;
-      if (this.pixels + (SIDE * this.#ratio) ** 2 > room && !this.#oldest()) return false;
-      this.#paintTile(camera.scale, column, row, room);
+      if (!this.#canvases.hasRoom && !this.#canvases.hasIdle) return false;
+      this.#paintTile(camera.scale, column, row);
       return true;
     }
     return false;
-  }
-
-  /** @param {number} ratio */
-  #take(ratio) {
-    if (ratio === this.#ratio) return;
-    this.clear();
-    this.#spare = [];
-    this.#ratio = ratio;
   }
 
   /** Tiles in view, those nearest to its middle first. @param {Camera} camera @param {Screen} screen @param {number} level @param {number} ring tiles more on every side @returns {[number, number][]} */
@@ -135,28 +116,20 @@ export class Tiles {
     return tile !== undefined && tile.fresh && !tile.dirty;
   }
 
-  /** Have a tile painted. @param {number} scale @param {number} column @param {number} row @param {number} room */
-  #paintTile(scale, column, row, room) {
+  /** Have a tile painted. @param {number} scale @param {number} column @param {number} row */
+  #paintTile(scale, column, row) {
     const number = column * COLUMNS + row;
-    const tile = this.#levels.get(scale)?.get(number) ?? this.#blank(scale, column, row, room);
+    const known = this.#levels.get(scale)?.get(number);
+    /** @type {Tile} */
+    const tile = known ?? { home: this, canvas: this.#canvases.take(), column, row, scale, dirty: null, fresh: false, used: 0 };
     tile.used = this.#frame;
     const level = this.#levels.get(scale) ?? new Map();
     this.#levels.set(scale, level.set(number, tile));
     this.#repaint(tile);
   }
 
-  /** A tile to paint on: while there is room a fresh one, else that which was out of view for longest. @param {number} scale @param {number} column @param {number} row @param {number} room @returns {Tile} */
-  #blank(scale, column, row, room) {
-    const side = Math.round(SIDE * this.#ratio);
-    const old = this.#spare.length === 0 && this.pixels + side ** 2 > room ? this.#oldest() : null;
-    if (old) this.#drop(old);
-    const canvas = this.#spare.pop() ?? new OffscreenCanvas(side, side);
-    const ctx = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: !this.#opaque }));
-    return { canvas, ctx, column, row, scale, dirty: null, fresh: false, used: this.#frame };
-  }
-
   /** The tile that was out of view for longest; null when all are in view. */
-  #oldest() {
+  oldest() {
     /** @type {Tile | null} */
     let oldest = null;
     for (const level of this.#levels.values()) {
@@ -165,28 +138,19 @@ export class Tiles {
     return oldest;
   }
 
-  /** @param {number} room  pixels all tiles may take */
-  #trim(room) {
-    while (this.pixels > room) {
-      const old = this.#spare.length === 0 ? this.#oldest() : null;
-      if (old) this.#drop(old);
-      if (!this.#spare.pop()) return;
-    }
-  }
-
-  /** Let go of a tile; its canvas is for the next one. @param {Tile} tile */
-  #drop(tile) {
+  /** Let go of a tile. @param {Tile} tile */
+  drop(tile) {
     const level = /** @type {Map<number, Tile>} */ (this.#levels.get(tile.scale));
     level.delete(tile.column * COLUMNS + tile.row);
     if (level.size === 0) this.#levels.delete(tile.scale);
-    this.#spare.push(tile.canvas);
+    this.#canvases.give(tile.canvas);
   }
 
   /** Paint a tile, or what changed of it. @param {Tile} tile */
   #repaint(tile) {
-    const { ctx, scale, column, row, dirty, fresh } = tile;
-    const side = Math.round(SIDE * this.#ratio);
-    const zoom = scale * this.#ratio;
+    const { canvas, scale, column, row, dirty, fresh } = tile;
+    const { side } = this.#canvases;
+    const zoom = (scale * side) / SIDE;
     const clamp = (/** @type {number} */ value) => Math.min(side, Math.max(0, value));
     const [x, y] = [column * side, row * side];
     let [left, top, right, bottom] = [0, 0, side, side];
@@ -197,12 +161,13 @@ export class Tiles {
     tile.dirty = null;
     tile.fresh = true;
     if (right <= left || bottom <= top) return;
+    const ctx = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
     ctx.save();
     ctx.setTransform(1, 0, 0, 1, 0, 0);
     ctx.beginPath();
     ctx.rect(left, top, right - left, bottom - top);
     ctx.clip();
-    if (!this.#opaque) ctx.clearRect(left, top, right - left, bottom - top);
+    ctx.clearRect(left, top, right - left, bottom - top);
     ctx.setTransform(zoom, 0, 0, zoom, -x, -y);
     this.#paint(ctx, { x: (x + left) / zoom, y: (y + top) / zoom, w: (right - left) / zoom, h: (bottom - top) / zoom }, scale);
     ctx.restore();

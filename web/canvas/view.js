@@ -263,7 +263,6 @@ export class View {
 
   /** Take nodes off the world, to be dragged without painting it anew. @param {ReadonlySet<string>} ids */
   lift(ids) {
-    this.#nodes.lift(ids);
     this.#damaged(this.#screen.take(ids));
   }
 
@@ -275,7 +274,6 @@ export class View {
 
   /** Put lifted nodes back: where the document says that they are. */
   drop() {
-    this.#nodes.lift(new Set());
     this.#damaged(this.#screen.land());
   }
 
@@ -380,6 +378,7 @@ export class View {
     for (const follower of this.#followers) follower();
     const complete = this.#screen.draw(this.camera, this.#zooming, performance.now() + (this.#moving ? MOVING : this.#until), gesture);
     this.#until = SLICE;
+    this.#nodes.lift(this.#screen.lifted);
     if (!complete) return this.invalidate();
     for (const done of this.#waiting.splice(0)) done();
     if (!this.#moving) this.#prefetch();

@@ -24,6 +24,8 @@ export class Watch {
   #outputs = {};
   /** @type {ReadonlyMap<string, Frame>} */
   #frames = new Map();
+  /** The frame that is selected. @type {string | null} */
+  #chosen = null;
   /** Nodes of this sheet at work. @type {Map<string, NodeRun>} */
   #working = new Map();
   #editor;
@@ -52,16 +54,22 @@ export class Watch {
     if (problems !== this.#problems) for (const id of [...problems.keys(), ...this.#problems.keys()]) if (problems.get(id) !== this.#problems.get(id)) changed.add(id);
     [this.#selection, this.#runs, this.#problems] = [selection, run.nodes, problems];
     if (run.outputs !== this.#outputs) this.#noteOutputs(run.outputs);
+    this.#noteFrames(this.#editor.selectedFrame.peek());
     if (changed.size > 0) this.#damageNodes(changed, wires);
   }
 
-  /** Frames are few: compare them all. */
   documentChanged() {
+    this.#noteFrames(this.#chosen);
+  }
+
+  /** Frames are few: compare them all. @param {string | null} chosen  the one that is selected */
+  #noteFrames(chosen) {
     const { frames } = this.#editor.document;
     const ids = new Set([...frames.keys(), ...this.#frames.keys()]);
-    const changed = [...ids].filter((id) => frames.get(id) !== this.#frames.get(id));
+    const changed = [...ids].filter((id) => frames.get(id) !== this.#frames.get(id) || (id === chosen) !== (id === this.#chosen));
     if (changed.length > 0) this.#damage(changed.flatMap((id) => [frames.get(id), this.#frames.get(id)]).filter((frame) => frame !== undefined));
     this.#frames = new Map(frames);
+    this.#chosen = chosen;
   }
 
   /** The picture a node is making. @param {string} id @param {Blob} blob */

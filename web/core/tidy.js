@@ -73,15 +73,12 @@ export function distribute(document, scene, ids, axis) {
 
 /**
  * How far a box that is being moved has to go to be in line with a neighbour, and the lines that show it.
- * @param {Scene} scene
+ * @param {readonly Box[]} others
  * @param {Box} box
- * @param {ReadonlySet<string>} except
  * @param {number} reach  how near an edge must come
- * @param {Box} area  where neighbours count
  * @returns {{x: number | null, y: number | null, guides: Guide[]}}
  */
-export function snapToNeighbours(scene, box, except, reach, area) {
-  const others = [...scene.nodes.query(area)].filter((id) => !except.has(id)).map((id) => /** @type {Box} */ (scene.nodes.box(id)));
+export function snapToNeighbours(others, box, reach) {
   const nearest = (/** @type {readonly Edge[]} */ edges) => {
     let [best, shift, by] = [reach, /** @type {number | null} */ (null), /** @type {Box | null} */ (null)];
     for (const other of others) {
