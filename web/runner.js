@@ -36,6 +36,8 @@ export class Runner {
   problems = computed(() => groupByNode([...this.#refused.value, ...failuresOf(this.run.value)]));
   /** The seeds of the last run, "node\0input" -> value. @type {import("./core/store.js").Signal<ReadonlyMap<string, number>>} */
   used = signal(/** @type {ReadonlyMap<string, number>} */ (new Map()));
+  /** Whether the person has edited the workflow since it was run. */
+  edited = signal(false);
   /** Counts finished jobs. */
   finished = signal(0);
   /** When the current run began, and how long the last took, in milliseconds. */
@@ -57,6 +59,7 @@ export class Runner {
     let own = false;
     editor.watch((touched, content) => {
       if (!content || own) return;
+      this.edited.value = true;
       this.#forget(touched);
       if (this.auto.peek() && touched !== null) this.#startSoon();
     });
@@ -205,6 +208,7 @@ export class Runner {
     this.began = performance.now();
     batch(() => {
       this.run.value = run;
+      this.edited.value = false;
       this.preview.value = null;
     });
   }

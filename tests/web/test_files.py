@@ -104,6 +104,13 @@ def test_versions_are_kept_named_compared_and_restored(studio: Studio) -> None:
     expect(prompt(studio)).to_have_value("an apple")
     studio.button("Undo").click()
     expect(prompt(studio)).to_have_value("a pear")
+    save_as(studio, "versions of another")
+    prompt(studio).fill("a plum")
+    page.keyboard.press("Control+o")
+    page.get_by_role("button", name="More for versions", exact=True).click()
+    page.get_by_role("menuitem", name="What differs from the open one").click()
+    told = page.get_by_role("dialog", name="From versions to the open workflow").get_by_role("listitem")
+    expect(told).to_have_text(["text “a pear” → “a plum” on Prompt"])
 
 
 def test_a_killed_browser_loses_nothing(studio: Studio, browser: Browser) -> None:

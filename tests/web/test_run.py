@@ -48,9 +48,11 @@ def test_what_would_run_is_told_before_run_is_pressed(studio: Studio) -> None:
     expect(studio.node("5").locator(".node-status")).to_have_text("would run: cfg 4 → 7.5")
     expect(studio.button("Run")).to_have_attribute("title", re.compile("Would run 3 nodes"))
     expect(studio.node("2")).not_to_have_class(re.compile("would-run"))
+    expect(status).to_have_text(re.compile("^Would run 3 nodes · about .* · up to "))
+    assert re.search(r"ran [\d.]+ m?s.*\nmade [\d.]+ KB", str(studio.badge("5").get_attribute("title")), re.DOTALL)
     set_value(studio, "cfg", "4")
     expect(studio.node("5").locator(".node-status")).not_to_contain_text("would run")
-    assert "Done" in status.inner_text()
+    expect(status).to_have_text(re.compile("^Done in"))
     assert studio.complaints == []
 
 
@@ -165,7 +167,7 @@ def test_problems_are_put_right_at_a_press(studio: Studio) -> None:
 
 
 def test_a_cut_stream_goes_on_where_it_was(studio: Studio) -> None:
-    """Every connection is cut in the middle of a run; nothing of it is missed, and the browser has nothing to complain of."""
+    """Every connection is cut in the middle of a run: nothing of it is missed, and nothing complained of."""
     held: list[WebSocketRoute] = []
 
     def carry(route: WebSocketRoute) -> None:
@@ -185,4 +187,59 @@ def test_a_cut_stream_goes_on_where_it_was(studio: Studio) -> None:
     studio.wait_for_end()
     expect(studio.badge("7")).to_have_text(re.compile("^ran"))
     assert len(held) == 2 * before == 4
+    assert studio.complaints == []
+
+
+def test_a_long_run_that_ends_in_a_hidden_tab_is_announced(studio: Studio) -> None:
+    """By a notification, two notes where sound is wanted, and a mark in the title until the page is looked at."""
+    page = studio.page
+    page.evaluate(
+        """() => {
+            localStorage.setItem("weft.settings", JSON.stringify({ sound: true }));
+        }"""
+    )
+    page.reload()
+    studio.node("5").wait_for()
+    page.evaluate(
+        """() => {
+            window.told = [];
+            window.notes = [];
+            window.later = 0;
+            class Told { constructor(title, { body }) { window.told.push(`${title}: ${body}`); } }
+            Told.permission = "granted";
+            window.Notification = Told;
+            const start = OscillatorNode.prototype.start;
+            OscillatorNode.prototype.start = function (...at) {
+                window.notes.push(Math.round(this.frequency.value));
+                return start.apply(this, at);
+            };
+            const now = performance.now.bind(performance);
+            performance.now = () => now() + window.later;
+        }"""
+    )
+
+    def run(seed: str, later: int, hidden: bool) -> None:
+        set_value(studio, "seed", seed)
+        studio.button("Run").click()
+        expect(studio.badge("5")).to_have_text(re.compile("of 28"), timeout=RUN_MS)
+        state = "hidden" if hidden else "visible"
+        page.evaluate(
+            """([later, state]) => {
+                window.later += later;
+                Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+            }""",
+            [later, state],
+        )
+        studio.wait_for_end()
+
+    run("801", 0, hidden=True)
+    run("802", 60_000, hidden=False)
+    assert page.evaluate("[told, notes]") == [[], []]
+    run("803", 65_000, hidden=True)
+    (told,) = page.evaluate("told")
+    assert re.fullmatch(r"The picture is ready: Untitled, 1 min \d+ s", told)
+    assert page.evaluate("notes") == [523, 784]
+    expect(page).to_have_title(re.compile("^● The picture is ready"))
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    expect(page).to_have_title(re.compile("^Weft"))
     assert studio.complaints == []

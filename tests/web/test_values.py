@@ -8,8 +8,10 @@ import re
 import urllib.request
 from pathlib import Path
 
+import torch
 from PIL import Image as Picture
 from playwright.sync_api import expect
+from safetensors.torch import save_file
 
 from tests.web.conftest import RUN_MS, Studio
 
@@ -256,4 +258,32 @@ def test_a_colour_is_chosen_and_painted(studio: Studio) -> None:
     assert (made.size, made.getpixel((15, 7))) == ((16, 8), (0x20, 0xC0, 0x60))
     studio.page.keyboard.press("Control+z")
     expect(box).to_have_value("#808080")
+    assert studio.complaints == []
+
+
+def test_learned_words_and_loras_are_completed(studio: Studio, models: Path) -> None:
+    """A learned word is written out; a LoRA is put between the loader and all that read it."""
+    for folder, name in (("embeddings", "cheerful-2"), ("loras", "style-ink")):
+        (models / folder).mkdir(exist_ok=True)
+        save_file({"weight": torch.zeros(1)}, models / folder / f"{name}.safetensors")
+    page = studio.page
+    with page.expect_response(re.compile("/api/v1/models$")):
+        page.evaluate("dispatchEvent(new Event('focus'))")
+    prompt = studio.node("2").get_by_label("text", exact=True)
+    prompt.fill("a dog, ")
+    prompt.press_sequentially("embedding:CHE")
+    expect(page.get_by_role("listbox", name="Learned words").get_by_role("option")).to_have_text(["cheerful-2"])
+    prompt.press("Enter")
+    expect(prompt).to_have_value("a dog, embedding:cheerful-2")
+    expect(prompt).to_be_focused()
+    prompt.press_sequentially(" <lora:ink")
+    page.get_by_role("listbox", name="LoRAs").get_by_role("option", name="style-ink").click()
+    expect(prompt).to_have_value("a dog, embedding:cheerful-2")
+    studio.node("8").wait_for()
+    nodes = studio.document()["nodes"]
+    assert (nodes["8"]["type"], nodes["8"]["inputs"]["lora"]) == ("LoRALoader", "style-ink.safetensors")
+    assert nodes["8"]["inputs"]["model"] == {"node": "1", "output": "model"}
+    assert nodes["5"]["inputs"]["model"] == {"node": "8", "output": "model"}
+    assert nodes["2"]["inputs"]["clip"] == nodes["3"]["inputs"]["clip"] == {"node": "8", "output": "clip"}
+    assert nodes["6"]["inputs"]["vae"] == {"node": "1", "output": "vae"}
     assert studio.complaints == []

@@ -1,11 +1,11 @@
-/** What differs between two workflows, in words: nodes added and removed, and of each node that stayed the inputs that changed. */
+/** What differs between two workflows, in words: nodes added and removed, inputs that changed, also within components, and parameters. */
 
 import { isLink, own } from "./document.js";
 import { portLabel } from "./naming.js";
 import { t } from "./strings.js";
 
 /** @import {NodeData, NodeSpec} from "./types.js" */
-/** @typedef {{nodes: Readonly<Record<string, NodeData>>}} Sheet */
+/** @typedef {{nodes: Readonly<Record<string, NodeData>>, components?: Readonly<Record<string, Sheet>>, interface?: unknown}} Sheet */
 /** @typedef {{kind: "added" | "removed" | "changed", id: string, input: string | null, text: string}} Difference */
 
 /**
@@ -16,6 +16,17 @@ import { t } from "./strings.js";
  * @returns {Difference[]}
  */
 export function differences(before, after, spec) {
+  const [was, is] = [before.components ?? {}, after.components ?? {}];
+  const inner = Object.keys(is).filter((name) => own(was, name) !== undefined);
+  return [
+    ...sheetDifferences(before, after, spec),
+    ...inner.flatMap((name) => sheetDifferences(was[name], is[name], spec).map((each) => ({ ...each, text: t("diff.within", { change: each.text, name }) }))),
+    ...(JSON.stringify(before.interface ?? []) === JSON.stringify(after.interface ?? []) ? [] : [{ kind: /** @type {const} */ ("changed"), id: "", input: null, text: t("diff.parameters") }]),
+  ];
+}
+
+/** @param {Sheet} before @param {Sheet} after @param {(type: string) => NodeSpec | undefined} spec @returns {Difference[]} */
+function sheetDifferences(before, after, spec) {
   const pairs = paired(before, after);
   const back = new Map([...pairs].map(([a, b]) => [b, a]));
   /** @type {Difference[]} */

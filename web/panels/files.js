@@ -118,6 +118,7 @@ function fileRow(parts, { name, modified }, title) {
   const commands = [
     { text: t("files.rename"), run: () => rename(parts, name) },
     { text: t("files.link"), run: () => attempt(navigator.clipboard.writeText(workspace.link(name)).then(() => notify(t("files.linked")))) },
+    { text: t("files.compare"), run: () => attempt(import("./compare.js").then(({ compareWithSaved }) => compareWithSaved(parts, name))) },
     {
       text: t("files.delete"),
       run: () =>

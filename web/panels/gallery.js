@@ -1,10 +1,8 @@
 /** All pictures that were made here, newest first: searched by prompt, model, seed and day; each opens with the workflow that made it. */
 
-import { ApiError, get, jobWorkflow } from "../api.js";
+import { ApiError, get } from "../api.js";
 import { button, h, setText } from "../dom.js";
-import { differences } from "../core/diff.js";
 import { effect } from "../core/store.js";
-import { unswept } from "../core/sweep.js";
 import { language, t } from "../core/strings.js";
 import { thumbnailOf } from "../pictures.js";
 
@@ -26,8 +24,9 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
   const end = h("div", { class: "gallery-end" });
   const empty = h("p", { class: "quiet", hidden: true }, t("gallery.none"));
   const chosenText = h("span", { class: "quiet" });
-  const compare = button({ label: t("gallery.compare"), text: t("gallery.compare"), class: "button wide" }, () => void compareChosen());
-  const chosenBar = h("div", { class: "section-head", hidden: true }, chosenText, h("span", { class: "spring" }), compare);
+  const compare = button({ label: t("gallery.compare"), text: t("gallery.compare"), class: "button wide" }, () => void compareChosen("compare"));
+  const overlay = button({ label: t("gallery.overlay"), icon: "layers", class: "button" }, () => void compareChosen("overlay"));
+  const chosenBar = h("div", { class: "section-head", hidden: true }, chosenText, h("span", { class: "spring" }), overlay, compare);
   const words = h("ul", { class: "differences" });
   /** @type {Cell[]} */
   let cells = [];
@@ -95,7 +94,7 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
   const showChosen = () => {
     for (const { element } of cells) element.setAttribute("aria-pressed", String(chosen.some((each) => each.element === element)));
     chosenBar.toggleAttribute("hidden", chosen.length === 0);
-    compare.disabled = chosen.length !== 2;
+    for (const each of [compare, overlay]) each.disabled = chosen.length !== 2;
     setText(chosenText, chosen.length === 2 ? "" : t("gallery.chooseTwo"));
     words.replaceChildren();
     if (chosen.length === 1) words.append(...facts(chosen[0].result));
@@ -105,14 +104,15 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
     ...[...prompts, ...models, ...seeds.map((seed) => t("gallery.seed", { seed }))].map((text) => h("li", {}, text)),
     h("li", {}, button({ label: t("result.workflow"), text: t("result.workflow"), icon: "graph", class: "button" }, () => void workspace.openJob(job))),
   ];
-  const compareChosen = async () => {
-    const [older, newer] = chosen.toSorted((a, b) => a.result.finished - b.result.finished);
-    const sheets = await Promise.all([older, newer].map(async ({ result }) => /** @type {any} */ (unswept(await jobWorkflow(result.job)))));
-    const found = differences(sheets[0], sheets[1], (type) => editor.catalogue.specs.get(type));
-    words.replaceChildren(...(found.length > 0 ? found.map(({ kind, text }) => h("li", { class: kind }, text)) : [h("li", { class: "quiet" }, t("diff.none"))]));
-    const { openViewer } = await import("./viewer.js");
-    const note = found.slice(0, 3).map(({ text }) => text).join(" · ");
-    openViewer([older.picture, newer.picture], 1, { beside: 0, note: notify, caption: () => note });
+  const compareChosen = async (/** @type {"compare" | "overlay"} */ mode) => {
+    const { compareResults, linesOf } = await import("./compare.js");
+    const [older, newer] = chosen.toSorted((a, b) => a.result.finished - b.result.finished).map(({ result, picture }) => ({ job: result.job, picture }));
+    try {
+      words.replaceChildren(...linesOf(await compareResults({ editor, notify }, older, newer, mode)));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      notify(error.message);
+    }
   };
 
   let timer = 0;

@@ -27,6 +27,8 @@ export function queuePanel({ runner, engine, workspace, notify }) {
   const waiting = h("ol", { class: "jobs", "aria-label": t("queue.title") });
   const recent = h("ul", { class: "jobs" });
   const heading = h("h3");
+  const hint = h("p", { class: "quiet queue-hint" }, t("queue.hint"));
+  const recentHeading = h("h3", {}, t("queue.recent"));
   const element = h(
     "section",
     { class: "panel-section queue" },
@@ -35,8 +37,8 @@ export function queuePanel({ runner, engine, workspace, notify }) {
     running,
     heading,
     waiting,
-    h("p", { class: "quiet queue-hint" }, t("queue.hint")),
-    h("h3", {}, t("queue.recent")),
+    hint,
+    recentHeading,
     recent,
   );
 
@@ -129,6 +131,9 @@ export function queuePanel({ runner, engine, workspace, notify }) {
     clear.disabled = queue.queued.length === 0;
     setText(heading, t("queue.waiting", { count: queue.total }));
     setText(note, queue.paused ? t("queue.paused") : queue.running.length + queue.total === 0 ? t("queue.empty") : "");
+    heading.toggleAttribute("hidden", queue.total === 0);
+    hint.toggleAttribute("hidden", now.waiting.length < 2);
+    recentHeading.toggleAttribute("hidden", now.recent.length === 0);
     waiting.replaceChildren(...now.waiting.map(waitingItem));
     recent.replaceChildren(...now.recent.map(recentItem));
   });

@@ -33,11 +33,13 @@ export function resultPanel({ editor, runner, workspace, notify }) {
   const empty = h("div", { class: "stage-empty" }, h("strong", {}, t("result.empty")), h("span", {}, t("result.emptyHint")));
   const stage = h("div", { class: "stage" }, empty, image, preview);
   const caption = h("div", { class: "caption" });
+  const compare = button({ label: t("result.compare"), icon: "compare", class: "button" }, () => void compareWithLast());
   const tools = h(
     "div",
     { class: "result-tools", hidden: true },
     button({ label: t("result.workflow"), icon: "graph", class: "button" }, () => shown.value && void workspace.openJob(shown.value.job)),
     button({ label: t("result.view"), icon: "search", class: "button" }, () => void look()),
+    compare,
     button({ label: t("result.download"), icon: "download", class: "button" }, () => shown.value && download(shown.value.file)),
     button({ label: t("result.open"), icon: "external", class: "button" }, () => shown.value && open(shown.value.file.url, "_blank", "noopener")),
   );
@@ -56,6 +58,24 @@ export function resultPanel({ editor, runner, workspace, notify }) {
     openViewer(at < 0 ? [picture.file] : run.map((each) => each.file), Math.max(0, at), { note: notify });
   };
   image.addEventListener("click", () => void look());
+
+  /** The picture an earlier run made before the one that is looked at, of the same node where it made one. @returns {Picture | undefined} */
+  const before = () => {
+    const picture = shown.value;
+    const runs = earlier.value.map((job) => picturesOf(job.outputs, job.id)).filter((pictures) => pictures.length > 0);
+    const at = runs.findIndex(([{ job }]) => job === picture?.job);
+    const older = runs.slice(at + 1).filter((pictures) => !pictures.some(({ file }) => file.url === picture?.file.url))[0] ?? [];
+    return older.findLast(({ node }) => node === picture?.node) ?? older.at(-1);
+  };
+  const compareWithLast = async () => {
+    const [older, newer] = [before(), shown.peek()];
+    if (!older || !newer) return;
+    const { compareResults } = await import("./compare.js");
+    await compareResults({ editor, notify }, { job: older.job, picture: older.file }, { job: newer.job, picture: newer.file }, "compare").catch((error) => notify(error.message));
+  };
+  effect(() => {
+    compare.disabled = before() === undefined;
+  });
 
   effect(() => {
     const { outputs, job } = runner.run.value;

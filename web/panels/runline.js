@@ -26,7 +26,7 @@ export function runLine({ editor, runner, engine, forecast }) {
     return waiting > 0 ? t("job.waitingMore", { what: timed, count: waiting }) : timed;
   }
   const told = forecast.told.value;
-  if (run.state === "idle" && told) return forecastLine(told);
+  if (told && (run.state === "idle" || (runner.edited.value && running(told).size > 0))) return forecastLine(told);
   if (run.state === "done") return t("job.done", { duration: duration(runner.took.value) });
   if (run.state !== "idle") return t(`job.${run.state}`);
   return state === "starting" ? t("bar.starting") : "";

@@ -1,7 +1,6 @@
 /** The versions of the workflow on the table that are kept: when they were saved, what differs, and the way back. */
 
 import { ApiError } from "../api.js";
-import { differences } from "../core/diff.js";
 import { effect } from "../core/store.js";
 import { language, t } from "../core/strings.js";
 import * as documents from "../documents.js";
@@ -11,8 +10,6 @@ import { saveVersion } from "./save.js";
 
 /** @import {Parts} from "../actions/action.js" */
 /** @import {Revision} from "../documents.js" */
-
-const MOST_SAID = 30;
 
 /** @param {Parts} parts */
 export function versionsPanel(parts) {
@@ -52,11 +49,8 @@ function row(parts, name, { revision, saved, label }) {
       told.toggleAttribute("hidden", true);
       return;
     }
-    const before = /** @type {import("../core/diff.js").Sheet} */ (await documents.revision(name, revision));
-    const now = /** @type {import("../core/diff.js").Sheet} */ (editor.document.toJSON());
-    const found = differences(before, now, (type) => editor.catalogue.specs.get(type));
-    const lines = found.length === 0 ? [t("versions.same")] : found.slice(0, MOST_SAID).map((each) => each.text);
-    told.replaceChildren(...lines.map((text) => h("li", {}, text)));
+    const [{ between, linesOf }, before] = await Promise.all([import("./compare.js"), documents.revision(name, revision)]);
+    told.replaceChildren(...linesOf(between(editor, before, editor.document.toJSON())));
     told.toggleAttribute("hidden", false);
   };
   const restore = async () => {

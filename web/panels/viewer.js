@@ -18,11 +18,11 @@ const FRAME_MS = 150;
  * Look at pictures; `at` is the one to begin with, `beside` the one to compare it with.
  * @param {readonly OutputFile[]} pictures
  * @param {number} at
- * @param {{beside?: number, note?: (text: string) => void, caption?: (picture: OutputFile) => string}} options
+ * @param {{beside?: number, mode?: Mode, note?: (text: string) => void, caption?: (picture: OutputFile) => string}} options
  */
-export function openViewer(pictures, at, { beside, note = () => {}, caption = () => "" } = {}) {
+export function openViewer(pictures, at, { beside, mode = beside === undefined ? "one" : "compare", note = () => {}, caption = () => "" } = {}) {
   const viewer = new Viewer(pictures, at, beside ?? (at === 0 ? Math.min(1, pictures.length - 1) : at - 1), note, caption);
-  if (beside !== undefined) viewer.setMode("compare");
+  if (mode !== "one") viewer.setMode(mode);
   return viewer;
 }
 
