@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from diffusion.conditioning import Conditioning, Sizes
+from diffusion.configs import LEVELS, NORMALISED, PREDICTS, ZERO_SNR
 from diffusion.extra import Edit, Inpaint
 from diffusion.latents import LatentFormat
 from diffusion.layouts.arranged import Tensors
 from diffusion.model import Assemble, Extra, Fit
 from diffusion.networks.shapes import Shapes
 from diffusion.networks.unet import UNet, UNetParams
-from diffusion.prediction import Prediction
+from diffusion.prediction import SCALED_LINEAR, Eps, Prediction, V
 from diffusion.text.encode import Encoding
 from diffusion.text.slots import TextSlot
+from diffusion.training import predicted, scaled
 
 Metadata = Mapping[str, str]
 
 EDM_SCALE = ("edm_vpred.sigma_max", "edm_vpred.sigma_min")
-MARKS = frozenset(("v_pred", "ztsnr", "edm_mean", "edm_std", *EDM_SCALE))
+MARKS = frozenset(("v_pred", ZERO_SNR, *NORMALISED, *EDM_SCALE))
 """Tensors that are part of no network and tell how it was trained."""
 
 
@@ -64,6 +66,28 @@ class Family:
     fit: Callable[[Shapes, Metadata], Fit]
     half: torch.dtype
     beside: Callable[[Checkpoint], Extra | None] = _takes_latents_alone
+
+    def trained(self, checkpoint: Checkpoint) -> Prediction:
+        """What a checkpoint of the family predicts, by its own word where it has one; ValueError as `prediction`."""
+        return predicted(self.prediction(checkpoint), checkpoint.metadata)
+
+    def latents(self, metadata: Metadata) -> LatentFormat:
+        """How a checkpoint of the family scales latents; ValueError for metadata that does not say it."""
+        return scaled(self.latent_format, metadata)
+
+
+def says_v(checkpoint: Checkpoint) -> bool | None:
+    """Whether a file says that its network predicts v; None where it does not say what."""
+    stated = checkpoint.metadata.get(PREDICTS)
+    return True if "v_pred" in checkpoint.markers else None if stated is None else stated == "v"
+
+
+def eps_or_v(checkpoint: Checkpoint, *, predicts_v: bool) -> Eps | V:
+    """On the levels of latent diffusion, or as marked on such as end in pure noise; ValueError for eps on those."""
+    ends_in_noise = ZERO_SNR in checkpoint.markers
+    if ends_in_noise and not predicts_v:
+        raise ValueError("it is marked ztsnr but not v_pred; eps says nothing where a latent is all noise")
+    return V(replace(SCALED_LINEAR, ends_in_noise=ends_in_noise)) if predicts_v else Eps()
 
 
 class UNetSignature(NamedTuple):
@@ -114,7 +138,7 @@ class UNetExtra:
         params = UNetParams.from_shapes(checkpoint.network.shapes)
         extra = _extra_channels(params)
         if extra == params.out_channels:
-            is_edm = any(name in checkpoint.markers for name in EDM_SCALE)
+            is_edm = LEVELS in checkpoint.metadata or any(name in checkpoint.markers for name in EDM_SCALE)
             return Edit(self.latent_format if is_edm else None)
         return Inpaint(self.latent_format, self.grey) if extra else None
 

@@ -90,7 +90,7 @@ def _chunk(chunk: Chunk, names: Mapping[int, str], is_t5: bool, end: int) -> dic
 
 def _prediction(family: Family, checkpoint: Checkpoint) -> dict[str, Any]:
     try:
-        prediction = family.prediction(checkpoint)
+        prediction = family.trained(checkpoint)
     except ValueError as error:
         return {"problem": str(error)}
     facts = asdict(prediction) if is_dataclass(prediction) and not isinstance(prediction, type) else {}

@@ -13,7 +13,6 @@ from diffusion import families
 from diffusion.family import MARKS, Family
 from diffusion.family import Checkpoint as Learned
 from diffusion.fill import Part, build, compute_dtype
-from diffusion.latents import with_rgb
 from diffusion.layouts import single_file, taesd, vae
 from diffusion.layouts.arranged import Tensors
 from diffusion.mistaken import mistaken_for
@@ -25,18 +24,15 @@ from diffusion.residency import Home, home_of
 from diffusion.several import TEXT_PARTS
 from diffusion.text.encode import TextTower
 from diffusion.text.slots import TextSlot
+from diffusion.training import OF_PREDICTION
 from diffusion.weights import BadWeights, Weights
 
 ResultT = TypeVar("ResultT")
 
 NETWORK_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "model.", "unet.", "transformer.", "")
 VAE_PREFIXES = ("first_stage_model.", "vae.")
-LATENT_RGB = "weft.latent_rgb"
-"""Metadata: colours of this checkpoint's latents, see `latents.with_rgb`."""
-TELLING = ("weft.", "modelspec.predict_key")
-"""Beginnings of the metadata that tell how a network was trained."""
-MARKERS = ("v_pred", "ztsnr")
-"""Tensors that tell it by their names alone."""
+TELLING = "weft."
+"""The beginning of metadata that tell how a network was trained."""
 
 _CLIP_ROOTS = ("embeddings.token_embedding.weight", "token_embedding.weight")
 _T5_ROOT = "encoder.block.0.layer.0.SelfAttention.q.weight"
@@ -130,25 +126,21 @@ def network_in(weights: Weights) -> tuple[Tensors, Family]:
 
 def _model(weights: Weights, network: Tensors, family: Family, home: Home) -> Model:
     path, metadata = weights.header.path, weights.header.metadata
-    latent_format = family.latent_format
-    if LATENT_RGB in metadata:
-        latent_format = _or_bad(path, lambda: with_rgb(family.latent_format, metadata[LATENT_RGB]))
     learned = Learned(network, {name: weights[name] for name in MARKS if name in weights}, metadata)
-    prediction = _or_bad(path, lambda: family.prediction(learned))
+    prediction = _or_bad(path, lambda: family.trained(learned))
     dtype = compute_dtype(home.device, network.dtypes, family.half)
     part = Part(path, family.title, network, network.shapes, home, dtype, weights.header.identity)
     return Model(
         network=build(part, family.network),
         family=family.name,
         prediction=prediction,
-        latent_format=latent_format,
+        latent_format=_or_bad(path, lambda: family.latents(metadata)),
         fit=_or_bad(path, lambda: family.fit(network.shapes, metadata)),
         extra_channels=_or_bad(path, lambda: family.beside(learned)),
         device=home.device,
         dtype=dtype,
         origin=f"network:{weights.header.identity}",
-        metadata={key: value for key, value in metadata.items() if key.startswith(TELLING)},
-        markers=tuple(name for name in MARKERS if name in weights),
+        metadata={k: v for k, v in metadata.items() if k.startswith(TELLING) and k not in OF_PREDICTION},
     )
 
 

@@ -47,9 +47,9 @@ class Extra(Protocol):
 class Model:
     """A denoising network with what is known of how it was trained.
 
-    `extra_channels` is None where it takes latents alone. `metadata` and `markers`, names of empty tensors, are what
-    its file says of how it was trained. `guidance` is how it is best guided. With `grows_masks` what a mask marks is
-    painted the earlier the more it is marked, see `inpainting.growing`.
+    `extra_channels` is None where it takes latents alone. `metadata` is what its file says of its training beside what
+    it predicts. `guidance` is how it is best guided. With `grows_masks` what a mask marks is painted the earlier the
+    more it is marked, see `inpainting.growing`.
     """
 
     network: nn.Module
@@ -62,7 +62,6 @@ class Model:
     origin: str
     extra_channels: Extra | None = None
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
-    markers: tuple[str, ...] = ()
     guidance: Guidance = PLAIN
     grows_masks: bool = False
 

@@ -1,7 +1,7 @@
 """Writing models as the single-file checkpoints they come as: safetensors, one tensor in memory at a time.
 
 What a network was trained for and its weights do not tell (that it predicts v, the colours of its latents) is written
-as its file said it, in metadata and as marker tensors.
+in metadata and as marker tensors.
 """
 
 from __future__ import annotations
@@ -15,13 +15,19 @@ import torch
 from torch import Tensor, nn
 
 from diffusion import families
+from diffusion.configs import ZERO_SNR
+from diffusion.family import EDM_SCALE
 from diffusion.model import CLIP, VAE, Model
 from diffusion.patches.apply import network_of
+from diffusion.prediction import EdmV, Prediction, V
 from diffusion.residency import value_of
+from diffusion.training import told
 from diffusion.weights import DTYPES
 
 NETWORK_PREFIX = "model.diffusion_model."
 VAE_PREFIX = "first_stage_model."
+ORIGIN = "weft.origin"
+"""Metadata: how a model was made."""
 
 PRECISIONS: Mapping[str, torch.dtype | None] = MappingProxyType(
     {"as it is": None, "float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -45,7 +51,7 @@ class Stored:
 def checkpoint(model: Model, clip: CLIP | None, vae: VAE | None, dtype: torch.dtype | None) -> dict[str, Stored]:
     """The tensors of a single file, in `dtype` or, None, each in its own."""
     found = {NETWORK_PREFIX + name: value for name, value in _tensors(model.network, dtype).items()}
-    found |= {marker: _empty() for marker in model.markers}
+    found |= _markers(model.prediction)
     if vae is not None:
         if not isinstance(vae.network, nn.Module):
             raise TypeError(f"saving: expected the VAE of a file, got {type(vae.network).__name__}")
@@ -57,7 +63,12 @@ def checkpoint(model: Model, clip: CLIP | None, vae: VAE | None, dtype: torch.dt
 
 def network(model: Model, dtype: torch.dtype | None) -> dict[str, Stored]:
     """The tensors of the network alone, under their own names."""
-    return _tensors(model.network, dtype) | {marker: _empty() for marker in model.markers}
+    return _tensors(model.network, dtype) | _markers(model.prediction)
+
+
+def metadata_of(model: Model) -> dict[str, str]:
+    """What is to be written beside the tensors, so that the file is read as the model it was."""
+    return {**model.metadata, **told(model.prediction), ORIGIN: model.origin}
 
 
 def chunks(tensors: Mapping[str, Stored], metadata: Mapping[str, str], heard: Heard) -> Iterator[bytes]:
@@ -89,8 +100,16 @@ def stored(tensor: Tensor, dtype: torch.dtype | None) -> Stored:
     return Stored(tuple(tensor.shape), kept, lambda: (value_of(tensor),))
 
 
-def _empty() -> Stored:
-    return Stored((0,), torch.float32, lambda: (torch.empty(0),))
+def _markers(prediction: Prediction) -> dict[str, Stored]:
+    """Tensors that tell readers of other programs what a network predicts."""
+    match prediction:
+        case EdmV(lowest=lowest, highest=highest):
+            found = {name: torch.tensor(level) for name, level in zip(EDM_SCALE, (highest, lowest), strict=True)}
+        case V(betas=betas):
+            found = {name: torch.empty(0) for name in ("v_pred", ZERO_SNR)[: 1 + betas.ends_in_noise]}
+        case _:
+            found = {}
+    return {name: stored(tensor, None) for name, tensor in found.items()}
 
 
 def _towers(family: str, clip: CLIP, dtype: torch.dtype | None) -> dict[str, Stored]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from diffusion.configs import marks_of, of_scheduler, of_vae
 from diffusion.header import LONGEST_HEADER, BadWeights, Header, TensorInfo, read_header
 
 INDEX = ".safetensors.index.json"
@@ -24,9 +25,6 @@ TEXT_PARTS = tuple(f"{part}." for part in PARTS if part.startswith("text_encoder
 """What the names of text encoders begin with."""
 _STEMS = ("diffusion_pytorch_model", "model")
 _ENDINGS = (".safetensors", INDEX, ".fp16.safetensors", ".bf16.safetensors", ".safetensors.index.fp16.json")
-_PREDICTS: Mapping[str, str] = MappingProxyType({"v_prediction": "v", "epsilon": "epsilon"})
-_ZERO_SNR = "ztsnr"
-"""The tensor that marks single files whose last level is all noise."""
 
 
 class Member(NamedTuple):
@@ -79,7 +77,7 @@ def joined(path: Path, members: Sequence[Member], headers: Sequence[Header]) -> 
         for file in {_file_of(path, member.prefix[:-1]) for member in members}:
             if is_several(file):
                 _check_index(file, members, headers)
-        more, marks = _schedule(path)
+        more, marks = _training(path)
         metadata |= more
         tensors |= {name: TensorInfo("F32", (0,), 0, 0) for name in marks}
     else:
@@ -111,15 +109,14 @@ def _weight_map(path: Path) -> dict[str, str]:
     return found
 
 
-def _schedule(path: Path) -> tuple[dict[str, str], list[str]]:
+def _training(path: Path) -> tuple[dict[str, str], list[str]]:
     """What the folder says of its training, as single files say it: metadata and names of marking tensors."""
-    config = path.parent / "scheduler" / "scheduler_config.json"
-    if not config.is_file():
-        return {}, []
-    told = _parsed(config)
-    predicts = _PREDICTS.get(str(told.get("prediction_type")))
-    metadata = {} if predicts is None else {"modelspec.predict_key": predicts}
-    return metadata, [_ZERO_SNR] if told.get("rescale_betas_zero_snr") is True else []
+    files = path.parent / "scheduler" / "scheduler_config.json", path.parent / "vae" / "config.json"
+    scheduler, vae = (_parsed(_inside(path, file)) if file.is_file() else {} for file in files)
+    try:
+        return of_scheduler(scheduler) | of_vae(vae), marks_of(scheduler, vae)
+    except ValueError as error:
+        raise BadWeights(path, f"its {files[0].name}: {error}") from error
 
 
 def _file_of(path: Path, part: str) -> Path:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated
 
-from diffusion.saving import PRECISIONS, Stored, checkpoint, chunks, network
+from diffusion.saving import PRECISIONS, Stored, checkpoint, chunks, metadata_of, network
 from graph import NO_CONTEXT, Choice, Context, OutputFile, OutputName, node
 from nodes.pictures import WORKFLOW
 from nodes.types import CLIP, VAE, Model
@@ -49,6 +49,6 @@ def model_save(
 
 
 def _written(tensors: Mapping[str, Stored], model: Model, prefix: str, ctx: Context) -> OutputFile:
-    metadata = {**model.metadata, "weft.origin": model.origin, WORKFLOW: json.dumps(ctx.document)}
+    metadata = metadata_of(model) | {WORKFLOW: json.dumps(ctx.document)}
     data = chunks(tensors, metadata, ctx.progress)
     return ctx.save(data, prefix=prefix, media_type=MEDIA_TYPE, width=0, height=0, temporary=False)

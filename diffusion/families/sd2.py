@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 
-from diffusion.family import Checkpoint, ContextOnly, Family, OneTower, UNetExtra, unet_of, unet_signature
+from diffusion.family import (
+    Checkpoint,
+    ContextOnly,
+    Family,
+    OneTower,
+    UNetExtra,
+    eps_or_v,
+    says_v,
+    unet_of,
+    unet_signature,
+)
 from diffusion.latents import SD15, SD15_GREY
 from diffusion.networks.shapes import Shapes
-from diffusion.prediction import SCALED_LINEAR, Eps, V
+from diffusion.prediction import Eps, V
 from diffusion.text.slots import ClipRules, TextSlot
 
 TITLE = "Stable Diffusion 2"
@@ -23,13 +31,10 @@ def _recognise(shapes: Shapes) -> bool:
 
 def _prediction(checkpoint: Checkpoint) -> Eps | V:
     """As the file says, or as it looks; those that start from a picture predict eps."""
-    stated = checkpoint.metadata.get("modelspec.predict_key")
+    stated = says_v(checkpoint)
     starts_from_noise = checkpoint.network.shapes["input_blocks.0.0.weight"][1] == SD15.channels
-    if stated is None and "v_pred" not in checkpoint.markers:
-        return V() if starts_from_noise and _looks_like_v(checkpoint) else Eps()
-    if stated == "v" or stated is None:
-        return V(replace(SCALED_LINEAR, ends_in_noise="ztsnr" in checkpoint.markers))
-    return Eps()
+    guess = stated is None and starts_from_noise and _looks_like_v(checkpoint)
+    return eps_or_v(checkpoint, predicts_v=stated or guess)
 
 
 def _looks_like_v(checkpoint: Checkpoint) -> bool:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from diffusion.conditioning import Conditioning, Sizes
-from diffusion.family import EDM_SCALE, Checkpoint, Family, Metadata, UNetExtra, check_context, unet_of, unet_signature
+from diffusion.configs import NORMALISED
+from diffusion.family import (
+    EDM_SCALE,
+    Checkpoint,
+    Family,
+    Metadata,
+    UNetExtra,
+    check_context,
+    eps_or_v,
+    says_v,
+    unet_of,
+    unet_signature,
+)
 from diffusion.latents import SDXL
 from diffusion.model import Assemble, Fit
 from diffusion.networks.layers import timestep_embedding
 from diffusion.networks.shapes import Shapes
-from diffusion.prediction import SCALED_LINEAR, EdmV, Eps, V
+from diffusion.prediction import EdmV, Eps, V
 from diffusion.text.encode import Encoding
 from diffusion.text.join import Joined, join_clip
 from diffusion.text.slots import ClipRules, TextSlot
@@ -24,7 +35,6 @@ WIDTH = 2048
 POOLED = 1280
 SIZE = 256  # each of six picture sizes is embedded in as many numbers
 VECTOR = POOLED + 6 * SIZE
-NORMALISED = ("edm_mean", "edm_std")
 
 
 def _recognise(shapes: Shapes) -> bool:
@@ -41,11 +51,7 @@ def _prediction(checkpoint: Checkpoint) -> Eps | V | EdmV:
     if any(name in checkpoint.markers for name in EDM_SCALE):
         highest, lowest = (_number(checkpoint, name) for name in EDM_SCALE)
         return EdmV(lowest or EdmV.lowest, highest or EdmV.highest)
-    predicts_v = "v_pred" in checkpoint.markers or checkpoint.metadata.get("modelspec.predict_key") == "v"
-    ends_in_noise = "ztsnr" in checkpoint.markers
-    if ends_in_noise and not predicts_v:
-        raise ValueError("it is marked ztsnr but not v_pred; eps says nothing where a latent is all noise")
-    return V(replace(SCALED_LINEAR, ends_in_noise=ends_in_noise)) if predicts_v else Eps()
+    return eps_or_v(checkpoint, predicts_v=says_v(checkpoint) is True)
 
 
 def _number(checkpoint: Checkpoint, name: str) -> float | None:

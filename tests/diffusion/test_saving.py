@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from diffusion.blocks import Ratios
 from diffusion.loader import load_checkpoint, load_mmdit
 from diffusion.merging.merge import merge_models
 from diffusion.merging.recipe import Recipe
-from diffusion.saving import checkpoint, chunks, network
+from diffusion.prediction import COSINE, LINEAR, Betas, EdmV, Eps, Flow, FluxFlow, LearnedEps, Prediction, V
+from diffusion.saving import checkpoint, chunks, metadata_of, network
 from tests.diffusion import tiny
 
 
@@ -45,12 +47,39 @@ def test_what_weights_do_not_tell_is_kept(tmp_path: Path) -> None:
     model = load_checkpoint(tiny.save(tmp_path / "a.safetensors", tensors, {"weft.latent_rgb": rgb}), "cpu").model
     merged = merge_models([model, model], Recipe(Ratios(0.5)))
     saved = tmp_path / "b.safetensors"
-    saved.write_bytes(b"".join(chunks(checkpoint(merged, None, None, torch.float16), merged.metadata, unheard)))
+    saved.write_bytes(b"".join(chunks(checkpoint(merged, None, None, torch.float16), metadata_of(merged), unheard)))
     again = load_checkpoint(saved, "cpu")
     assert (again.model.prediction, again.model.latent_format) == (model.prediction, model.latent_format)
     assert again.clip is None
     assert again.vae is None
-    assert {tensor.dtype for name, tensor in load_file(saved).items() if name not in model.markers} == {torch.float16}
+    assert {tensor.dtype for tensor in load_file(saved).values() if tensor.numel()} == {torch.float16}
+
+
+@pytest.mark.parametrize(
+    ("family", "prediction"),
+    [
+        ("sd15", V()),
+        ("sd15", EdmV(0.01, 80.0)),
+        ("sd2", Eps(COSINE)),
+        ("sd2", V(Betas(ends_in_noise=True))),
+        ("sdxl", EdmV(0.002, 120.0)),
+        ("sdxl", V(LINEAR)),
+        ("sd3", Flow(5.0)),
+        ("flux", FluxFlow(0.0)),
+        ("dit", LearnedEps(Betas(0.0002, 0.02, 1.0))),
+    ],
+    ids=str,
+)
+def test_a_model_that_was_said_to_predict_otherwise_is_saved_so(
+    family: str, prediction: Prediction, tmp_path: Path
+) -> None:
+    model = load_checkpoint(tiny.save(tmp_path / "a.safetensors", tiny.checkpoint_of(family)), "cpu").model
+    for number, changed in enumerate((replace(model, prediction=prediction), model)):
+        for what, tensors in (("whole", checkpoint(changed, None, None, None)), ("bare", network(changed, None))):
+            saved = tmp_path / f"{what}{number}.safetensors"
+            saved.write_bytes(b"".join(chunks(tensors, metadata_of(changed), unheard)))
+            model = load_checkpoint(saved, "cpu").model
+            assert model.prediction == changed.prediction
 
 
 def test_every_tensor_is_heard_of_and_read_once_its_turn_has_come(tmp_path: Path) -> None:
