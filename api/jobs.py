@@ -12,7 +12,7 @@ from aiohttp import web
 
 from api.bodies import parse_members, read_body
 from api.files import file_url
-from api.problems import Refused, invalid_graph
+from api.problems import Refused, invalid_graph, is_lenient
 from api.services import Services
 from graph.parameters import with_parameters
 from graph.problems import InvalidGraph
@@ -40,7 +40,7 @@ async def submit(request: web.Request, services: Services) -> web.StreamResponse
     try:
         return await _accepted(jobs.submit(workflow, targets, text=text, client=client, key=key, priority=priority))
     except Refused as refusal:
-        if not refusal.problems or not _is_lenient(request):
+        if not refusal.problems or not is_lenient(request):
             raise
         return web.json_response({"problems": refusal.problems})
 
@@ -81,7 +81,7 @@ async def explain(request: web.Request, services: Services) -> web.StreamRespons
     try:
         return web.json_response(await services.jobs.explain(workflow, targets))
     except InvalidGraph as error:
-        if not _is_lenient(request):
+        if not is_lenient(request):
             raise invalid_graph(error) from error
         problems = [problem.to_json() for problem in error.problems]
         return web.json_response({"nodes": {}, "ms": 0, "peak_bytes": 0, "unknown": 0, "problems": problems})
@@ -158,10 +158,6 @@ def client_of(request: web.Request) -> str:
 
 def is_priority(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_PRIORITY
-
-
-def _is_lenient(request: web.Request) -> bool:
-    return "handling=lenient" in request.headers.get("Prefer", "")
 
 
 def _key(request: web.Request) -> str | None:

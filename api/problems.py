@@ -108,6 +108,11 @@ async def problem_details(request: web.Request, handler: Handler) -> web.StreamR
         return respond(_not_stored(error) or _internal())
 
 
+def is_lenient(request: web.Request) -> bool:
+    """Whether problems are wanted in an answer that is no error: a browser writes every error to its console."""
+    return "handling=lenient" in request.headers.get("Prefer", "")
+
+
 def _internal() -> Refused:
     return Refused(500, "internal", "The server failed on this request.", hint="The server's log has the details.")
 

@@ -38,7 +38,7 @@ LIMIT = Parameter("limit", f"Jobs a page, at most {jobs.MAX_PAGE}.", NUMBER)
 TIER = Parameter("tier", f"Only this one of {', '.join(cache.TIERS)}.")
 CURSOR = Parameter("cursor", "The 'next' of the page before.")
 WAIT = Parameter("Prefer", "`wait=30`: answer when the job has ended, or after 30 s.", where="header")
-LENIENT = Parameter("Prefer", "`handling=lenient`: tell the problems of a workflow in the answer.", where="header")
+LENIENT = Parameter("Prefer", "`handling=lenient`: problems are told in an answer that is no error.", where="header")
 IDEMPOTENCY = Parameter("Idempotency-Key", "The same key within a day gives the same job.", where="header")
 CLIENT = Parameter("Weft-Client", "Who asks; clients take turns. Without it, the address.", where="header")
 NOTHING = Body((JSON,), jobs.MAX_NOTHING, "Nothing", required=False)
@@ -207,9 +207,10 @@ ROUTES: tuple[Route, ...] = (
         {
             200: json_answer("Saved over the revision named by If-Match", "WorkflowSaved"),
             201: json_answer("Saved under a name that was free", "WorkflowSaved"),
+            202: json_answer("Somebody saved it meanwhile", "WorkflowConflict"),
         },
         body=Body((JSON,), workflows.MAX_WORKFLOW, "Workflow"),
-        parameters=(IF_MATCH, LABEL, DRAFT),
+        parameters=(IF_MATCH, LABEL, DRAFT, LENIENT),
     ),
     Route(
         "DELETE",

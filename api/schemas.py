@@ -180,6 +180,7 @@ SCHEMAS: Mapping[str, Schema] = {
         }
     ),
     "WorkflowSaved": record({"name": TEXT, "revision": TEXT}),
+    "WorkflowConflict": record({"current": MAYBE, "kept": MAYBE}),
     "WorkflowName": {**record({}, {"name": TEXT}), "additionalProperties": False},
     "WorkflowDeleted": record({"id": TEXT, "name": TEXT}),
     "DraftKept": record({"name": TEXT, "revision": TEXT, "base": MAYBE}),

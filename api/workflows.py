@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from api.bodies import parse_json, parse_members, read_body
 from api.documents import Conflict, NameTaken
 from api.jobs import read_nothing
-from api.problems import Refused, invalid_graph
+from api.problems import Refused, invalid_graph, is_lenient
 from api.services import Services
 from graph.problems import InvalidGraph
 from graph.workflow import load_parsed
@@ -42,14 +42,19 @@ async def get(request: web.Request, services: Services) -> web.StreamResponse:
 
 async def put(request: web.Request, services: Services) -> web.StreamResponse:
     """Save a workflow: under a free name, or over the revision that If-Match names. What comes too late is kept too, as
-    the revision the refusal tells."""
+    the revision the refusal tells; with `Prefer: handling=lenient` that is an answer (202), no error."""
     name, expected = request.match_info["name"], _expected(request)
     called, draft = request.query.get("label"), request.query.get("draft")
-    with _told():
-        if called is not None:
-            check_name(called)
-        content = await _read_document(request)
-        revision, created = await services.documents.save(name, content, expected, called=called, draft=draft)
+    try:
+        with _told():
+            if called is not None:
+                check_name(called)
+            content = await _read_document(request)
+            revision, created = await services.documents.save(name, content, expected, called=called, draft=draft)
+    except Refused as refusal:
+        if refusal.code != "revision_conflict" or not is_lenient(request):
+            raise
+        return web.json_response({"current": None, "kept": None, **refusal.facts}, status=202)
     return _saved(name, revision, created=created)
 
 

@@ -1,6 +1,7 @@
 /** Client of the saved workflows: their text, drafts, revisions and the trash. A revision is told without quotes. */
 
-import { call } from "./api.js";
+import { ApiError, call } from "./api.js";
+import { t } from "./core/strings.js";
 
 /**
  * @typedef {{name: string, revision: string, modified: number}} Saved  `modified` in ms since the epoch
@@ -8,6 +9,9 @@ import { call } from "./api.js";
  * @typedef {{revision: string, saved: number, label: string | null}} Revision
  * @typedef {{id: string, name: string, deleted: number}} Deleted
  */
+
+/** The answer to a save that came too late: an error would be a message in the browser's console. */
+const CONFLICT = 202;
 
 /** @param {string} name @param {string} rest */
 const at = (name, rest = "") => `/workflows/${encodeURIComponent(name)}${rest}`;
@@ -46,7 +50,9 @@ export async function read(name) {
  */
 export async function save(name, text, revision, more = {}) {
   const query = String(new URLSearchParams(Object.entries(more).filter(([, value]) => value)));
-  return revisionOf(await send("PUT", at(name, query && `?${query}`), text, over(revision)));
+  const response = await send("PUT", at(name, query && `?${query}`), text, { ...over(revision), Prefer: "handling=lenient" });
+  if (response.status === CONFLICT) throw new ApiError(409, t("conflict.title"));
+  return revisionOf(response);
 }
 
 /** @param {string} name @param {string} to */

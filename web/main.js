@@ -6,6 +6,7 @@ import { listenToKeys } from "./actions/keys.js";
 import { Input } from "./canvas/input.js";
 import { View } from "./canvas/view.js";
 import { addPictureNode, listenToClipboard, listenToDrops } from "./clipboard.js";
+import { toScreen } from "./core/camera.js";
 import { Editor } from "./core/editor.js";
 import { effect } from "./core/store.js";
 import { speak, t } from "./core/strings.js";
@@ -65,6 +66,7 @@ async function upload(id, input, file) {
 async function takeFile(file, at) {
   const picture = file.type.startsWith("image/") && !(await carriesWorkflow(file));
   const target = picture ? addPictureNode(editor, at) : null;
+  if (target) view.focus(target.id);
   await (target ? upload(target.id, target.input, file) : workspace.openFile(file));
 }
 
@@ -84,7 +86,13 @@ function ask({ at, from }) {
 }
 
 const input = new Input(view, editor, ask, (event) => void openMenuAt(event), () => settings.snap.peek());
-const pointerOrCentre = () => input.pointer ?? { x: view.size.w / 3, y: view.size.h / 3 };
+/** Where a node is wanted: under the pointer, else to the right of the selected one, else in view. @returns {Point} */
+function wanted() {
+  if (view.pointing && input.pointer) return input.pointer;
+  const [id] = editor.selection.peek();
+  const box = id === undefined ? undefined : editor.scene.nodes.box(id);
+  return box ? toScreen(view.camera, { x: box.x + box.w + 64, y: box.y }) : { x: view.size.w / 3, y: view.size.h / 3 };
+}
 const dock = new Dock();
 
 /** @param {MouseEvent} event */
@@ -98,7 +106,7 @@ function show(id) {
 }
 
 /** @type {import("./actions/action.js").Parts} */
-const parts = { editor, runner, forecast, workspace, view, engine, dock, settings, notify, show, search, pointer: pointerOrCentre, addNode: () => ask({ at: pointerOrCentre(), from: null }), actions: new Map(), fields, extensions, addFor: (from) => ask({ at: pointerOrCentre(), from }) };
+const parts = { editor, runner, forecast, workspace, view, engine, dock, settings, notify, show, search, pointer: wanted, addNode: () => ask({ at: wanted(), from: null }), actions: new Map(), fields, extensions, addFor: (from) => ask({ at: wanted(), from }) };
 const actions = createActions(parts);
 parts.actions = actions;
 workspace.lens = { get: () => view.camera, set: (/** @type {import("./core/camera.js").Camera} */ camera) => view.setCamera(camera) };
@@ -139,7 +147,7 @@ listenToKeys(actions, (event) => {
   if (plain && (!onPage || event.target instanceof HTMLInputElement)) return true;
   return event.key === "Tab" && (event.shiftKey || !view.pointing);
 });
-listenToClipboard(editor, () => view.toWorld(pointerOrCentre()), notify, (file, at) => void takeFile(file, at));
+listenToClipboard(editor, () => view.toWorld(wanted()), notify, (file, at) => void takeFile(file, at));
 listenToDrops(editor, view, { open: (file, at) => void (at ? takeFile(file, at) : workspace.openFile(file)), upload: (id, name, file) => void upload(id, name, file) });
 
 announceEnds(parts);

@@ -40,6 +40,9 @@ def test_a_save_names_the_revision_it_replaces(world: World) -> None:
     assert late.headers["Content-Type"] == "application/problem+json"
     assert late.headers["ETag"] == second.headers["ETag"]
     assert world.ask("GET", f"{API}/workflows/still").json == workflow("two")
+    lenient = put(world, "still", workflow("late"), If_Match=first.headers["ETag"], Prefer="handling=lenient")
+    assert (lenient.status, lenient.json["current"]) == (202, second.json["revision"])
+    assert world.ask("GET", f"{API}/workflows/still").json == workflow("two")
     assert put(world, "still", workflow("three"), If_Match="*").status == 200
     gone = put(world, "gone", workflow("x"), If_Match='"abc"').json
     assert gone["current"] is None

@@ -9,6 +9,7 @@ import { bezier, distanceToLink, HEADER, layoutOf, linkBox, pointOn } from "../.
 import { Grid, overlap, union } from "../../web/core/grid.js";
 import { Editor } from "../../web/core/editor.js";
 import { Scene } from "../../web/core/scene.js";
+import { freeSpot } from "../../web/core/spot.js";
 import { input, pipeline, random, spec, specs } from "./specs.js";
 
 test("a node's rows lie under each other, its ports on its edges", () => {
@@ -155,4 +156,15 @@ test("arranging a circle of nodes ends", () => {
 test("the box around boxes", () => {
   assert.equal(union([]), null);
   assert.deepEqual(union([{ x: 0, y: 0, w: 1, h: 1 }, { x: 5, y: -5, w: 2, h: 3 }]), { x: 0, y: -5, w: 7, h: 6 });
+});
+
+test("a node comes to lie where no other lies", () => {
+  const nodes = new Grid();
+  const size = { w: 200, h: 120 };
+  for (let index = 0; index < 30; index++) {
+    const spot = freeSpot(nodes, { x: 40, y: 40 }, size);
+    assert.equal(nodes.query({ ...spot, ...size }).size, 0, `node ${index}`);
+    nodes.set(String(index), { ...spot, ...size });
+  }
+  assert.deepEqual(freeSpot(nodes, { x: 9000, y: 9000 }, size), { x: 9000, y: 9000 });
 });

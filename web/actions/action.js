@@ -15,7 +15,7 @@
  *            fields: import("../widgets/field.js").Fields,
  *            extensions: {known: () => Promise<string[]>}, addFor: (from: import("../core/types.js").PortRef) => void,
  *            show: (id: string) => void}} Parts
- *   `show` selects a node and brings it into view; `pointer`: where it is over the canvas, or was last
+ *   `show` selects a node and brings it into view; `pointer`: the point of the view where something is wanted
  * @typedef {(parts: Parts) => Action[]} ActionGroup
  */
 

@@ -6,12 +6,13 @@ import { componentName, isComponent } from "./components.js";
 import { matchingPort, refusal } from "./connect.js";
 import { Document, linksOf } from "./document.js";
 import * as edits from "./edits.js";
-import { STATUS } from "./geometry.js";
+import { layoutOf, STATUS } from "./geometry.js";
 import { union } from "./grid.js";
 import { History } from "./history.js";
 import { arrange } from "./layout.js";
 import { forgotten, removal } from "./removal.js";
 import { Scene } from "./scene.js";
+import { freeSpot } from "./spot.js";
 import { batch, signal } from "./store.js";
 import { renameComponent } from "./ports.js";
 import { snapped } from "./tidy.js";
@@ -219,14 +220,15 @@ export class Editor {
   }
 
   /**
-   * Add a node, linked to the port a link was dragged from; both are one step.
+   * Add a node near a point, linked to the port a link was dragged from; both are one step.
    * @param {NodeSpec} spec
    * @param {Point} at
    * @param {PortRef | null} from
    */
   add(spec, at, from = null) {
     const id = this.document.freeId();
-    const changes = edits.addNode(id, spec, at);
+    const spot = freeSpot(this.scene.nodes, at, layoutOf(spec, { type: spec.id, inputs: {} }, undefined));
+    const changes = edits.addNode(id, spec, spot);
     const port = from ? matchingPort(spec, from) : null;
     if (from && port !== null) {
       if (from.side === "output") changes.push(...edits.link({ node: from.node, output: from.port }, id, port));

@@ -7,10 +7,14 @@ import { named } from "./strings.js";
 /** A definition with its title and help in the language of the page. @param {NodeSpec} spec @returns {NodeSpec} */
 export const localised = (spec) => ({ ...spec, title: named(`title.${spec.id}`, spec.title), doc: named(`help.${spec.id}`, spec.doc) });
 
-/** A template, the titles its author gave to nodes in the language of the page. @param {{nodes: Readonly<Record<string, {title?: string}>>}} template */
+/**
+ * A template, the titles its author gave to nodes and parameters in the language of the page.
+ * @param {{nodes: Readonly<Record<string, {title?: string}>>, interface?: readonly {title?: string}[]}} template
+ */
 export function localisedTitles(template) {
-  const nodes = Object.entries(template.nodes).map(([id, node]) => [id, node.title ? { ...node, title: named(`written.${node.title}`, node.title) } : node]);
-  return { ...template, nodes: Object.fromEntries(nodes) };
+  const titled = (/** @type {{title?: string}} */ each) => (each.title ? { ...each, title: named(`written.${each.title}`, each.title) } : each);
+  const nodes = Object.fromEntries(Object.entries(template.nodes).map(([id, node]) => [id, titled(node)]));
+  return { ...template, nodes, ...(template.interface ? { interface: template.interface.map(titled) } : {}) };
 }
 
 /** @param {string} name */

@@ -43,7 +43,7 @@ export function formView(parts) {
 function parametersOf({ editor }) {
   const { document } = editor;
   const named = document.interface.filter((port) => document.nodes.has(port.node));
-  if (named.length > 0) return named.map((port) => ({ id: port.node, input: port.input, title: port.title ?? port.name }));
+  if (named.length > 0) return named.map((port) => ({ id: port.node, input: port.input, title: port.title ?? (port.name === port.input ? portLabel(port.name) : port.name) }));
   return [...document.nodes.keys()].flatMap((id) =>
     editor.scene
       .spec(id)

@@ -77,7 +77,7 @@ const section = (title, items, open = false) => h("details", { open }, h("summar
 
 /** @param {Parts} parts @param {NodeSpec} spec */
 function nodeItem(parts, spec) {
-  const item = draggable(spec.title, KIND, spec.id, () => addNode(parts, spec, middle(parts)));
+  const item = draggable(spec.title, KIND, spec.id, () => addNode(parts, spec, spot(parts)));
   item.title = spec.doc;
   return h("li", {}, item);
 }
@@ -85,7 +85,7 @@ function nodeItem(parts, spec) {
 /** @param {Parts} parts @param {string} name @param {() => Promise<void>} changed */
 function keptItem(parts, name, changed) {
   const remove = button({ label: t("library.remove", { name }), icon: "close", class: "button small" }, () => void forget(name).then(changed));
-  return h("li", { class: "file-row" }, draggable(name, KEPT, name, () => void addKept(parts, name, middle(parts))), remove);
+  return h("li", { class: "file-row" }, draggable(name, KEPT, name, () => void addKept(parts, name, spot(parts))), remove);
 }
 
 /** @param {string} text @param {string} type @param {string} data @param {() => void} press */
@@ -116,6 +116,7 @@ function listenToDrops(parts) {
 /** @param {Parts} parts @param {NodeSpec} spec @param {Point} at */
 function addNode({ editor, view }, spec, at) {
   const id = editor.add(spec, { x: Math.round(at.x), y: Math.round(at.y) });
+  view.reveal(id);
   view.focus(id);
 }
 
@@ -130,4 +131,4 @@ async function addKept({ editor, notify }, name, at) {
 }
 
 /** @param {Parts} parts @returns {Point} */
-const middle = ({ view }) => view.toWorld({ x: view.size.w / 3, y: view.size.h / 3 });
+const spot = ({ view, pointer }) => view.toWorld(pointer());

@@ -63,7 +63,7 @@ export const edit = {
   "library.filter": "Filter nodes",
   "library.components": "Components of this workflow",
   "library.kept": "Kept components",
-  "library.drag": "Drag onto the canvas, or press Enter to add.",
+  "library.drag": "Drag onto the canvas, or press to add.",
   "library.remove": "Remove {name} from the library",
   "library.keptOne": "{name} is in the library now.",
   "history.panel": "History",

@@ -63,7 +63,7 @@ export const edit = {
   "library.filter": "筛选节点",
   "library.components": "此工作流的组件",
   "library.kept": "组件库",
-  "library.drag": "拖到画布上，或按回车键添加。",
+  "library.drag": "拖到画布上，或点按添加。",
   "library.remove": "从组件库移除 {name}",
   "library.keptOne": "{name} 已存入组件库。",
   "history.panel": "历史记录",
