@@ -3,7 +3,7 @@ their imports.
 
 It takes the plain forms the page is written in and refuses others: `import { a, b as c } from "./x.js";`,
 `import * as x from "./x.js";`, `export` before a `const`, `function` or `class`, `export { a, b };`, and no circle of
-imports. Comments and indents go; lines stay lines, so that the source map is one line for each.
+imports. Comments, indents and empty lines go; what is left of a line stays one, and the source map leads it back.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+import string
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -22,8 +24,9 @@ _IMPORT: Final = re.compile(
 _EXPORT: Final = re.compile(r"^export (?=(?:async )?(?:const|class|function\*?) (\w+))", re.MULTILINE)
 _LIST: Final = re.compile(r"^export \{([\w\s,]*)\};$", re.MULTILINE)
 _LATER: Final = re.compile(r'\bimport\("(\.[^"]+)"\)')
-_COMMENT: Final = re.compile(r"/\*\*.*?\*/", re.DOTALL)
+_COMMENT: Final = re.compile(r"/\*\*.*?\*/|^[ \t]*//[^\n]*", re.DOTALL | re.MULTILINE)
 _INDENT: Final = re.compile(r"^[ \t]+|[ \t]+$", re.MULTILINE)
+_DIGITS: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 _OTHER: Final = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
 
@@ -45,15 +48,14 @@ def bundle(read: Callable[[str], str], first: str) -> Bundle:
     _visit(first, read, sources, order, ())
     number = {name: f"${index}" for index, name in enumerate(order)}
     parts, sections, line = list[str](), list[object](), 0
-    for name in order[:-1]:
-        body, exported = _rewritten(name, sources[name], number)
-        sections.append(_section(name, line + 1, body))
-        parts.append(f"const {number[name]} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();")
-        line += body.count("\n") + 4
-    body, _ = _rewritten(first, sources[first], number)
-    sections.append(_section(first, line + 1, body))
+    for name in order:
+        lines, exported = _rewritten(name, sources[name], number)
+        sections.append(_section(name, line + 1, lines))
+        head, tail = _around(number[name], exported) if name != first else ("void (async () => {", "})();")
+        parts += [head, *lines.values(), tail]
+        line += len(lines) + 2
     names = ", ".join(number[name] for name in order[:-1])
-    parts.append(f"void (async () => {{\n{body}\n}})();\nexport {{ {names} }};\n//# sourceMappingURL={first}.map\n")
+    parts += [f"export {{ {names} }};", f"//# sourceMappingURL={first}.map\n"]
     stands = {name: _stand(name, sources[name], number[name], first) for name in order[:-1]}
     return Bundle("\n".join(parts), json.dumps({"version": 3, "sections": sections}), stands)
 
@@ -76,8 +78,13 @@ def _visit(
     order.append(name)
 
 
-def _rewritten(name: str, source: str, number: Mapping[str, str]) -> tuple[str, list[str]]:
-    """The text of a module as the body of a function, and what it exports."""
+def _around(variable: str, exported: Sequence[str]) -> tuple[str, str]:
+    """What comes before and after the body of a module that others import."""
+    return f"const {variable} = (() => {{", f"return {{ {', '.join(exported)} }}; }})();"
+
+
+def _rewritten(name: str, source: str, number: Mapping[str, str]) -> tuple[dict[int, str], list[str]]:
+    """The text of a module as the body of a function, its lines by their numbers, and what it exports."""
 
     def imported(match: re.Match[str]) -> str:
         module = number[target_of(name, match["path"])]
@@ -85,13 +92,16 @@ def _rewritten(name: str, source: str, number: Mapping[str, str]) -> tuple[str, 
             return f"const {match['all']} = {module};"
         return f"const {{{match['names'].replace(' as ', ': ')}}} = {module};"
 
-    told = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), source)
-    told = _INDENT.sub("", told)
-    body = _LIST.sub("", _EXPORT.sub("", _IMPORT.sub(imported, told)))
+    told = _INDENT.sub("", _COMMENT.sub(_emptied, source))
+    body = _LIST.sub(_emptied, _EXPORT.sub("", _IMPORT.sub(imported, told)))
     body = _LATER.sub(lambda match: f'import("./{target_of(name, match[1])}")', body)
     if wrong := _OTHER.search(body):
         raise ValueError(f"expected imports and exports by name in {name}, got {wrong[0]!r:.100}")
-    return body, _exported(source)
+    return {at: line for at, line in enumerate(body.split("\n")) if line}, _exported(source)
+
+
+def _emptied(match: re.Match[str]) -> str:
+    return "\n" * match[0].count("\n")
 
 
 def _exported(source: str) -> list[str]:
@@ -99,10 +109,22 @@ def _exported(source: str) -> list[str]:
     return [*_EXPORT.findall(source), *filter(None, lists)]
 
 
-def _section(name: str, line: int, body: str) -> object:
-    lines = body.count("\n") + 1
-    source = {"version": 3, "sources": [f"/web/{name}"], "names": [], "mappings": "AAAA" + ";AACA" * (lines - 1)}
+def _section(name: str, line: int, lines: Iterable[int]) -> object:
+    """The part of the source map for the lines of a module that stand from `line` on."""
+    steps = (later - before for before, later in pairwise((0, *lines)))
+    mappings = ";".join(f"AA{_encoded(step)}A" for step in steps)
+    source = {"version": 3, "sources": [f"/web/{name}"], "names": [], "mappings": mappings}
     return {"offset": {"line": line, "column": 0}, "map": source}
+
+
+def _encoded(step: int) -> str:
+    """A number from 0 on as source maps write it (ECMA-426): five bits a digit, least first, the lowest one a sign."""
+    more, digit = divmod(step << 1, 32)
+    text = ""
+    while more:
+        text += _DIGITS[digit | 32]
+        more, digit = divmod(more, 32)
+    return text + _DIGITS[digit]
 
 
 def _stand(name: str, source: str, module: str, first: str) -> str:

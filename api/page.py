@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from aiohttp import hdrs, web
@@ -11,10 +11,12 @@ from aiohttp import hdrs, web
 from api.problems import Refused
 from api.services import Services
 from api.session import COOKIE, LIFETIME_S
-from api.site import PAGE, Asset
+from api.site import FIRST, PAGE, Asset
 from jobs.files import BadName, NoSuchFile
 
 LASTING = "private, max-age=31536000, immutable"
+LANGUAGES = ("en", "zh")
+"""Those the page speaks; the first one is spoken to who asks for none of them."""
 
 CONTENT_TYPES: Mapping[str, str] = {
     ".html": "text/html; charset=utf-8",
@@ -41,6 +43,7 @@ async def index(request: web.Request, services: Services) -> web.StreamResponse:
         hdrs.CACHE_CONTROL: "no-cache",
         "Content-Security-Policy": edition.policy,
         "Cross-Origin-Opener-Policy": "same-origin",
+        hdrs.LINK: ", ".join(_soon(request, services, edition.address)),
     }
     return await _send(request, edition.page, PAGE, headers)
 
@@ -72,6 +75,16 @@ async def login(request: web.Request, services: Services) -> web.StreamResponse:
         )
     response.set_cookie(COOKIE, cookie, max_age=LIFETIME_S, path="/", httponly=True, samesite="Strict")
     return response
+
+
+def _soon(request: web.Request, services: Services, address: str) -> Iterator[str]:
+    """What the page will ask for first, so that all of it comes at once: modules, and what the server knows."""
+    wanted = request.headers.get(hdrs.ACCEPT_LANGUAGE, "")
+    language = next((each for each in LANGUAGES if wanted.startswith(each)), LANGUAGES[0])
+    for module in (FIRST, f"strings/{language}.js"):
+        yield f"<{address}{module}>; rel=modulepreload"
+    for path in ("health", "nodes", "models") if services.jobs.catalogue.known else ("health",):
+        yield f"</api/v1/{path}>; rel=preload; as=fetch; crossorigin"
 
 
 async def _send(request: web.Request, asset: Asset, name: str, headers: Mapping[str, str]) -> web.StreamResponse:

@@ -2,8 +2,8 @@
 
 The page links to "/web/EDITION/...", so that what was loaded once is never asked for again. Put together here are: the
 first module with all that it imports, as one; NAME.css or NAME.js that is no file but a folder NAME of such files, as
-those files one after another (the modules of such a folder import nothing); and the import map by which packs reach the
-page's public module. Under "/web/..." the files are what they are on disk.
+those files one after another, bare (the modules of such a folder import nothing); and the import map by which packs
+reach the page's public module. Under "/web/..." the files are what they are on disk.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ PUBLIC: Final = "weft.js"
 MERGED: Final = (".css", ".js")
 COMPRESSED: Final = (".html", ".js", ".css", ".json", ".map", ".svg", ".webmanifest")
 _TAG: Final = re.compile(r"[0-9a-f]{16}")
+_COMMENT: Final = re.compile(rb"^\s*/\*.*?\*/", re.DOTALL | re.MULTILINE)
+_INDENT: Final = re.compile(rb"^\s+", re.MULTILINE)
 _MARK: Final = b"<!-- import map -->"
 _POLICY: Final = (
     "default-src 'none'",
@@ -56,9 +58,11 @@ class Asset:
 
 @dataclass(frozen=True)
 class Edition:
-    """The files of the page as they are at one moment. `policy` lets run what is of this edition, and nothing else."""
+    """The files of the page as they are at one moment, under an address of their own. `policy` lets run what is of this
+    edition, and nothing else."""
 
     tag: str
+    address: str
     page: Asset
     policy: str
     sent: dict[str, Asset]
@@ -101,7 +105,7 @@ class Site:
         made = bundle(lambda name: self._files.read(FOLDER, name).decode(), FIRST)
         texts = {FIRST: made.code, f"{FIRST}.map": made.map, **made.stands}
         sent = {name: _asset(name, text.encode()) for name, text in texts.items()}
-        return Edition(tag, _asset(PAGE, page), "; ".join(_POLICY).replace("{hash}", proof), sent)
+        return Edition(tag, address, _asset(PAGE, page), "; ".join(_POLICY).replace("{hash}", proof), sent)
 
     def _read(self, name: str) -> Asset:
         try:
@@ -113,7 +117,12 @@ class Site:
             parts = sorted((self._files.root(FOLDER) / folder).glob(f"*{path.suffix}")) if path.suffix in MERGED else []
             if not parts:
                 raise
-            return _asset(name, b"\n".join(self._files.read(FOLDER, f"{folder}/{part.name}") for part in parts))
+            return _asset(name, b"\n".join(_bare(self._files.read(FOLDER, f"{folder}/{part.name}")) for part in parts))
+
+
+def _bare(text: bytes) -> bytes:
+    """A style sheet or table of sentences without comments and indents."""
+    return _INDENT.sub(b"", _COMMENT.sub(b"", text))
 
 
 def _asset(name: str, body: bytes) -> Asset:

@@ -28,14 +28,13 @@ export class Engine {
     this.#notify = notify;
   }
 
-  /** Fetch what there is, then stay informed: by the server's events, and whenever the person comes back to the page. */
-  async start() {
-    await this.#refresh();
+  /** Stay informed of what there is: by the server's events, and whenever the person comes back to the page. */
+  follow() {
     let [before, connected] = [false, false];
     api.followAll(
       (events) => {
         const worker = events.findLast((event) => event.type === "worker");
-        if (worker && worker.state !== this.state.peek()) void this.#refresh();
+        if (worker && worker.state !== this.state.peek()) void this.refresh();
         this.changes.value += 1;
       },
       (now) => {
@@ -43,16 +42,16 @@ export class Engine {
         if (!now) this.state.value = "offline";
         else if (before) {
           this.#notify(t("app.serverBack"));
-          void this.#refresh();
+          void this.refresh();
         }
         [before, connected] = [true, now];
       },
     );
-    addEventListener("focus", () => void this.#refresh());
+    addEventListener("focus", () => void this.refresh());
   }
 
   /** Ask how the engine is, and for the definitions and model names that are not known yet. */
-  async #refresh() {
+  async refresh() {
     try {
       const { worker, catalogue } = await api.health();
       this.state.value = worker === "ready" ? "ready" : "starting";

@@ -9,7 +9,7 @@ import { addPictureNode, listenToClipboard, listenToDrops } from "./clipboard.js
 import { toScreen } from "./core/camera.js";
 import { Editor } from "./core/editor.js";
 import { effect } from "./core/store.js";
-import { speak, t } from "./core/strings.js";
+import { t } from "./core/strings.js";
 import { h } from "./dom.js";
 import * as extensions from "./extensions.js";
 import { Engine } from "./engine.js";
@@ -24,25 +24,28 @@ import { resultPanel } from "./panels/result.js";
 import { NodeSearch } from "./panels/search.js";
 import { tabBar } from "./panels/tabs.js";
 import { topBar } from "./panels/topbar.js";
+import { learnAll, speakChosen } from "./language.js";
 import { Runner } from "./runner.js";
 import { statusOf } from "./status.js";
-import { announceEnds } from "./announce.js";
 import { fieldsOf } from "./widgets/field.js";
-import { applyLook, createSettings, languageOf, viewOf } from "./settings.js";
-import { carriesWorkflow, Workspace } from "./workspace.js";
+import { applyLook, createSettings, viewOf } from "./settings.js";
+import { Workspace } from "./workspace.js";
 
 /** @import {Point, PortRef} from "./core/types.js" */
 
+/** Milliseconds from the first view to what is not needed for it. */
+const LATER = 1000;
+
 const settings = createSettings(localStorage);
 applyLook(settings);
-const language = languageOf(settings);
-speak(language, Object.values(await import(`./strings/${language}.js`)));
-document.documentElement.lang = language === "zh" ? "zh-Hans" : language;
+await speakChosen(settings);
 
 const notice = new Notice();
+document.body.append(notice.element);
 const notify = (/** @type {string} */ text) => notice.show(text);
 const editor = new Editor();
 const engine = new Engine(editor, notify);
+const definitions = engine.refresh();
 const runner = new Runner(editor, notify);
 const forecast = new Forecast(editor, runner, engine);
 const status = statusOf(editor, runner, forecast);
@@ -64,6 +67,7 @@ async function upload(id, input, file) {
 
 /** A pasted picture that carries no workflow becomes a node that loads it; anything else is opened. @param {File} file @param {Point} at */
 async function takeFile(file, at) {
+  const { carriesWorkflow } = await import("./carried.js");
   const picture = file.type.startsWith("image/") && !(await carriesWorkflow(file));
   const target = picture ? addPictureNode(editor, at) : null;
   if (target) view.focus(target.id);
@@ -109,12 +113,12 @@ function show(id) {
 const parts = { editor, runner, forecast, workspace, view, engine, dock, settings, notify, show, search, pointer: wanted, addNode: () => ask({ at: wanted(), from: null }), actions: new Map(), fields, extensions, addFor: (from) => ask({ at: wanted(), from }) };
 const actions = createActions(parts);
 parts.actions = actions;
-workspace.lens = { get: () => view.camera, set: (/** @type {import("./core/camera.js").Camera} */ camera) => view.setCamera(camera) };
+workspace.lens = { get: () => view.camera, set: (/** @type {import("./core/camera.js").Camera} */ camera) => view.jump(camera) };
 dock.start(parts, actions, h("div", { class: "home" }, tourOffer(parts), recoverPanel(workspace), problemsPanel(editor, runner, show), resultPanel(parts)));
 work.prepend(dock.rail, dock.left);
 view.element.append(crumbs(editor, view));
 work.append(dock.right);
-document.body.append(topBar(parts, actions), tabBar(parts), work, notice.element, search.element);
+const all = [topBar(parts, actions), tabBar(parts), work, notice.element, search.element];
 
 effect(() => {
   status.value;
@@ -150,8 +154,6 @@ listenToKeys(actions, (event) => {
 listenToClipboard(editor, () => view.toWorld(wanted()), notify, (file, at) => void takeFile(file, at));
 listenToDrops(editor, view, { open: (file, at) => void (at ? takeFile(file, at) : workspace.openFile(file)), upload: (id, name, file) => void upload(id, name, file) });
 
-announceEnds(parts);
-
 /** @type {Promise<void> | undefined} */
 let form;
 effect(() => {
@@ -160,6 +162,11 @@ effect(() => {
 
 if (new URLSearchParams(location.search).get("bench") === "1") Object.assign(window, { __bench: (await import("./bench.js")).bench(editor, view, runner) });
 
-await engine.start();
+await workspace.start(definitions);
+// Only now, so that the first picture of the page is a whole one and nothing is drawn twice.
+document.body.replaceChildren(...all);
+void workspace.look();
+engine.follow();
 void extensions.startExtensions(parts);
-await workspace.start();
+void import("./announce.js").then(({ announceEnds }) => announceEnds(parts));
+setTimeout(() => void learnAll(), LATER);

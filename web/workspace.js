@@ -9,6 +9,7 @@ import { batch, computed, signal } from "./core/store.js";
 import { t, templateTitle } from "./core/strings.js";
 import * as documents from "./documents.js";
 import { Drafts, titleOfDraft } from "./drafts.js";
+import { learnAll } from "./language.js";
 
 /** @import {Camera} from "./core/camera.js" */
 /** @import {Desk, Editor} from "./core/editor.js" */
@@ -33,7 +34,6 @@ import { Drafts, titleOfDraft } from "./drafts.js";
 const SESSION = "weft.session";
 const TAB = "weft.tab.";
 const KEEP_DELAY_MS = 300;
-const KEYWORD = "workflow";
 const MOST_RECENT = 12;
 
 export class Workspace {
@@ -76,21 +76,27 @@ export class Workspace {
     addEventListener("hashchange", () => void this.#follow());
   }
 
-  /** Put back what was open, or open what the address names, or the default template. */
-  async start() {
-    this.#restore();
-    if (!(await this.#follow()) && !this.loaded.peek()) await this.openTemplate("default");
+  /** Put back what was open, or open what the address names, or the default template. @param {Promise<void>} definitions  of nodes */
+  async start(definitions) {
+    if (sessionStorage.getItem(SESSION) !== null || location.hash !== "") {
+      await definitions;
+      this.#restore();
+      await this.#follow();
+    }
+    if (!this.loaded.peek()) await this.openTemplate("default", definitions);
     if (!this.loaded.peek()) this.empty();
-    await this.#look();
   }
 
   empty() {
     this.#place({ version: 1, nodes: {} }, "");
   }
 
-  /** @param {string} name */
-  async openTemplate(name) {
-    await this.#attempt(templateTitle(name), async () => this.#place(await api.template(name), name === "default" ? "" : templateTitle(name)));
+  /** @param {string} name @param {Promise<void> | null} definitions  of nodes, to wait for */
+  async openTemplate(name, definitions = null) {
+    await this.#attempt(templateTitle(name), async () => {
+      const [workflow] = await Promise.all([api.template(name), name === "default" ? null : learnAll(), definitions]);
+      this.#place(workflow, name === "default" ? "" : templateTitle(name));
+    });
   }
 
   /** @param {string} name */
@@ -134,6 +140,7 @@ export class Workspace {
   /** A workflow from a file: JSON, or a picture that carries one. @param {File} file */
   async openFile(file) {
     await this.#attempt(file.name, async () => {
+      const { workflowIn } = await import("./carried.js");
       this.#place(await workflowIn(file), file.name.replace(/\.\w+$/, ""));
       this.#notify(t("app.opened", { name: file.name }));
     });
@@ -308,18 +315,17 @@ export class Workspace {
     recent.value = [name, ...recent.peek().filter((each) => each !== name)].slice(0, MOST_RECENT);
   }
 
-  /** Open what the address names after "#". @returns {Promise<boolean>} whether it names something */
+  /** Open what the address names after "#". */
   async #follow() {
     const wanted = new URLSearchParams(location.hash.slice(1));
     const [name, template] = [wanted.get("workflow"), wanted.get("template")];
-    if (name === null && template === null) return false;
+    if (name === null && template === null) return;
     history.replaceState(null, "", location.pathname + location.search);
     await (name !== null ? this.openSaved(name) : this.openTemplate(template ?? ""));
-    return this.loaded.peek();
   }
 
   /** Look for drafts that were left behind. */
-  async #look() {
+  async look() {
     try {
       this.left.value = await this.#drafts.left(new Set(this.tabs.peek().map((tab) => tab.draft ?? "")));
     } catch (error) {
@@ -367,29 +373,4 @@ export class Workspace {
       this.#notify(t("app.draftLost", { why: error.message }));
     }
   }
-}
-
-/** The workflow in a file. Throws BadDocument when it holds none. @param {File} file @returns {Promise<unknown>} */
-async function workflowIn(file) {
-  const bytes = new Uint8Array(await file.arrayBuffer());
-  const [{ readText }, { readDescription }] = await Promise.all([import("./core/png.js"), import("./core/exif.js")]);
-  const texts = await readText(bytes);
-  const text = texts ? texts.get(KEYWORD) : readDescription(bytes);
-  if (texts === null && text === null) {
-    if (file.type.startsWith("image/")) throw new BadDocument(t("app.notUsable", { name: file.name }));
-    return JSON.parse(new TextDecoder().decode(bytes));
-  }
-  if (text === undefined || text === null) throw new BadDocument(t("app.noWorkflow", { name: file.name }));
-  return JSON.parse(text);
-}
-
-/** Whether a picture carries a workflow. @param {File} file */
-export async function carriesWorkflow(file) {
-  try {
-    await workflowIn(file);
-  } catch (error) {
-    if (!(error instanceof BadDocument)) throw error;
-    return false;
-  }
-  return true;
 }

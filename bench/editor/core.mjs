@@ -5,6 +5,7 @@ import { performance } from "node:perf_hooks";
 
 import { layered } from "../../web/core/layered.js";
 import { NodeIndex } from "../../web/core/search.js";
+import { WORDS as SAME } from "../../web/core/words.js";
 
 const DEFINITIONS = 2000;
 const GAP = { x: 56, y: 40 };
@@ -26,7 +27,7 @@ function search() {
     const title = [WORDS[index % 12], WORDS[(index * 7 + 3) % 12], index].join(" ");
     return { id: `pack.${title.replaceAll(" ", "")}`, title, category: `pack/${WORDS[index % 5]}`, doc: "", sink: false, inputs: [], outputs: [] };
   });
-  const index = new NodeIndex(specs);
+  const index = new NodeIndex(specs, SAME);
   const typed = "sample image";
   const keys = Array.from(typed, (_, end) => best(() => index.find(typed.slice(0, end + 1))));
   console.log(`search, ms a key over ${DEFINITIONS}: ${Math.max(...keys).toFixed(1)} at most`);

@@ -4,8 +4,14 @@ import base64
 import gzip
 import hashlib
 import re
+from pathlib import Path
 
+import pytest
+
+from api.page import LANGUAGES
 from tests.api.world import API, World
+
+WEB = Path(__file__).parents[2] / "web"
 
 
 def test_f04_the_page_allows_no_inline_script_and_no_frame(world: World) -> None:
@@ -60,6 +66,29 @@ def test_what_is_of_the_current_edition_is_never_asked_for_again(world: World) -
     old, current = world.ask("GET", address), world.ask("GET", address.replace(edition.decode(), other.decode()))
     assert (b"= 7;" in old.body, old.headers["Cache-Control"]) == (True, "no-cache")
     assert (b"= 7;" in current.body, "immutable" in current.headers["Cache-Control"]) == (True, True)
+
+
+@pytest.mark.parametrize(("asked", "spoken"), [("zh-CN,zh;q=0.9", "zh"), ("en-GB", "en"), ("fr", "en"), ("", "en")])
+def test_what_the_page_asks_for_first_is_named_with_it(world: World, asked: str, spoken: str) -> None:
+    (world.folder / "page" / "index.html").write_text('<script src="/web/main.js"></script>')
+    page = world.ask("GET", "/", headers={"Accept-Language": asked})
+    (edition,) = re.findall(rb'src="/web/(\w+)/main.js"', page.body)
+    links = [each.split("; ", 1) for each in page.headers["Link"].split(", ")]
+    code = [f"</web/{edition.decode()}/{name}>" for name in ("main.js", f"strings/{spoken}.js")]
+    assert [target for target, kind in links if kind == "rel=modulepreload"] == code
+    data = [target[1:-1] for target, kind in links if kind == "rel=preload; as=fetch; crossorigin"]
+    assert data == [f"{API}/{name}" for name in ("health", "nodes", "models")]
+    assert {world.ask("GET", path).status for path in data} == {200}
+
+
+def test_what_has_no_answer_yet_is_not_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.jobs.catalogue, "_version", "")
+    assert world.ask("GET", f"{API}/nodes").status == 503
+    assert "nodes" not in world.ask("GET", "/").headers["Link"]
+
+
+def test_the_server_knows_the_languages_of_the_page() -> None:
+    assert sorted(LANGUAGES) == sorted(each.name for each in (WEB / "strings").iterdir())
 
 
 def test_a_folder_of_style_sheets_is_one(world: World) -> None:

@@ -14,7 +14,12 @@ export function readTable(name) {
 }
 
 /** All sentences of a language. @param {string} language @returns {Record<string, string>} */
-export const tables = (language) =>
-  Object.assign({}, ...readdirSync(resolve(WEB, "strings", language)).map((name) => readTable(`strings/${language}/${name}`)));
+export const tables = (language) => Object.assign({}, ...areasOf(language).map(readTable));
+
+/** The modules that hold them. @param {string} language */
+const areasOf = (language) =>
+  readdirSync(resolve(WEB, "strings", language), { recursive: true, encoding: "utf-8" })
+    .filter((name) => name.endsWith(".js"))
+    .map((name) => `strings/${language}/${name.replaceAll("\\", "/")}`);
 
 speak("en", [tables("en")]);

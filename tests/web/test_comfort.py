@@ -256,7 +256,7 @@ def test_every_sentence_comes_from_a_table(browser: Browser, server: str) -> Non
 
     def bracket(route: object) -> None:
         answer = route.fetch()  # type: ignore[attr-defined]
-        text = re.sub(r'^(  "[\w.-]+": ")(.*)(",)$', r"\1⟦\2⟧\3", answer.text(), flags=re.MULTILINE)
+        text = re.sub(r'^("[\w.-]+": ")(.*)(",)$', r"\1⟦\2⟧\3", answer.text(), flags=re.MULTILINE)
         headers = {name: value for name, value in answer.headers.items() if name != "content-encoding"}
         route.fulfill(status=200, headers=headers, body=text)  # type: ignore[attr-defined]
 

@@ -14,12 +14,14 @@ from nodes import builtin
 
 ROOT = Path(__file__).parents[2]
 STRINGS = ROOT / "web/strings/zh"
-AREAS = ("definitions", "help")
+AREAS = ("definitions", "later/help")
 
 
 @pytest.fixture(scope="module")
 def table() -> Mapping[str, str]:
-    areas = ((STRINGS / f"{area}.js").read_text("utf-8").split(f"export const {area} = ", 1)[1] for area in AREAS)
+    areas = (
+        (STRINGS / f"{area}.js").read_text("utf-8").split(f"export const {Path(area).name} = ", 1)[1] for area in AREAS
+    )
     return {key: text for area in areas for key, text in json.loads(re.sub(r",\s*\};\s*$", "}", area)).items()}
 
 

@@ -10,10 +10,12 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.web.conftest import RUN_MS, Studio, serving, wait_until_ready
+from tests.web.conftest import RUN_MS, STANDS, Studio, serving, wait_until_ready
 
 LINKED = re.compile(r"\blinked\b")
 WRONG = re.compile(r"\bwrong\b")
+NOT_MODIFIED = 300
+"""What Chromium counts as bytes sent for an answer 304, whatever its headers."""
 HOSTILE = '<img src=x onerror="window.hurt=1">"><script>window.hurt=1</script>javascript:alert(1)'
 
 
@@ -65,13 +67,34 @@ def test_first_view_shows_prompt_run_and_result(studio: Studio) -> None:
         expect(studio.page.get_by_text("Your picture appears here.")).to_be_visible()
 
 
-def test_loading_is_small_quiet_and_local(studio: Studio) -> None:
-    assert studio.complaints == []
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_loading_is_small_quiet_and_local(browser: Browser, server: str, language: str) -> None:
+    """Few bytes and requests, all to the server, none twice; a reload asks for nothing that is as it was."""
+    context = browser.new_context(locale=language)
+    studio = Studio(context.new_page(), server)
+    studio.page.add_init_script(STANDS)
+    with studio.page.expect_response(re.compile(r"/later\.js$")):
+        studio.open()
+    stands = studio.page.evaluate("window.stands_")
+    code = {path: size for path, size, _, at in loaded(studio) if path.endswith((".js", ".css")) and at < stands}
+    assert 50_000 < sum(code.values()) <= 120_000, code
     assert len(studio.requests) <= 60
-    sizes = "performance.getEntriesByType('resource').map(each => [new URL(each.name).pathname, each.encodedBodySize])"
-    page = {path: size for path, size in studio.page.evaluate(sizes) if path.endswith((".js", ".css"))}
-    assert 50_000 < sum(page.values()) <= 120_000, page
     assert all(url.startswith(studio.url) for url in studio.requests)
+    assert [url for url in studio.requests if studio.requests.count(url) > 1 and not url.endswith("/icon.svg")] == []
+    studio.page.reload()
+    studio.node("5").wait_for()
+    assert [path for path, _, sent, _ in loaded(studio) if sent > 0 and path.startswith("/web/")] == []
+    assert [sent for path, _, sent, _ in loaded(studio) if path == "/api/v1/nodes"] == [NOT_MODIFIED]
+    assert studio.complaints == []
+    context.close()
+
+
+def loaded(studio: Studio) -> list[tuple[str, int, int, float]]:
+    """What the page consists of: path, bytes of the body as they came, bytes sent for it now, when it was asked for."""
+    return studio.page.evaluate(
+        """() => performance.getEntriesByType("resource")
+            .map(each => [new URL(each.name).pathname, each.encodedBodySize, each.transferSize, each.startTime])"""
+    )
 
 
 def test_another_seed_runs_only_what_follows(studio: Studio) -> None:

@@ -4,7 +4,7 @@ import { h, icon, setAttributes, setText } from "../dom.js";
 import { NOTE, REROUTE } from "../core/catalogue.js";
 import { colourOf, isPlain, tintOf } from "../core/colours.js";
 import { linksOf, own } from "../core/document.js";
-import { portLabel } from "../core/naming.js";
+import { helpOf, portLabel } from "../core/naming.js";
 import { sentence } from "../core/run.js";
 import { t } from "../core/strings.js";
 import { addFixes } from "../panels/problems.js";
@@ -51,6 +51,7 @@ export class NodeView {
     this.#editor = editor;
     this.#services = services;
     this.#head.append(this.#title, this.#badge);
+    this.#head.addEventListener("pointerenter", () => this.#explain());
     this.element = h("div", { class: "node", role: "group", tabindex: 0, "data-node": id }, this.#head, this.#bar, this.#body, this.#status, this.#problems);
     this.update();
   }
@@ -68,13 +69,18 @@ export class NodeView {
     style.height = `${box.h}px`;
     setText(this.#title, titleOf(this.#editor, this.id));
     const spec = scene.spec(this.id);
-    this.#head.title = spec.missing ? t("node.unknown") : [spec.title, spec.doc].filter(Boolean).join("\n\n");
     this.#showKind(spec, node);
     const shape = JSON.stringify([layout.h, layout.rows.map((row) => [row.kind, row.input?.name, row.output?.name, row.y, row.h]), box.w]);
     if (spec !== this.#spec || shape !== this.#built) this.#build(spec, layout, shape);
     for (const [name, control] of this.#controls) control.show(own(node.inputs, name) ?? spec.inputs.find((input) => input.name === name)?.default);
     if (node.type === NOTE) this.#note.replaceChildren(...noteElements(String(node.inputs.text ?? "")));
     this.#showLinks();
+  }
+
+  /** Say what the node does, to who points at it. */
+  #explain() {
+    const spec = this.#editor.scene.spec(this.id);
+    if (spec) this.#head.title = spec.missing ? t("node.unknown") : [spec.title, helpOf(spec)].filter(Boolean).join("\n\n");
   }
 
   /** What kind of node it is, and what a person made of it. @param {NodeSpec} spec @param {import("../core/types.js").NodeData} node */
@@ -196,7 +202,7 @@ export class NodeView {
 
   /** @param {"input" | "output"} side @param {string} name @param {string} type */
   #port(side, name, type) {
-    const label = side === "input" ? t("node.input", { name, type }) : t("node.output", { name, type });
+    const label = side === "input" ? t("node.input", { name: portLabel(name), type }) : t("node.output", { name: portLabel(name), type });
     const port = h("button", { type: "button", class: `port ${side}`, tabindex: -1, "aria-label": label, title: label, "data-port": name, "data-side": side, "data-type": type });
     port.classList.toggle("plain", isPlain(type));
     const { dark, light } = colourOf(type);

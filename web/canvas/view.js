@@ -143,6 +143,7 @@ export class View {
   /** Move the view at once. @param {Camera} camera */
   jump(camera) {
     this.#flight += 1;
+    this.#fitWanted = false;
     this.camera = camera;
     this.#until = FIRST;
     this.settle();

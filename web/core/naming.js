@@ -4,8 +4,8 @@ import { named } from "./strings.js";
 
 /** @import {NodeSpec} from "./types.js" */
 
-/** A definition with its title and help in the language of the page. @param {NodeSpec} spec @returns {NodeSpec} */
-export const localised = (spec) => ({ ...spec, title: named(`title.${spec.id}`, spec.title), doc: named(`help.${spec.id}`, spec.doc) });
+/** A definition with its title in the language of the page. @param {NodeSpec} spec @returns {NodeSpec} */
+export const localised = (spec) => ({ ...spec, title: named(`title.${spec.id}`, spec.title) });
 
 /**
  * A template, the titles its author gave to nodes and parameters in the language of the page.
@@ -16,6 +16,9 @@ export function localisedTitles(template) {
   const nodes = Object.fromEntries(Object.entries(template.nodes).map(([id, node]) => [id, titled(node)]));
   return { ...template, nodes, ...(template.interface ? { interface: template.interface.map(titled) } : {}) };
 }
+
+/** What a node does and takes. @param {NodeSpec} spec */
+export const helpOf = (spec) => named(`help.${spec.id}`, spec.doc);
 
 /** @param {string} name */
 export const portLabel = (name) => named(`port.${name}`, name.replaceAll("_", " "));

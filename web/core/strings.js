@@ -1,6 +1,6 @@
 /**
  * Every sentence the page says comes through here. The sentences are tables of web/strings/LANGUAGE/AREA.js, the same
- * keys in every language; `{name}` marks what is filled in.
+ * keys in every language; `{name}` marks what is filled in. Those of LANGUAGE/later are none of the first view.
  */
 
 /**
@@ -11,14 +11,18 @@
  * @typedef {Readonly<Record<string, string>>} Table
  */
 
-/** @type {{language: string, table: Table}} */
+/** @type {{language: string, table: Record<string, string>}} */
 const current = { language: "en", table: {} };
 
 /** Speak a language from now on. @param {string} language @param {readonly Table[]} areas */
 export function speak(language, areas) {
   current.language = language;
-  current.table = Object.assign({}, ...areas);
+  current.table = {};
+  learn(areas);
 }
+
+/** Further sentences of the language that is spoken. @param {readonly Table[]} areas */
+export const learn = (areas) => void Object.assign(current.table, ...areas);
 
 /** The language spoken, as Intl takes it. */
 export const language = () => current.language;

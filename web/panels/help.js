@@ -1,6 +1,6 @@
 /** What the selected node does, from its own description: its inputs, its outputs, what each takes and gives. */
 
-import { categoryLabel, portLabel } from "../core/naming.js";
+import { categoryLabel, helpOf, portLabel } from "../core/naming.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { h } from "../dom.js";
@@ -22,7 +22,7 @@ export function helpPanel({ editor }) {
 
 /** @param {NodeSpec} spec @returns {Node[]} */
 function described(spec) {
-  const { about, inputs } = readDoc(spec);
+  const { about, inputs } = readDoc({ ...spec, doc: helpOf(spec) });
   const rows = spec.inputs.map((input) => entry(input.name, input.type, inputs.get(input.name) ?? ""));
   const outputs = spec.outputs.map((output) => entry(output.name, output.type, ""));
   return [

@@ -2,7 +2,7 @@
 
 import { ApiError } from "../api.js";
 import { componentName, isComponent, usableIn } from "../core/components.js";
-import { categoryLabel } from "../core/naming.js";
+import { categoryLabel, helpOf } from "../core/naming.js";
 import { NodeIndex } from "../core/search.js";
 import { WORDS } from "../core/words.js";
 import { effect, signal } from "../core/store.js";
@@ -78,7 +78,7 @@ const section = (title, items, open = false) => h("details", { open }, h("summar
 /** @param {Parts} parts @param {NodeSpec} spec */
 function nodeItem(parts, spec) {
   const item = draggable(spec.title, KIND, spec.id, () => addNode(parts, spec, spot(parts)));
-  item.title = spec.doc;
+  item.title = helpOf(spec);
   return h("li", {}, item);
 }
 

@@ -4,7 +4,7 @@ import { h, placeAt, setText } from "../dom.js";
 import { colourOf } from "../core/colours.js";
 import { isComponent, usableIn } from "../core/components.js";
 import { matchingPort } from "../core/connect.js";
-import { categoryLabel, portLabel } from "../core/naming.js";
+import { categoryLabel, helpOf, portLabel } from "../core/naming.js";
 import { NodeIndex } from "../core/search.js";
 import { t } from "../core/strings.js";
 
@@ -91,7 +91,7 @@ export class NodeSearch {
     });
     const option = h(
       "div",
-      { role: "option", id: `search-${index}`, class: "search-option", title: spec.doc },
+      { role: "option", id: `search-${index}`, class: "search-option", title: helpOf(spec) },
       h("span", { class: "search-title" }, spec.title),
       h("span", { class: "search-types" }, ...types),
       h("span", { class: "search-category" }, port ? `${categoryLabel(spec.category)} · ${portLabel(port)}` : categoryLabel(spec.category)),

@@ -3,6 +3,7 @@
 import * as api from "../api.js";
 import { named, t, templateTitle } from "../core/strings.js";
 import { h } from "../dom.js";
+import { learnAll } from "../language.js";
 import { openDialog } from "./dialog.js";
 
 /** @import {Parts} from "../actions/action.js" */
@@ -10,7 +11,7 @@ import { openDialog } from "./dialog.js";
 /** @param {Parts} parts */
 export async function openTemplates({ workspace, notify }) {
   try {
-    const templates = await api.templates();
+    const [templates] = await Promise.all([api.templates(), learnAll()]);
     const filter = h("input", { class: "field", type: "search", "aria-label": t("templates.find"), placeholder: t("templates.find") });
     const grid = h("ul", { class: "template-grid" });
     const dialog = openDialog(t("open.templates"), "wide", filter, grid);

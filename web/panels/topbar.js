@@ -49,7 +49,7 @@ export function topBar(parts, actions) {
   return h(
     "header",
     { class: "bar" },
-    /** @type {HTMLElement} */ (document.querySelector(".brand")),
+    /** @type {HTMLElement} */ (document.querySelector(".brand")).cloneNode(true),
     menu(actions),
     h("div", { class: "bar-title" }, name, unsaved),
     h(
