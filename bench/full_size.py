@@ -1,11 +1,10 @@
 """The published networks with random weights, one forward pass each on the CPU, beside diffusers in float32.
 
 `python -m bench.full_size [sd15] [sd3]`. Prints the largest difference relative to the largest value, seconds of both
-passes and the most memory the process held. On two busy CPU cores it
-printed
+passes and the most memory the process held. On one of two busy CPU cores it printed
 
-    SD1.5 512x512: 859.5 M, error 0.0e+00, 34.7 s, diffusers 32.6 s, 3.9 GiB
-    SD3 medium 512x512: 2028.3 M, error 6.3e-07, 23.4 s, diffusers 48.9 s, 9.6 GiB
+    SD1.5 512x512: 859.5 M, error 0.0e+00, 11.2 s, diffusers 25.5 s, 3.9 GiB
+    SD3 medium 512x512: 2028.3 M, error 4.9e-07, 22.0 s, diffusers 19.3 s, 9.6 GiB
 """
 
 from __future__ import annotations

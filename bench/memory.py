@@ -5,7 +5,15 @@ family's network with random weights (`--small`: with fewer or narrower blocks) 
 process of its own for every figure, in which the small network took a step before. The reference is the weights in the
 precision they are computed in plus what a later step allocates, once everything that is free went back to the system.
 Of the host's memory, pages of the mapped file count only where they are the weights themselves. On a GPU also: the same
-with room for 0.4 of the weights, block by block, and the time of steps.
+with room for 0.4 of the weights, block by block, and the time of steps. On two CPU cores, full size, stored as float16,
+computed in float32, it printed
+
+    SD1.5, cpu: weights 3438.1 MB, work of a step 462.1 MB
+      load and first step: 3944.5 MB, ratio 1.011 (at most 1.05)
+    SDXL, cpu: weights 10269.9 MB, work of a step 191.8 MB
+      load and first step: 10473.5 MB, ratio 1.001 (at most 1.05)
+
+the latter with `--side 32`.
 """
 
 from __future__ import annotations

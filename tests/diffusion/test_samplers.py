@@ -14,12 +14,13 @@ from torch import Tensor
 
 from diffusion import samplers
 from diffusion.noise import Noise, per_item
-from diffusion.prediction import Alpha, Eps, Flow, Prediction
+from diffusion.prediction import Alpha, Eps, Flow, Prediction, V
 from diffusion.samplers import Denoiser, Guided, GuidedDenoiser, Step, ddim
 from diffusion.schedules import Sigmas, sigmas, without_penultimate
 
-EPS, FLOW = Eps(), Flow(3.0)
+EPS, VELOCITY, FLOW = Eps(), V(), Flow(3.0)
 PREDICTIONS = pytest.mark.parametrize("prediction", [EPS, FLOW], ids=["eps", "flow"])
+KINDS = pytest.mark.parametrize("prediction", [EPS, VELOCITY, FLOW], ids=["eps", "v", "flow"])
 STD, DIM = 0.5, 16
 ORDERS = [("euler", 1), ("ddim", 1), ("heun", 2), ("dpm_2", 2), ("lms", 2), ("dpmpp_2m", 2)]
 ORDERS += [
@@ -61,6 +62,20 @@ def mixture(alpha: Alpha) -> Denoiser:
         return nearer_N1 * means[0] + (1 - nearer_N1) * means[1]
 
     return denoise
+
+
+def said(prediction: Prediction, x: Tensor, clean: Tensor, sigma: float) -> Tensor:
+    """What a network says that knows what is clean."""
+    noise = (x - prediction.alpha(sigma) * clean) / sigma
+    if isinstance(prediction, Flow):
+        return noise - clean
+    return noise if isinstance(prediction, Eps) else (noise - sigma * clean) / math.sqrt(sigma**2 + 1)
+
+
+def by_network(prediction: Prediction) -> Denoiser:
+    """The exact denoiser by way of what a network of that kind says."""
+    exact = mixture(prediction.alpha)
+    return lambda x, sigma: prediction.denoised(x, said(prediction, x, exact(x, sigma), sigma), sigma)
 
 
 def guided(denoise: Denoiser) -> GuidedDenoiser:
@@ -119,11 +134,16 @@ def reference(prediction: Prediction) -> Tensor:
     return x
 
 
-@PREDICTIONS
+@KINDS
 @pytest.mark.parametrize(("name", "order"), ORDERS)
 def test_converges_with_its_order_or_better(name: str, order: int, prediction: Prediction) -> None:
-    x, exact = top_of(prediction), reference(prediction)
-    errors = [float((run(name, prediction, even(prediction, n), x) - exact).norm()) for n in (40, 80, 160)]
+    x, exact, denoise = top_of(prediction), reference(prediction), guided(by_network(prediction))
+
+    def after(steps: int) -> Tensor:
+        levels = even(prediction, steps)
+        return samplers.get(name).run(denoise, x, levels, prediction.alpha, quick_noise(tuple(x.shape)), lambda _: None)
+
+    errors = [float((after(steps) - exact).norm()) for steps in (40, 80, 160)]
     observed = [math.log2(coarse / fine) for coarse, fine in pairwise(errors)]
     assert all(o > order - 0.25 for o in observed), observed
 

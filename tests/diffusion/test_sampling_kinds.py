@@ -20,7 +20,7 @@ from diffusion.latents import SD15
 from diffusion.prediction import Betas, EdmV, Eps, Flow, FluxFlow, Prediction, V
 from diffusion.sampling import sample
 from tests.diffusion.test_guidance import model_of
-from tests.diffusion.test_samplers import MODE, STD, mixture
+from tests.diffusion.test_samplers import MODE, STD, mixture, said
 
 COUNT, STEPS = 500, 100
 TEXT = Conditioning.of(torch.zeros(1, 1, 1))
@@ -61,14 +61,7 @@ class Exact(nn.Module):
         if not isinstance(prediction, Flow):
             x_ND = x_ND * math.sqrt(sigma**2 + 1)
         clean_ND = mixture(prediction.alpha)(x_ND, sigma)
-        noise_ND = (x_ND - prediction.alpha(sigma) * clean_ND) / sigma
-        if isinstance(prediction, Flow):
-            said = noise_ND - clean_ND
-        elif isinstance(prediction, Eps):
-            said = noise_ND
-        else:
-            said = (noise_ND - sigma * clean_ND) / math.sqrt(sigma**2 + 1)
-        return said.view_as(x_BCHW).to(x_BCHW)
+        return said(prediction, x_ND, clean_ND, sigma).view_as(x_BCHW).to(x_BCHW)
 
 
 def around_the_modes(kind: Kind, sampler: str) -> tuple[float, float]:
