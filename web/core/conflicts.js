@@ -2,6 +2,7 @@
 
 import { isLink, isRecord } from "./level.js";
 import { at } from "./merge.js";
+import { portLabel } from "./naming.js";
 import { t } from "./strings.js";
 
 /** @import {Conflict, Json} from "./merge.js" */
@@ -19,7 +20,7 @@ export function sayConflict({ path, mine, theirs }, merged, titleOf) {
   const sheet = path[0] === "view" ? [] : path.slice(0, Math.max(0, nodes));
   const node = id === undefined ? undefined : (at(merged, [...sheet, "nodes", id]) ?? mine ?? theirs);
   const title = isRecord(node) ? String(node.title ?? titleOf(String(node.type))) : id;
-  const what = path[0] === "view" ? [t("conflict.place")] : rest;
+  const what = path[0] === "view" ? [t("conflict.place")] : rest.map(portLabel);
   const where = [title, ...(title === undefined ? path : what)].filter((each) => each !== undefined).join(" · ");
   const say = (/** @type {unknown} */ value) => valueText(value, (source) => sourceTitle(merged, sheet, source, titleOf));
   return { where, mine: say(mine), theirs: say(theirs) };

@@ -50,7 +50,7 @@ export const comfort = {
   "tour.offer": "New here?",
   "tour.take": "Take the tour",
   "tour.decline": "No tour",
-  "tour.prompt": "Say here what the picture is to show.",
+  "tour.prompt": "Write here what the picture is to show.",
   "tour.run": "Run makes the picture. Only what changed is computed again.",
   "tour.result": "The picture forms here. Earlier ones stay below, each with the workflow that made it.",
   "tour.graph": "Every step is a node. Double-click the empty canvas to add one; drag from port to port to link.",

@@ -72,6 +72,7 @@ export const file = {
   "close.discard": "Discard changes",
   "recover.title": "Unsaved work",
   "recover.open": "Recover",
+  "recover.more": "{count} more",
   "recover.openOf": "Recover {name}",
   "recover.discardOf": "Discard {name}",
   "conflict.title": "Changed elsewhere",

@@ -60,7 +60,7 @@ export const run = {
   "forecast.one": "Would run 1 node",
   "forecast.none": "Nothing to run: everything is cached",
   "forecast.time": "about {duration}",
-  "forecast.peak": "up to {size}",
+  "forecast.peak": "up to {size} of memory",
   "status.next": "would run: {reason}",
   "job.left": "{what} · {duration} left",
   "job.waitingMore": "{what} · {count} waiting",

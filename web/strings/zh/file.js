@@ -72,6 +72,7 @@ export const file = {
   "close.discard": "放弃更改",
   "recover.title": "未保存的工作",
   "recover.open": "恢复",
+  "recover.more": "另外 {count} 项",
   "recover.openOf": "恢复 {name}",
   "recover.discardOf": "放弃 {name}",
   "conflict.title": "已在别处修改",
