@@ -106,6 +106,23 @@ export function placeAt(element, at) {
   element.style.top = `${Math.max(8, Math.min(at.y, innerHeight - height - 8)) / zoom}px`;
 }
 
+/** Opened, a menu has the focus on its first item; arrows go from item to item. @param {HTMLElement} menu  a popover of buttons */
+export function walkByArrows(menu) {
+  const items = () => [...menu.querySelectorAll("button")].filter((item) => !item.disabled);
+  menu.addEventListener("toggle", (event) => {
+    if (/** @type {ToggleEvent} */ (event).newState === "open") items()[0]?.focus();
+  });
+  menu.addEventListener("keydown", (event) => {
+    const all = items();
+    const at = all.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    all.at(to % all.length)?.focus();
+  });
+}
+
 /** Replace an element's children only when they differ. @param {Element} element @param {string} text */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

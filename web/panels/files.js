@@ -4,7 +4,7 @@ import { ApiError } from "../api.js";
 import { effect } from "../core/store.js";
 import { language, t } from "../core/strings.js";
 import * as documents from "../documents.js";
-import { button, h, placeAt } from "../dom.js";
+import { button, h, placeAt, walkByArrows } from "../dom.js";
 import { ask, askText } from "./dialog.js";
 
 /** @import {Parts} from "../actions/action.js" */
@@ -139,6 +139,7 @@ function fileRow(parts, { name, modified }, title) {
     });
     menu.append(entry);
   }
+  walkByArrows(menu);
   const opener = button({ label: t("files.more", { name }), icon: "more", class: "button small" }, () => {
     menu.togglePopover();
     const { left, bottom } = opener.getBoundingClientRect();

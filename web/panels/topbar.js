@@ -1,7 +1,7 @@
 /** The bar at the top: what is open, the main commands, and Run. */
 
 import { describe } from "../actions/keys.js";
-import { button, h, icon, setAttributes, setText } from "../dom.js";
+import { button, h, icon, setAttributes, setText, walkByArrows } from "../dom.js";
 import { fraction, isActive } from "../core/run.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
@@ -103,15 +103,7 @@ function menu(actions) {
       item.disabled = !action.enabled();
     });
   }
-  list.addEventListener("keydown", (event) => {
-    const items = [...list.querySelectorAll("button")].filter((item) => !item.disabled);
-    const at = items.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
-    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-    if (step === 0) return;
-    event.preventDefault();
-    event.stopPropagation();
-    items[(at + step + items.length) % items.length]?.focus();
-  });
+  walkByArrows(list);
   const opener = h("button", { type: "button", class: "button", "aria-label": t("bar.main"), title: t("bar.main"), popovertarget: "main-menu", "aria-haspopup": "menu" }, icon("menu"));
   return h("div", { class: "bar-menu" }, opener, list);
 }
