@@ -13,7 +13,7 @@ export const view = {
   "view.marked": "This view is mark {mark}: Alt+{mark} comes back to it.",
   "canvas.map": "Map of the graph; press on it to go there",
   "canvas.label": "Workflow graph",
-  "canvas.hint": "Double-click to add a node, or drop a picture made with Weft here.",
+  "canvas.hint": "Double-click to add a node, or take one from the library on the left. A picture made with Weft brings its workflow: drop it here.",
   "canvas.drop": "Drop to open its workflow",
   "canvas.dropImage": "Drop to use this picture",
   "node.group": "{title}, {status}",

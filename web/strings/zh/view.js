@@ -13,7 +13,7 @@ export const view = {
   "view.marked": "此视图已标记为 {mark}：按 Alt+{mark} 可返回。",
   "canvas.map": "工作流缩略地图，点按可前往该处",
   "canvas.label": "工作流图",
-  "canvas.hint": "双击添加节点，或把用 Weft 生成的图片拖到这里。",
+  "canvas.hint": "双击添加节点，或从左侧的节点库选取；把用 Weft 生成的图片拖到这里，即可打开其中的工作流。",
   "canvas.drop": "松开以打开其中的工作流",
   "canvas.dropImage": "松开以使用这张图片",
   "node.group": "{title}，{status}",

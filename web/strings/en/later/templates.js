@@ -6,7 +6,7 @@ export const templates = {
   "template.text-to-image": "Text to image, small",
   "template.text-to-image.about": "A picture from words, step by step.",
   "template.image-to-image": "Image to image",
-  "template.image-to-image.about": "A second prompt paints over a part of the noise levels of a first picture.",
+  "template.image-to-image.about": "A second prompt paints over a first picture; denoise says how much of it changes.",
   "template.inpaint": "Inpaint",
   "template.inpaint.about": "What a mask marks is painted anew; the rest stays bit by bit.",
   "template.inpaint-anew": "Inpaint from nothing",
