@@ -27,23 +27,24 @@ PARTS = ("frames", "operations", "memory", "work", "core")
 SLOW = {"xyflow": 1000, "litegraph": 3000}
 
 
-def table(browser: Browser, url: str, names: list[str], counts: list[int], wanted: list[str], seconds: float) -> None:
+def table(browser: Browser, url: str, names: list[str], options: argparse.Namespace) -> None:
     """p50/p95 of a frame · main thread · script, in ms, a cell."""
+    wanted = options.gestures
     print(f"{'nodes':>6} {'editor':10} {'load ms':>8} " + " ".join(f"{each:>24}" for each in wanted))
-    for count in counts:
+    for count in options.nodes:
         workload = graph(count)
         for name in names:
             if count > SLOW.get(name, max(NODES)):
                 continue
             with opened(browser, name, url) as subject:
                 opening = min(subject.load(workload) for _ in range(2))
-                cells = [frames.measure(subject, count, each, seconds) for each in wanted]
+                cells = [frames.measure(subject, count, each, options.seconds, options.repeat) for each in wanted]
             print(f"{count:>6} {name:10} {opening:>8.0f} " + " ".join(f"{cell!s:>24}" for cell in cells), flush=True)
 
 
-def others(browser: Browser, url: str, parts: list[str], seconds: float, edits: int) -> None:
+def others(browser: Browser, url: str, options: argparse.Namespace) -> None:
     """Operations, memory and frames while nodes are at work, with 1,000 nodes."""
-    count = 1000
+    count, parts = 1000, options.parts
     workload = graph(count)
     if "operations" in parts:
         with opened(browser, "weft", url) as subject:
@@ -51,11 +52,12 @@ def others(browser: Browser, url: str, parts: list[str], seconds: float, edits: 
                 print(f"{name:32} {call:8.1f} ms, painted after {painted:8.1f}", flush=True)
     if "memory" in parts:
         with opened(browser, "weft", url) as subject:
-            for name, figure in operations.memory(subject, workload, count, edits).items():
+            for name, figure in operations.memory(subject, workload, count, options.edits, options.minutes).items():
                 print(f"{name:40} {figure:8.1f}", flush=True)
     if "work" in parts:
         with opened(browser, "weft", url) as subject:
-            print(f"pan while nodes are at work: {operations.at_work(subject, workload, count, seconds)}", flush=True)
+            cell = operations.at_work(subject, workload, count, options.seconds, options.repeat)
+            print(f"pan while nodes are at work: {cell}", flush=True)
     if "core" in parts:
         subprocess.run(["node", str(Path(__file__).parent / "core.mjs")], check=True)
 
@@ -67,7 +69,9 @@ def main() -> None:
     parser.add_argument("--gestures", nargs="+", default=list(frames.GESTURES), choices=frames.GESTURES)
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
     parser.add_argument("--edits", type=int, default=2000, help="random edits of the memory part (default 2000)")
+    parser.add_argument("--minutes", type=float, default=0, help="how long the memory part goes on editing")
     parser.add_argument("--seconds", type=float, default=1.5, help="how long a gesture lasts (default 1.5)")
+    parser.add_argument("--repeat", type=int, default=1, help="repeats of a gesture, the least of each figure counts")
     options = parser.parse_args()
     names = [name for name in options.editors if not missing(name)]
     for name in set(options.editors) - set(names):
@@ -80,8 +84,8 @@ def main() -> None:
         wait_until_ready(url)
         browser = driver.chromium.launch(executable_path=finder.find(), headless=True, args=list(FLAGS))
         if "frames" in options.parts:
-            table(browser, url, names, options.nodes, options.gestures, options.seconds)
-        others(browser, url, options.parts, options.seconds, options.edits)
+            table(browser, url, names, options)
+        others(browser, url, options)
         browser.close()
     print(f"at the end {load()}; the figures are those of the machine only where little else ran")
 

@@ -1,4 +1,4 @@
-"""The pages that are measured: Weft as a person has it open, an empty page, and two well-known libraries."""
+"""The pages that are measured: Weft with all it shows, the map too, an empty page, and two well-known libraries."""
 
 from __future__ import annotations
 
@@ -78,6 +78,8 @@ def opened(browser: Browser, name: str, url: str) -> Iterator[Subject]:
         while not page.evaluate("'__bench' in window && document.title !== ''"):
             page.wait_for_timeout(50)
         page.wait_for_timeout(START_MS)
+        page.keyboard.press("m")
+        page.locator(".map").wait_for()
     else:
         page.set_content("<!doctype html><title>reference</title><body></body>")
         if name in STYLES:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from bench.editor import frames
 from bench.editor.editors import Subject
 from bench.editor.graph import Graph, around, bounds, node_at
@@ -45,9 +47,9 @@ OPERATIONS = """async ([graph, chosen]) => {
     figures["tidy"] = await best(nothing, () => editor.arrange());
     return figures;
 }"""
-EDITS = """async count => {
+EDITS = """async ([count, most, seed]) => {
     const { editor, view } = window.__bench;
-    let state = 1;
+    let state = seed;
     const next = limit => {
         state = (state * 1103515245 + 12345) % 2147483648;
         return Math.floor(state / 65536) % limit;
@@ -59,8 +61,11 @@ EDITS = """async count => {
         const kind = next(8);
         if (kind < 2) editor.edit([{ kind: "place", id, place: { ...place, x: place.x + next(200) - 100 } }]);
         else if (kind === 2) editor.setInput(id, "steps", next(100));
-        else if (kind === 3) { editor.select([id]); editor.duplicate(); }
-        else if (kind === 4) { editor.select([id]); if (ids.length > 1000) editor.removeSelected(); }
+        else if (kind < 5) {
+            editor.select([id]);
+            if (ids.length > most) editor.removeSelected();
+            else editor.duplicate();
+        }
         else if (kind === 5) editor.undo();
         else if (kind === 6) editor.redo();
         else view.setCamera({ x: -next(6000), y: -next(4000), scale: 0.2 + next(10) / 10 });
@@ -86,29 +91,37 @@ def heap(subject: Subject) -> float:
     return subject.client.send("Runtime.getHeapUsage")["usedSize"] / 1e6
 
 
-def memory(subject: Subject, content: Graph, count: int, edits: int) -> dict[str, float]:
+def memory(subject: Subject, content: Graph, count: int, edits: int, minutes: float) -> dict[str, float]:
     """Heap, elements and tiles with the graph open, and how the heap grows over random edits once history is full."""
+
+    def settled() -> float:
+        frames.aim(subject, count, 0.5)
+        return heap(subject)
+
     subject.load(content)
-    frames.aim(subject, count, 0.5)
-    figures = {"heap, MB": heap(subject)}
+    figures = {"heap, MB": settled()}
     figures["elements"] = subject.page.evaluate("document.querySelectorAll('*').length")
-    subject.page.evaluate(EDITS, edits)
-    before = heap(subject)
-    subject.page.evaluate(EDITS, edits)
-    subject.page.wait_for_timeout(500)
+    end = time.monotonic() + 60 * minutes
+    subject.page.evaluate(EDITS, [edits, count, 1])
+    before, rounds = settled(), 1
+    while rounds == 1 or time.monotonic() < end:
+        rounds += 1
+        subject.page.evaluate(EDITS, [edits, count, rounds])
+    after = settled()
     tiles = subject.page.evaluate("window.__bench.tiles()")
     figures["heap after edits, MB"] = before
-    figures[f"growth over {edits} more edits, %"] = 100 * (heap(subject) / before - 1)
+    figures[f"growth over {(rounds - 1) * edits} more edits, %"] = 100 * (after / before - 1)
+    figures["elements after edits"] = subject.page.evaluate("document.querySelectorAll('*').length")
     figures["tiles, screens"] = tiles["tiles"] / tiles["screen"]
     return figures
 
 
-def at_work(subject: Subject, content: Graph, count: int, seconds: float) -> frames.Cell:
+def at_work(subject: Subject, content: Graph, count: int, seconds: float, repeat: int) -> frames.Cell:
     """Panning while four nodes in view report progress and ten previews a second come in."""
     subject.load(content)
     nodes = around(count, node_at(count, *(side / 2 for side in bounds(count))), 4)
     start = "async ids => { window.stop_ = await window.__bench.work(ids, 10); }"
     subject.page.evaluate(start, nodes)
-    cell = frames.measure(subject, count, "pan", seconds)
+    cell = frames.measure(subject, count, "pan", seconds, repeat)
     subject.page.evaluate("window.stop_()")
     return cell

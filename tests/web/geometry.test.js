@@ -168,3 +168,14 @@ test("a node comes to lie where no other lies", () => {
   }
   assert.deepEqual(freeSpot(nodes, { x: 9000, y: 9000 }, size), { x: 9000, y: 9000 });
 });
+
+test("nodes that look alike share a layout; a link, a width or folding gives a node one of its own", () => {
+  const encode = { type: "Encode", inputs: { text: "a" } };
+  const nodes = { 1: encode, 2: encode, 3: { type: "Encode", inputs: { text: { node: "1", output: "conditioning" } } }, 4: encode, 5: encode };
+  const view = { nodes: { 1: { x: 0, y: 0 }, 2: { x: 900, y: 0 }, 3: { x: 0, y: 900 }, 4: { x: 9, y: 0, w: 500 }, 5: { x: 0, y: 0, collapsed: true } } };
+  const document = Document.from({ version: 1, nodes, view });
+  const scene = new Scene(document, new Catalogue(specs()));
+  for (const [id, node] of document.nodes) assert.deepEqual(scene.layout(id), layoutOf(scene.spec(id), node, document.places.get(id)));
+  assert.equal(scene.layout("1"), scene.layout("2"));
+  assert.equal(new Set(["1", "3", "4", "5"].map((id) => scene.layout(id))).size, 4);
+});

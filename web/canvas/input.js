@@ -87,6 +87,7 @@ export class Input {
     if (!tool) return;
     this.#tool = tool;
     this.#pointer = event.pointerId;
+    this.#hover(null);
     this.#view.element.setPointerCapture(event.pointerId);
     if (event.button === 0 && !target.closest("[data-node]")) event.preventDefault();
     if (!target.closest("[data-node]")) this.#view.element.focus({ preventScroll: true });

@@ -23,6 +23,8 @@ export function minimap(view, editor, status) {
   /** @type {Box} */
   let world = { x: 0, y: 0, w: 1, h: 1 };
   let timer = 0;
+  /** What was painted last. @type {Status | null} */
+  let shown = null;
 
   const fit = () => Math.min((SIZE.w - 2 * MARGIN) / world.w, (SIZE.h - 2 * MARGIN) / world.h);
   const origin = () => ({ x: (SIZE.w - world.w * fit()) / 2 - world.x * fit(), y: (SIZE.h - world.h * fit()) / 2 - world.y * fit() });
@@ -37,8 +39,9 @@ export function minimap(view, editor, status) {
   };
   const paint = () => {
     timer = 0;
+    shown = status();
     world = union([...editor.scene.nodes.boxes(), ...editor.document.frames.values()]) ?? { x: 0, y: 0, w: 1, h: 1 };
-    paintMap(canvas, view, editor, status(), { scale: fit(), ...origin() });
+    paintMap(canvas, view, editor, shown, { scale: fit(), ...origin() });
     follow();
   };
   const soon = () => {
@@ -67,7 +70,9 @@ export function minimap(view, editor, status) {
     soon();
   });
   view.onMove(() => {
-    if (element.isConnected) follow();
+    if (!element.isConnected) return;
+    follow();
+    if (status() !== shown) soon();
   });
   return { element, paint };
 }

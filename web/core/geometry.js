@@ -50,6 +50,13 @@ function controlHeight(input) {
   return isTall(input) ? TEXT_ROWS : WIDGET_ROW;
 }
 
+/** What the layout of a node depends on besides its kind, as a key. @param {NodeData} node @param {Place} place */
+export function shapeOf(node, { w, h, collapsed }) {
+  let shape = `${w} ${h} ${collapsed}`;
+  for (const [name, value] of Object.entries(node.inputs)) if (linksOf(value).length > 0) shape += `\0${name}`;
+  return shape;
+}
+
 /**
  * @param {NodeSpec} spec
  * @param {NodeData} node

@@ -1,14 +1,17 @@
 /** The laid-out workflow: a Layout per node and two spatial indexes, kept up to date node by node as the document changes. */
 
-import { bezier, contains, distanceToLink, layoutOf, linkBox } from "./geometry.js";
+import { bezier, contains, distanceToLink, layoutOf, linkBox, shapeOf } from "./geometry.js";
 import { Grid, union } from "./grid.js";
 import { linksOf } from "./level.js";
 
 /** @import {Catalogue} from "./catalogue.js" */
 /** @import {Document} from "./document.js" */
 /** @import {Layout} from "./geometry.js" */
-/** @import {Box, Link, NodeSpec, Point, PortRef} from "./types.js" */
+/** @import {Box, Link, NodeData, NodeSpec, Place, Point, PortRef} from "./types.js" */
 /** @typedef {{key: string, source: string, output: string, id: string, name: string, from: Point, to: Point, type: string}} Wire */
+
+/** Layouts kept of one kind of node. */
+const SHAPES = 200;
 
 /** Key of a link: its end, and which of the links there it is. @param {string} id @param {string} name @param {number} index */
 const wireKey = (id, name, index) => (index === 0 ? `${id}\0${name}` : `${id}\0${name}\0${index}`);
@@ -20,6 +23,8 @@ export class Scene {
   #wireGrid = new Grid();
   /** @type {Map<string, Layout>} */
   #layouts = new Map();
+  /** Layouts that nodes of a kind share, by what they depend on. @type {WeakMap<NodeSpec, Map<string, Layout>>} */
+  #shared = new WeakMap();
   /** @type {Map<string, NodeSpec>} */
   #specs = new Map();
   /** Which node was there first: the later one is drawn above. @type {Map<string, number>} */
@@ -148,9 +153,13 @@ export class Scene {
 
   /** Where a port is in the world. @param {PortRef} ref @returns {Point | null} */
   portPoint(ref) {
-    const box = this.nodes.box(ref.node);
     const layout = this.#layouts.get(ref.node);
-    const local = (ref.side === "input" ? layout?.inputs : layout?.outputs)?.get(ref.port);
+    return this.#point(ref.node, (ref.side === "input" ? layout?.inputs : layout?.outputs)?.get(ref.port));
+  }
+
+  /** @param {string} id @param {Point | undefined} local  from the node's corner @returns {Point | null} */
+  #point(id, local) {
+    const box = this.nodes.box(id);
     return box && local ? { x: box.x + local.x, y: box.y + local.y } : null;
   }
 
@@ -160,13 +169,24 @@ export class Scene {
     if (!node) return;
     const place = this.#document.places.get(id) ?? { x: 0, y: 0 };
     const spec = this.#catalogue.specOf(this.#document, id);
-    const layout = layoutOf(spec, node, place);
+    const layout = this.#layoutOf(spec, node, place);
     if (!this.#orders.has(id)) this.#orders.set(id, this.#next++);
     this.#specs.set(id, spec);
     this.#layouts.set(id, layout);
     this.#damaged(this.nodes.box(id));
     this.nodes.set(id, { x: place.x, y: place.y, w: layout.w, h: layout.h });
     this.#damaged(this.nodes.box(id));
+  }
+
+  /** @param {NodeSpec} spec @param {NodeData} node @param {Place} place */
+  #layoutOf(spec, node, place) {
+    const known = this.#shared.get(spec) ?? new Map();
+    if (known.size === 0) this.#shared.set(spec, known);
+    const shape = shapeOf(node, place);
+    const layout = known.get(shape) ?? layoutOf(spec, node, place);
+    if (known.size > SHAPES) known.clear();
+    known.set(shape, layout);
+    return layout;
   }
 
   /** @param {Box | undefined} box */
@@ -199,6 +219,7 @@ export class Scene {
     this.#wiresInto.delete(id);
     const keys = [];
     for (const [name, value] of Object.entries(this.#document.nodes.get(id)?.inputs ?? {})) {
+      if (typeof value !== "object") continue;
       for (const [index, link] of linksOf(value).entries()) {
         const wire = this.#wireOf(id, name, link, index);
         if (!wire) continue;
@@ -218,8 +239,8 @@ export class Scene {
   /** @param {string} id @param {string} name @param {Link} link @param {number} index @returns {Wire | null} */
   #wireOf(id, name, link, index) {
     const type = this.#specs.get(link.node)?.outputs.find((output) => output.name === link.output)?.type ?? "Any";
-    const from = this.portPoint({ node: link.node, port: link.output, side: "output", type });
-    const to = this.portPoint({ node: id, port: name, side: "input", type });
+    const from = this.#point(link.node, this.#layouts.get(link.node)?.outputs.get(link.output));
+    const to = this.#point(id, this.#layouts.get(id)?.inputs.get(name));
     if (!from || !to) return null;
     return { key: wireKey(id, name, index), source: link.node, output: link.output, id, name, from, to, type };
   }

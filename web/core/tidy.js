@@ -81,9 +81,11 @@ export function distribute(document, scene, ids, axis) {
 export function snapToNeighbours(others, box, reach) {
   const nearest = (/** @type {readonly Edge[]} */ edges) => {
     let [best, shift, by] = [reach, /** @type {number | null} */ (null), /** @type {Box | null} */ (null)];
-    for (const other of others) {
-      for (const edge of edges) {
-        const away = AT[edge](other) - AT[edge](box);
+    for (const edge of edges) {
+      const at = AT[edge];
+      const own = at(box);
+      for (const other of others) {
+        const away = at(other) - own;
         if (Math.abs(away) < best) [best, shift, by] = [Math.abs(away), away, other];
       }
     }

@@ -1,6 +1,7 @@
 /** litegraph.js with the workload's widgets, behind the same calls as Weft's page. */
 
 const { LGraph, LGraphCanvas, LGraphNode, LiteGraph } = window;
+LiteGraph.MAX_NUMBER_OF_NODES = 1e5;
 document.body.style.margin = "0";
 const canvas = document.createElement("canvas");
 [canvas.width, canvas.height] = [innerWidth, innerHeight];
