@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from bench import demo_trials
-from bench.demo_trials import FIRST_KINDS, KINDS, Settings, held_out_trials, paint, right_grounds, right_subjects
+from bench.demo_trials import KINDS, Settings, held_out_trials, paint, right_grounds, right_subjects
 from bench.train_demo import judge as judging
 from bench.train_demo import train_autoencoder, vocabulary
 from bench.train_demo.scenes import ABOVE, ALONE, BESIDE, Sprites
@@ -25,18 +25,15 @@ from diffusion.loader import Checkpoint, load_checkpoint
 
 CHECKPOINTS = Path(__file__).parents[1] / "models" / "demo" / "checkpoints"
 SEED, SHEET_SEED = 2024, 64
-SHEETS = {
-    "sd3": ((ALONE, 40, False), (BESIDE, 12, False), (ABOVE, 12, False)),
-    "sd15": (
-        (ALONE, 24, False),
-        (BESIDE, 8, False),
-        *((layout, 4, False) for layout in demo_trials.COUNTS),
-        *((layout, 1, False) for layout in demo_trials.PLACES),
-        (ALONE, 8, True),
-        (ABOVE, 4, True),
-    ),
-}
-"""What 64 pictures of a checkpoint of each family show: layout, how many, whether asked for in Chinese."""
+SHEET = (
+    (ALONE, 24, False),
+    (BESIDE, 8, False),
+    *((layout, 4, False) for layout in demo_trials.COUNTS),
+    *((layout, 1, False) for layout in demo_trials.PLACES),
+    (ALONE, 8, True),
+    (ABOVE, 4, True),
+)
+"""What the 64 pictures of a sheet show: layout, how many, whether asked for in Chinese."""
 
 
 def measure(
@@ -80,11 +77,7 @@ def ceilings(checkpoint: Checkpoint, device: str) -> dict[str, object]:
 def save_sheet(checkpoint: Checkpoint, settings: Settings, path: Path) -> None:
     """A PNG of 64 held-out prompts drawn at random, printed in its order."""
     generator = torch.Generator().manual_seed(SHEET_SEED)
-    trials = [
-        trial
-        for layout, count, chinese in SHEETS[checkpoint.model.family]
-        for trial in held_out_trials(layout, count, generator, chinese)
-    ]
+    trials = [trial for layout, count, chinese in SHEET for trial in held_out_trials(layout, count, generator, chinese)]
     print("; ".join(trial.prompt for trial in trials))
     save_grid(paint(checkpoint, trials, settings, 1), path)
 
@@ -103,7 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default="weft-emoji", help="name in models/demo/checkpoints")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--kinds", nargs="*", choices=KINDS, help="what to ask for; by default all it was taught")
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=tuple(KINDS), help="what to ask for")
     parser.add_argument("--count", type=int, default=100, help="pictures of each kind")
     parser.add_argument("--batch", type=int, default=1, help="pictures sampled together")
     parser.add_argument("--steps", type=int, nargs="+", default=[20])
@@ -125,9 +118,8 @@ def main() -> None:
         return
     if not options.painter_only and vocabulary.SPRITES.exists():
         print(json.dumps(ceilings(checkpoint, options.device)), flush=True)
-    kinds = options.kinds or (FIRST_KINDS if checkpoint.model.family == "sd3" else tuple(KINDS))
     for one in settings:
-        figures = measure(checkpoint, kinds, options.count, one, options.batch, options.device)
+        figures = measure(checkpoint, options.kinds, options.count, one, options.batch, options.device)
         print(json.dumps(figures, ensure_ascii=False), flush=True)
 
 

@@ -45,8 +45,6 @@ KINDS = {
     "two, Chinese": Kind((BESIDE, ABOVE), chinese=True),
     "counts and places, Chinese": Kind((*COUNTS, *PLACES), chinese=True),
 }
-FIRST_KINDS = ("one", "beside", "above")
-"""What a model knows that was taught one caption of one or two subjects."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from bench.train_demo.train_autoencoder import held_out_pictures, read_autoencod
 from bench.train_demo.vocabulary import SPRITES
 from diffusion.latents import LatentFormat
 from diffusion.networks.autoencoder import Autoencoder
+from diffusion.weights import Weights
 
 FOLDER = Path(__file__).parents[2] / "models" / "demo"
 LARGEST = torch.finfo(torch.float8_e4m3fn).max
@@ -46,6 +47,17 @@ class Kind:
     with_autoencoder: bool = False
     licence: str = NOTO
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def _dit(name: str, title: str) -> Kind:
+    return Kind(
+        f"diffusion_models/weft-emoji-{name}.safetensors",
+        f"Weft Emoji, {title}",
+        "sd15",
+        {"dit.": ""},
+        ("x_embedder.", "final_layer.", "pos_embed", "t_embedder."),
+        metadata={"modelspec.architecture": "dit"},
+    )
 
 
 _UNET_HALF = ("input_blocks.0.", "out.2.", "position_embedding")
@@ -91,14 +103,12 @@ KINDS = {
         _UNET_HALF,
         metadata=_SD15,
     ),
-    "dit": Kind(
-        "diffusion_models/weft-emoji-dit.safetensors",
-        "Weft Emoji, DiT",
-        "sd15",
-        {"dit.": ""},
-        ("x_embedder.", "final_layer.", "pos_embed", "t_embedder."),
-        metadata={"modelspec.architecture": "dit"},
-    ),
+    "dit": _dit("dit", "DiT"),
+    **{
+        f"dit-p{patch}-w{width}": _dit(f"dit-p{patch}-w{width}", f"DiT of width {width}, patch {patch}")
+        for patch in (2, 4, 8)
+        for width in (64, 128)
+    },
     "edges": Kind(
         "controlnet/weft-emoji-edges.safetensors",
         "Weft Emoji, ControlNet of edges",
@@ -154,6 +164,13 @@ def tensors_of(paths: list[Path], kind: Kind) -> dict[str, Tensor]:
             prefix = next(prefix for prefix in kind.prefixes if full.startswith(prefix))
             tensors |= quantised(kind.prefixes[prefix] + full.removeprefix(prefix), tensor, kind.kept_half)
     return tensors
+
+
+def networks_of(path: Path, kind: Kind) -> dict[str, Tensor]:
+    """The networks of an exported file by their names in training, in full precision."""
+    weights = Weights.open(path)
+    parts = {own: weights.with_prefix(prefix) for own, prefix in kind.prefixes.items()}
+    return {f"{own}{name}": part[name].float() for own, part in parts.items() for name in part.shapes}
 
 
 def write(kind: Kind, parts: list[Path], autoencoder: Autoencoder | None, folder: Path) -> Path:

@@ -17,7 +17,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from bench.train_demo.optimiser import Run, rate_factor
+from bench.train_demo.optimiser import Average, Optimiser, Run, rate_factor
 from bench.train_demo.parallel import Group
 
 TELL = 8  # steps between looks at the clock, which all processes read alike
@@ -27,6 +27,8 @@ CHUNK = 1024  # pictures made and encoded at a time
 Batch = tuple[Tensor, ...]
 Source = Callable[[], Batch]
 """Rows for TELL batches, always of the same shapes."""
+Split = tuple[list[tuple[nn.Parameter, int]], list[nn.Parameter]]
+"""Matrices for Muon, each as so many blocks of rows, and what is left to AdamW."""
 
 
 class Painter(Protocol):
@@ -65,6 +67,18 @@ def add_options(parser: argparse.ArgumentParser, *, batch: int, rate: float, poo
 
 def pace_of(options: argparse.Namespace, name: str) -> Pace:
     return Pace(name, options.seconds, options.total, options.by, options.batch)
+
+
+def begin(
+    painter: nn.Module, learnt: Split, options: argparse.Namespace, group: Group, seed: int
+) -> tuple[Run, torch.Generator]:
+    """The run from the start or from the state left by the last, and its own random numbers."""
+    run = Run(painter, Optimiser(*learnt, options.rate), Average(painter, AVERAGED))
+    if options.state.exists():
+        run.resume(options.state, group.device)
+    own = seed + 1 + run.step + 1000 * group.rank
+    torch.manual_seed(own)
+    return run, torch.Generator(group.device).manual_seed(own)
 
 
 def train(run: Run, source: Source, pace: Pace, group: Group) -> None:

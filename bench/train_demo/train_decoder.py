@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.train_demo import loop
-from bench.train_demo.loop import AVERAGED, TELL, Batch
-from bench.train_demo.optimiser import Average, Optimiser, Run
+from bench.train_demo.loop import TELL, Batch, Split
 from bench.train_demo.parallel import Group
 from bench.train_demo.pool import Latents
 from bench.train_demo.scenes import Sprites
@@ -76,7 +75,7 @@ def learner(kind: str, autoencoder: Autoencoder, latent_format: LatentFormat) ->
     )
 
 
-def split(network: nn.Module) -> tuple[list[tuple[nn.Parameter, int]], list[nn.Parameter]]:
+def split(network: nn.Module) -> Split:
     """Convolutions but the first and the last for Muon, all else for AdamW."""
     learnt = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     wide = [p for name, p in learnt if p.ndim == 4 and "conv_in" not in name and "conv_out" not in name]
@@ -97,12 +96,7 @@ def main() -> None:
     kind = next(kind for kind in KINDS.values() if kind.params.latent_channels == autoencoder.params.latent_channels)
     network = learner(options.kind, autoencoder, kind.latent_format).to(device, memory_format=torch.channels_last)
     painter = Decoding(network, kind.latent_format)
-    run = Run(painter, Optimiser(*split(painter), options.rate), Average(painter, AVERAGED))
-    if options.state.exists():
-        run.resume(options.state, device)
-    seed = SEED + 1 + run.step + 1000 * group.rank
-    torch.manual_seed(seed)
-    generator = torch.Generator(device).manual_seed(seed)
+    run, generator = loop.begin(painter, split(painter), options, group, SEED)
     sprites = Sprites.read(device, *kind.sprites)
     source = Pictures(sprites, Latents.of(autoencoder, kind.latent_format), generator, TELL * options.batch)
     loop.train(run, source, loop.pace_of(options, f"{options.kind} decoder"), group)

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.train_demo import loop, vocabulary
-from bench.train_demo.loop import AVERAGED, TELL, Batch
-from bench.train_demo.optimiser import Average, Optimiser, Run
+from bench.train_demo.loop import TELL, Batch, Split
 from bench.train_demo.parallel import Group
 from bench.train_demo.pool import Latents, Pool
 from bench.train_demo.scenes import Scenes, Sprites
@@ -83,7 +82,7 @@ def initialise(dit: DiT) -> None:
     dit.pos_embed.copy_(position_table(dit.params.positions, dit.params.width))
 
 
-def split(painter: Painter) -> tuple[list[tuple[nn.Parameter, int]], list[nn.Parameter]]:
+def split(painter: Painter) -> Split:
     """Matrices inside the blocks for Muon (a fused qkv as three), all else for AdamW."""
     matrices, others = [], []
     for name, parameter in painter.named_parameters():
@@ -125,12 +124,7 @@ def main() -> None:
         out_channels=4,
     )
     painter = Painter(params).to(device)
-    run = Run(painter, Optimiser(*split(painter), options.rate), Average(painter, AVERAGED))
-    if options.state.exists():
-        run.resume(options.state, device)
-    seed = SEED + 1 + run.step + 1000 * group.rank
-    torch.manual_seed(seed)
-    generator = torch.Generator(device).manual_seed(seed)
+    run, generator = loop.begin(painter, split(painter), options, group, SEED)
     latents = Latents.of(read_autoencoder(options.autoencoder, device), SD15)
     pool = Pool(sprites, latents, generator, options.pool, options.chunk, 0.0, refresh=REFRESH)
     source = Labelled(pool.batches(TELL * options.batch))

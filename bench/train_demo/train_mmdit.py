@@ -8,16 +8,16 @@ caption, so that either will do alone. A run lasts `--seconds` and leaves `--sta
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.train_demo import captions as caption
-from bench.train_demo import loop, vocabulary
+from bench.train_demo import export, loop, vocabulary
 from bench.train_demo.captioned import Captioned, empty_ids
-from bench.train_demo.loop import AVERAGED, TELL, Batch
-from bench.train_demo.optimiser import Average, Optimiser, Run
+from bench.train_demo.loop import TELL, Batch, Split
 from bench.train_demo.parallel import Group
 from bench.train_demo.pool import Latents, Pool
 from bench.train_demo.scenes import Sprites
@@ -85,7 +85,7 @@ def noise_levels(z_BCHW: Tensor) -> Tensor:
     return torch.where(pick, uniform, torch.sigmoid(0.3 + 1.1 * normal))
 
 
-def split(painter: Painter) -> tuple[list[tuple[nn.Parameter, int]], list[nn.Parameter]]:
+def split(painter: Painter) -> Split:
     """Matrices inside the blocks for Muon (a fused qkv as three), all else for AdamW."""
     matrices, others = [], []
     for name, parameter in painter.named_parameters():
@@ -100,18 +100,17 @@ def split(painter: Painter) -> tuple[list[tuple[nn.Parameter, int]], list[nn.Par
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     loop.add_options(parser, batch=BATCH, rate=RATE, pool=POOL)
+    parser.add_argument("--start-from", type=Path, help="exported checkpoint to begin with")
     parser.add_argument("--tokens", type=int, default=caption.LENGTH, help="of the longest captions; fewer are faster")
     options = parser.parse_args()
     group = Group.join(options.device)
     device = group.device
     torch.set_float32_matmul_precision("high")
-    painter = Painter().to(device)
-    run = Run(painter, Optimiser(*split(painter), options.rate), Average(painter, AVERAGED))
-    if options.state.exists():
-        run.resume(options.state, device)
-    seed = SEED + 1 + run.step + 1000 * group.rank
-    torch.manual_seed(seed)
-    generator = torch.Generator(device).manual_seed(seed)
+    painter = Painter()
+    if options.start_from:
+        painter.load_state_dict(export.networks_of(options.start_from, export.KINDS["sd3"]))
+    painter = painter.to(device)
+    run, generator = loop.begin(painter, split(painter), options, group, SEED)
     latents = Latents.of(read_autoencoder(options.autoencoder, device), SD3)
     sprites = Sprites.read(device, vocabulary.SPRITES)
     pool = Pool(sprites, latents, generator, options.pool, options.chunk, *SHARES, REFRESH)

@@ -19,8 +19,7 @@ from torch import nn
 from bench.train_demo import export, loop, vocabulary
 from bench.train_demo import scenes as scene
 from bench.train_demo.captioned import Captioned, as_it_is
-from bench.train_demo.loop import AVERAGED, TELL
-from bench.train_demo.optimiser import Average, Optimiser, Run
+from bench.train_demo.loop import TELL, Split
 from bench.train_demo.parallel import Group
 from bench.train_demo.pool import Latents, Pool
 from bench.train_demo.scenes import Scenes, Sprites
@@ -36,7 +35,6 @@ from bench.train_demo.unets import (
     low_rank_tensors,
 )
 from diffusion.latents import SD15
-from diffusion.weights import Weights
 
 KINDS = {"plain": Painter, "lora": Painter, "inpaint": Inpainter, "control": Controlled}
 VIEWS = {"inpaint": Holes, "control": Edges}
@@ -46,7 +44,7 @@ SHARES = 0.35, 0.25  # of pairs, and of counts, sizes and places
 POOL, REFRESH = 1 << 17, loop.CHUNK  # scenes kept by each process, and how many of them TELL steps replace
 
 
-def split(painter: nn.Module) -> tuple[list[tuple[nn.Parameter, int]], list[nn.Parameter]]:
+def split(painter: nn.Module) -> Split:
     """Matrices and convolutions inside the blocks for Muon (value and gate apart), all else for AdamW."""
     matrices, others = [], []
     for name, parameter in painter.named_parameters():
@@ -72,10 +70,10 @@ def told_loosely(scenes: Scenes) -> Scenes:
 
 def start_from(painter: Painter, path: Path) -> None:
     """Fill U-Net and text tower with those of an exported checkpoint."""
-    weights = Weights.open(path)
+    tensors = export.networks_of(path, export.KINDS["sd15"])
     unet, text = (
-        {name: part[name].float() for name in part.shapes}
-        for part in map(weights.with_prefix, export.KINDS["sd15"].prefixes.values())
+        {name.removeprefix(own): tensor for name, tensor in tensors.items() if name.startswith(own)}
+        for own in ("unet.", "text.")
     )
     painter.text.load_state_dict(text)
     painter.take_over(unet)
@@ -113,12 +111,7 @@ def main() -> None:
     painter = painter.to(device, memory_format=torch.channels_last)
     if options.kind == "lora":
         add_low_rank(painter, options.rank)
-    run = Run(painter, Optimiser(*split(painter), options.rate), Average(painter, AVERAGED))
-    if options.state.exists():
-        run.resume(options.state, device)
-    seed = SEED + 1 + run.step + 1000 * group.rank
-    torch.manual_seed(seed)
-    generator = torch.Generator(device).manual_seed(seed)
+    run, generator = loop.begin(painter, split(painter), options, group, SEED)
     latents = Latents.of(read_autoencoder(options.autoencoder, device), SD15)
     views = VIEWS[options.kind](latents) if options.kind in VIEWS else latents
     sprites = Sprites.read(device, options.sprites)
