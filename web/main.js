@@ -148,7 +148,9 @@ listenToKeys(actions, (event) => {
   }
   const onPage = event.target === document.body || (event.target instanceof Element && view.element.contains(event.target));
   const plain = !event.ctrlKey && !event.metaKey && event.key !== "?";
-  if (plain && (!onPage || event.target instanceof HTMLInputElement)) return true;
+  // A button pressed before, such as Run, keeps the focus; letters mean nothing to it.
+  const onButton = event.target instanceof HTMLButtonElement && event.key.length === 1 && event.key !== " " && !event.target.closest("[popover]");
+  if (plain && ((!onPage && !onButton) || event.target instanceof HTMLInputElement)) return true;
   return event.key === "Tab" && (event.shiftKey || !view.pointing);
 });
 listenToClipboard(editor, () => view.toWorld(wanted()), notify, (file, at) => void takeFile(file, at));
