@@ -10,11 +10,14 @@ import { Catalogue } from "../../web/core/catalogue.js";
 import { componentName, isComponent, usableIn } from "../../web/core/components.js";
 import { Editor } from "../../web/core/editor.js";
 import * as edits from "../../web/core/edits.js";
+import { fixesFor } from "../../web/core/fixes.js";
 import * as frames from "../../web/core/frames.js";
 import * as parameters from "../../web/core/interface.js";
 import { linksOf } from "../../web/core/level.js";
 import * as ports from "../../web/core/ports.js";
+import { AFTER_RUN, withAfterRun } from "../../web/core/seeds.js";
 import * as subgraph from "../../web/core/subgraph.js";
+import { withSweep } from "../../web/core/sweep.js";
 import * as tidy from "../../web/core/tidy.js";
 import { pipeline, random, specs } from "./specs.js";
 
@@ -69,8 +72,35 @@ const KINDS = {
     const wires = editor.scene.wiresIn({ x: -1e6, y: -1e6, w: 2e6, h: 2e6 });
     if (wires.length > 0) editor.addReroute(some(next, wires, 1)[0], { x: next() * 500, y: 0 });
   },
+  sweep: (editor, next, pick) => {
+    const id = pick();
+    const input = editor.scene.spec(id).inputs.find((each) => each.type === "float");
+    if (input) editor.edit([{ kind: "field", id, name: "sweep", value: withSweep(editor.document.nodes.get(id), input.name, next() < 0.3 ? "" : "2, 4..6") }]);
+  },
+  afterRun: (editor, next, pick) => {
+    const id = pick();
+    editor.edit([{ kind: "field", id, name: "after_run", value: withAfterRun(editor.document.nodes.get(id), "cfg", some(next, AFTER_RUN, 1)[0]) }]);
+  },
+  fix: (editor, next, pick) => {
+    const node = pick();
+    const [input] = some(next, editor.scene.spec(node).inputs, 1);
+    const code = some(next, ["bad_value", "missing_input", "wrong_type", "missing_link"], 1)[0];
+    const [fix] = input ? some(next, fixesFor({ code, node, port: input.name, message: "", hint: "did you mean 'a'?" }, editor), 1) : [];
+    if (fix) editor.edit(fix.changes);
+  },
+  resize: (editor, next, pick) => editor.edit(edits.setPlace(editor.document, [pick()], "w", 200 + Math.round(next() * 300))),
+  pin: (editor, next, pick) => editor.edit(edits.setPlace(editor.document, [pick()], "pinned", next() < 0.5 ? true : undefined)),
+  colour: (editor, next, pick) => editor.edit(edits.setPlace(editor.document, [pick()], "colour", some(next, ["blue", undefined], 1)[0])),
   note: (editor, next) => void editor.addNote(`note ${next()}`, { x: 0, y: 0 }),
   frame: (editor, _next, pick) => editor.edit(frames.addFrame(editor.document, editor.scene, [pick(), pick()], "Frame").changes),
+  frameAround: (editor, next) => {
+    const [id] = some(next, [...editor.document.frames.keys()], 1);
+    if (id !== undefined) editor.edit(frames.addFrame(editor.document, editor.scene, new Set(frames.membersOf(editor.document, id)), "Outer").changes);
+  },
+  fitFrame: (editor, next) => {
+    const [id] = some(next, [...editor.document.frames.keys()], 1);
+    if (id !== undefined) editor.edit(frames.fitFrame(editor.document, editor.scene, id));
+  },
   unframe: (editor, next) => {
     const ids = [...editor.document.frames.keys()];
     if (ids.length > 0) editor.edit(frames.removeFrames(editor.document, new Set(some(next, ids, 1))));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Literal
 
 from playwright.sync_api import expect
 
@@ -165,6 +166,30 @@ def test_zoom_to_the_cursor_pan_and_show_everything(studio: Studio) -> None:
     page.wait_for_function(
         "x => Math.abs(document.querySelector('[data-node=\"5\"]').getBoundingClientRect().x - x) < 1", arg=first["x"]
     )
+
+
+def test_the_view_is_moved_by_space_and_by_the_middle_button(studio: Studio) -> None:
+    page = studio.page
+
+    def pan(button: Literal["left", "middle"]) -> tuple[float, float]:
+        before = studio.node("4").bounding_box()
+        assert before is not None
+        x, y = before["x"] + 60, before["y"] + 12
+        page.mouse.move(x, y)
+        page.mouse.down(button=button)
+        page.mouse.move(x + 64, y - 32, steps=4)
+        page.mouse.up(button=button)
+        page.wait_for_timeout(300)
+        after = studio.node("4").bounding_box()
+        assert after is not None
+        return round(after["x"] - before["x"]), round(after["y"] - before["y"])
+
+    page.locator(".canvas").focus()
+    page.keyboard.down("Space")
+    assert pan("left") == (64, -32)
+    page.keyboard.up("Space")
+    assert pan("middle") == (64, -32)
+    assert studio.button("Undo").is_disabled()
 
 
 def test_values_by_slider_keys_and_limits(studio: Studio) -> None:

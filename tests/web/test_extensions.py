@@ -57,6 +57,10 @@ def test_an_allowed_pack_brings_its_control(studio: Studio) -> None:
     expect(studio.node("1").get_by_role("button", name="amount 1", exact=True)).to_have_attribute(
         "aria-pressed", "true"
     )
+    studio.button("About light").click()
+    panel = studio.page.get_by_role("complementary", name="About light")
+    expect(panel.get_by_text("<b>Three</b> steps of light.")).to_be_visible()
+    assert studio.complaints == []
     lines = (PACKS / "tint" / "web" / "index.js").read_text().splitlines()
     assert len(lines) <= 20
 
@@ -69,7 +73,7 @@ def test_a_module_that_fails_leaves_the_page_as_it_was(studio: Studio, browser: 
     studio.button("Broken panel").click()
     expect(studio.page.locator(".notice")).to_contain_text("broken on purpose")
     studio.page.keyboard.press("Control+k")
-    studio.page.keyboard.type("broken command")
+    studio.page.get_by_role("combobox", name="Find a command").fill("broken command")
     studio.page.keyboard.press("Enter")
     expect(studio.page.locator(".notice")).to_contain_text("broken.run failed")
     assert not [each for each in studio.complaints if "Content Security" in each or each.startswith("error")]

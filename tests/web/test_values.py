@@ -266,6 +266,7 @@ def test_learned_words_and_loras_are_completed(studio: Studio, models: Path) -> 
     for folder, name in (("embeddings", "cheerful-2"), ("loras", "style-ink")):
         (models / folder).mkdir(exist_ok=True)
         save_file({"weight": torch.zeros(1)}, models / folder / f"{name}.safetensors")
+        Picture.new("RGB", (40, 40), "red").save(models / folder / f"{name}.png")
     page = studio.page
     with page.expect_response(re.compile("/api/v1/models$")):
         page.evaluate("dispatchEvent(new Event('focus'))")
@@ -277,7 +278,10 @@ def test_learned_words_and_loras_are_completed(studio: Studio, models: Path) -> 
     expect(prompt).to_have_value("a dog, embedding:cheerful-2")
     expect(prompt).to_be_focused()
     prompt.press_sequentially(" <lora:ink")
-    page.get_by_role("listbox", name="LoRAs").get_by_role("option", name="style-ink").click()
+    option = page.get_by_role("listbox", name="LoRAs").get_by_role("option", name="style-ink")
+    picture = option.locator("img").element_handle()
+    page.wait_for_function("picture => picture.naturalWidth > 0", arg=picture)
+    option.click()
     expect(prompt).to_have_value("a dog, embedding:cheerful-2")
     studio.node("8").wait_for()
     nodes = studio.document()["nodes"]

@@ -1,6 +1,6 @@
-/** Three buttons in place of a number. */
+/** Three buttons in place of a number, and a panel. */
 
-import { control, h } from "weft";
+import { control, h, panel } from "weft";
 
 control("tint.Brighten.amount", (field) => {
   const buttons = [0.5, 1, 1.5].map((value) => {
@@ -11,3 +11,5 @@ control("tint.Brighten.amount", (field) => {
   const show = (/** @type {unknown} */ value) => buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.textContent === String(value))));
   return { element: h("div", { class: "control" }, ...buttons), show };
 });
+
+panel({ id: "tint.about", title: "About light", icon: "sliders", side: "left", create: async () => h("p", {}, "<b>Three</b> steps of light.") });

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { fixesFor } from "../../web/core/fixes.js";
+import { editorWith } from "./chance.js";
+import { pipeline } from "./specs.js";
+
+/** @param {string} code @param {string} node @param {string} port @param {string} hint */
+const problem = (code, node, port, hint = "") => ({ code, node, port, message: "", hint });
+
+test("between what does not fit a node is put that turns one into the other", () => {
+  const json = pipeline();
+  json.nodes[3].inputs.positive = { node: "1", output: "clip" };
+  const editor = editorWith(json);
+  const [cast] = fixesFor(problem("wrong_type", "3", "positive"), editor);
+  editor.edit(cast.changes);
+  const link = /** @type {{node: string, output: string}} */ (editor.document.input("3", "positive"));
+  const made = editor.document.nodes.get(link.node);
+  assert.equal(made?.type, "Encode");
+  assert.deepEqual(made?.inputs.clip, { node: "1", output: "clip" });
+  assert.equal(link.output, "conditioning");
+  editor.undo();
+  assert.deepEqual(editor.document.input("3", "positive"), { node: "1", output: "clip" });
+});
+
+test("another output of the same node is taken where it fits", () => {
+  const json = pipeline();
+  json.nodes[3].inputs.model = { node: "1", output: "clip" };
+  const editor = editorWith(json);
+  const [direct] = fixesFor(problem("wrong_type", "3", "model"), editor);
+  editor.edit(direct.changes);
+  assert.deepEqual(editor.document.input("3", "model"), { node: "1", output: "model" });
+});
+
+test("a link that is missing comes from the nearest output that fits, never from what follows", () => {
+  const json = /** @type {any} */ (pipeline());
+  delete json.nodes[3].inputs.model;
+  json.nodes[5] = { type: "Loader", inputs: { file: "b" } };
+  json.view.nodes[5] = { x: 650, y: 0 };
+  const editor = editorWith(json);
+  const [nearest, other] = fixesFor(problem("missing_input", "3", "model"), editor);
+  editor.edit(nearest.changes);
+  assert.deepEqual(editor.document.input("3", "model"), { node: "5", output: "model" });
+  editor.undo();
+  editor.edit(other.changes);
+  assert.deepEqual(editor.document.input("3", "model"), { node: "1", output: "model" });
+});
+
+test("a value out of range comes to its end, an unknown choice to the one most like it", () => {
+  const json = pipeline();
+  json.nodes[3].inputs.cfg = 99;
+  json.nodes[1].inputs.file = "bb";
+  const editor = editorWith(json);
+  editor.edit(fixesFor(problem("bad_value", "3", "cfg"), editor)[0].changes);
+  assert.equal(editor.document.input("3", "cfg"), 30);
+  editor.edit(fixesFor(problem("bad_value", "1", "file", "did you mean 'b'?"), editor)[0].changes);
+  assert.equal(editor.document.input("1", "file"), "b");
+});
