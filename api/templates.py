@@ -18,12 +18,14 @@ from jobs.files import WEIGHTS, BadName, FileStore, NoSuchFile
 FOLDER = "templates"
 SUFFIX = ".json"
 PICTURE = ".webp"
+INPUT = "input"
+PICTURES = (".png", ".jpg", ".webp")
 DAY_S = 86_400
 
 
 @dataclass(frozen=True)
 class Template:
-    """`needs` are the weights it names that are not there; without any it runs at once."""
+    """`needs` are the weights and pictures it names that are not there; without any it runs at once."""
 
     name: str
     picture: bool
@@ -61,7 +63,7 @@ async def _read(request: web.Request, services: Services, suffix: str) -> bytes:
 
 
 def _list(files: FileStore) -> list[Template]:
-    there = {name for found in files.models().values() for name in found}
+    there = {name for found in files.models().values() for name in found} | set(files.names(INPUT))
     names = files.names(FOLDER)
     found = [_look(files, name.removesuffix(SUFFIX), names, there) for name in names if name.endswith(SUFFIX)]
     return sorted(found, key=lambda template: (len(template.needs) > 0, template.name != "default", template.name))
@@ -73,7 +75,7 @@ def _look(files: FileStore, name: str, names: Sequence[str], there: Set[str]) ->
 
 
 def _needs(document: Any, there: Set[str]) -> list[str]:
-    named = {text for text in _texts(document["nodes"]) if PurePosixPath(text).suffix in WEIGHTS}
+    named = {text for text in _texts(document["nodes"]) if PurePosixPath(text).suffix in (*WEIGHTS, *PICTURES)}
     return sorted(named - there)
 
 

@@ -96,11 +96,12 @@ def test_a_workflow_that_is_not_there_is_404(world: World) -> None:
 
 def test_templates_are_listed_and_read(world: World) -> None:
     (world.folder / "page" / "tour").mkdir()
-    needy = {"version": 1, "nodes": {"1": {"type": "test.Weights", "inputs": {"checkpoint": "none.safetensors"}}}}
+    inputs = {"checkpoint": "none.safetensors", "image": "photo.png"}
+    needy = {"version": 1, "nodes": {"1": {"type": "test.Weights", "inputs": inputs}}}
     (world.folder / "page" / "tour" / "a.json").write_text(json.dumps(needy))
     assert world.ask("GET", f"{API}/templates").json["templates"] == [
         {"name": "default", "picture": True, "needs": []},
-        {"name": "a", "picture": False, "needs": ["none.safetensors"]},
+        {"name": "a", "picture": False, "needs": ["none.safetensors", "photo.png"]},
     ]
     assert world.ask("GET", f"{API}/templates/a").json == needy
     assert world.ask("GET", f"{API}/templates/default/picture").body == b"a picture"
