@@ -25,7 +25,6 @@ _EXPORT: Final = re.compile(r"^export (?=(?:async )?(?:const|class|function\*?) 
 _LIST: Final = re.compile(r"^export \{([\w\s,]*)\};$", re.MULTILINE)
 _LATER: Final = re.compile(r'\bimport\("(\.[^"]+)"\)')
 _COMMENT: Final = re.compile(r"/\*\*.*?\*/|^[ \t]*//[^\n]*", re.DOTALL | re.MULTILINE)
-_INDENT: Final = re.compile(r"^[ \t]+|[ \t]+$", re.MULTILINE)
 _DIGITS: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 _OTHER: Final = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 
@@ -92,12 +91,12 @@ def _rewritten(name: str, source: str, number: Mapping[str, str]) -> tuple[dict[
             return f"const {match['all']} = {module};"
         return f"const {{{match['names'].replace(' as ', ': ')}}} = {module};"
 
-    told = _INDENT.sub("", _COMMENT.sub(_emptied, source))
-    body = _LIST.sub(_emptied, _EXPORT.sub("", _IMPORT.sub(imported, told)))
+    body = _IMPORT.sub(imported, _COMMENT.sub(_emptied, source))
+    body = _LIST.sub(_emptied, _EXPORT.sub("", body))
     body = _LATER.sub(lambda match: f'import("./{target_of(name, match[1])}")', body)
     if wrong := _OTHER.search(body):
         raise ValueError(f"expected imports and exports by name in {name}, got {wrong[0]!r:.100}")
-    return {at: line for at, line in enumerate(body.split("\n")) if line}, _exported(source)
+    return {at: line for at, each in enumerate(body.split("\n")) if (line := each.strip())}, _exported(source)
 
 
 def _emptied(match: re.Match[str]) -> str:

@@ -170,5 +170,7 @@ document.body.replaceChildren(...all);
 void workspace.look();
 engine.follow();
 void extensions.startExtensions(parts);
-void import("./announce.js").then(({ announceEnds }) => announceEnds(parts));
-setTimeout(() => void learnAll(), LATER);
+setTimeout(async () => {
+  await learnAll();
+  (await import("./announce.js")).announceEnds(parts);
+}, LATER);
