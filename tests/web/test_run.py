@@ -42,6 +42,7 @@ def post(studio: Studio, path: str) -> None:
 def test_what_would_run_is_told_before_run_is_pressed(studio: Studio) -> None:
     status = studio.page.locator(".bar-status")
     studio.quicken()
+    set_value(studio, "seed", "53")
     studio.run()
     expect(studio.button("Run")).to_have_attribute("title", re.compile("everything is cached"))
     set_value(studio, "cfg", "7.5")
@@ -134,6 +135,7 @@ def test_a_model_under_another_name_is_found_by_its_content(studio: Studio) -> N
     document["files"] = {"checkpoints/theirs/emoji-final-2.safetensors": fact}
     document["nodes"]["1"]["inputs"]["checkpoint"] = "theirs/emoji-final-2.safetensors"  # type: ignore[assignment]
     studio.drop(studio.page.locator(".canvas"), "theirs.json", "application/json", json.dumps(document).encode())
+    expect(studio.page.get_by_label("Name of the workflow")).to_have_value("theirs")
     studio.button("Run").click()
     panel = studio.page.get_by_role("region", name="Problems")
     first = panel.get_by_role("button", name=re.compile("^Use "), exact=False).first
