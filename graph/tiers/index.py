@@ -204,9 +204,10 @@ class Index:
         freed = self.discard(entry.key)
         while self.used() + (needed := size - self._shared(contents)) > budget:
             freed += self._evict()
+        rate = entry.seconds / size
         db.execute(
-            "INSERT INTO results SELECT ?1, ?2, floor + ?3, ?3, ?4, ?5, ?6 FROM state",
-            (edition, entry.key, entry.seconds / size, time.time_ns(), len(body) + OVERHEAD, body),
+            "INSERT INTO results SELECT ?, ?, floor + ?, ?, ?, ?, ? FROM state",
+            (edition, entry.key, rate, rate, time.time_ns(), len(body) + OVERHEAD, body),
         )
         db.executemany("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", contents.values())
         db.executemany("INSERT INTO reads VALUES (?, ?, ?)", [(hash, edition, entry.key) for hash in contents])
