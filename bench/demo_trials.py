@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -71,16 +72,23 @@ def held_out_trials(layout: int, count: int, generator: torch.Generator, chinese
     """Prompts of scenes that no training picture showed, each with a seed of its own."""
     subjects = vocabulary.load()
     pair = bool(scene.paired(torch.tensor(layout)))
-    drawn = train_autoencoder.draw_any(count * 30, len(subjects), float(pair), generator)
-    drawn = Scenes(drawn.first, drawn.second, torch.full_like(drawn.layout, layout), drawn.ground)
-    drawn = drawn[scene.held_out(drawn).nonzero()[:count, 0]]
+    drawn = _held_out(layout, count, len(subjects), pair, generator)
+    while len(drawn) < count:
+        drawn = scene.concatenate([drawn, _held_out(layout, count, len(subjects), pair, generator)])
     trials = []
-    for number, row in enumerate(zip(drawn.first.tolist(), drawn.second.tolist(), drawn.ground.tolist())):
+    rows = zip(drawn.first.tolist(), drawn.second.tolist(), drawn.ground.tolist())
+    for number, row in enumerate(islice(rows, count)):
         first, second, ground = row
         say = say_chinese if chinese else say_english
         text = say(subjects[first], subjects[second], layout, ground, number)
         trials.append(Trial(text, layout, *row, int(torch.randint(0, 1 << 31, (), generator=generator))))
     return trials
+
+
+def _held_out(layout: int, count: int, subjects: int, pair: bool, generator: torch.Generator) -> Scenes:
+    drawn = train_autoencoder.draw_any(count * 30, subjects, float(pair), generator)
+    drawn = Scenes(drawn.first, drawn.second, torch.full_like(drawn.layout, layout), drawn.ground)
+    return drawn[scene.held_out(drawn)]
 
 
 def trials_of(kind: Kind, count: int, generator: torch.Generator) -> list[list[Trial]]:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from bench import demo_classes, demo_inpaint, demo_trials
+from bench import demo_classes, demo_inpaint, demo_tiny, demo_trials
 from bench.demo_trials import KINDS, Settings, Trial, held_out_trials, trials_of
 from bench.train_demo import (
     captions,
@@ -33,7 +33,7 @@ from bench.train_demo.parallel import Group
 from bench.train_demo.pool import Latents, Pool
 from bench.train_demo.text_tower import TextTower
 from diffusion.latents import SD3, SD15
-from diffusion.loader import Checkpoint, load_checkpoint, load_dit, load_unet
+from diffusion.loader import Checkpoint, load_checkpoint, load_dit, load_unet, load_vae
 from diffusion.networks.dit import DiTParams
 from diffusion.networks.shapes import Shapes
 from diffusion.steering import load_controlnet
@@ -147,6 +147,11 @@ def test_every_wording_means_one_subject() -> None:
     assert len({subject.chinese for subject in SUBJECTS}) == len(SUBJECTS)
 
 
+def test_as_many_held_out_scenes_as_asked_for() -> None:
+    generator = torch.Generator().manual_seed(2)
+    assert [len(held_out_trials(scenes.BESIDE, 2, generator)) for _ in range(12)] == [2] * 12
+
+
 def test_prompts_name_what_is_judged() -> None:
     for layout, words in ((scenes.BESIDE, ("left of", "right of")), (scenes.ABOVE, ("above", "below"))):
         for trial in held_out_trials(layout, 20, torch.Generator().manual_seed(2)):
@@ -213,20 +218,33 @@ def test_dit_paints_the_class_asked_for(unet: Checkpoint) -> None:
     assert judge.nearest(*judge.load(), judge.crops(picture * 2 - 1, scenes.ALONE)[0]).item() == fox
 
 
-def test_a_hole_is_filled_and_the_rest_stays(unet: Checkpoint) -> None:
+@pytest.mark.parametrize("kind", ["sd15", "inpaint"])
+def test_a_hole_is_filled_and_the_rest_stays(unet: Checkpoint, kind: str) -> None:
+    filler = unet if kind == "sd15" else unet._replace(model=load_unet(export.FOLDER / export.KINDS[kind].file, "cpu"))
     trial = held_out_trials(scenes.BESIDE, 1, torch.Generator().manual_seed(10))[0]
     other, settings = (trial.second + 7) % len(SUBJECTS), Settings(8, 3.0, "euler", "normal")
-    filled = demo_inpaint.fill(unet, unet, trial, other, settings)
+    filled = demo_inpaint.fill(unet, filler, trial, other, settings)
     found = demo_inpaint.figures([filled])
     assert found["kept within, of 255"] == 0
     assert (filled.after_13HW - filled.before_13HW).abs().max() > 0.1
     assert found["filled right"] == 1
 
 
-def test_weights_are_small() -> None:
-    files = list(export.FOLDER.rglob("*.safetensors"))
-    assert len(files) >= 3
-    assert sum(path.stat().st_size for path in files) <= 64_000_000
+@pytest.mark.parametrize(("kind", "tiny"), demo_tiny.PAIRS)
+def test_tiny_decoders_show_what_the_full_ones_do(kind: str, tiny: str) -> None:
+    full = load_checkpoint(export.FOLDER / export.KINDS[kind].file, "cpu").vae
+    assert full is not None
+    generator = torch.Generator().manual_seed(3)
+    coarse = torch.rand(1, 3, 4, 4, generator=generator)
+    latent = full.encode(nn.functional.interpolate(coarse, (128, 128), mode="bicubic").clamp(0, 1))
+    small = load_vae(export.FOLDER / export.KINDS[tiny].file, "cpu")
+    assert demo_tiny.psnr(small.decode(latent), full.decode(latent)) > 25
+
+
+def test_weights_are_small_and_each_has_a_recipe() -> None:
+    files = {str(path.relative_to(export.FOLDER)) for path in export.FOLDER.rglob("*.safetensors")}
+    assert files == {kind.file for kind in export.KINDS.values()}
+    assert sum((export.FOLDER / file).stat().st_size for file in files) <= 64_000_000
 
 
 def test_chinese_prompts_are_those_of_training(phrases: captions.Phrases) -> None:
