@@ -142,6 +142,8 @@ class Newcomer(Studio):
         assert self.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         bar = self.page.locator(".bar").evaluate("bar => [bar.scrollWidth, bar.clientWidth]")
         assert bar[0] <= bar[1]
+        if self.phone == (self.language == "en"):
+            return  # seen with the same eyes in the other language
         self.page.evaluate(AXE.read_text(encoding="utf-8"))
         told = self.page.evaluate(BARS, RULES)
         assert not told, "\n".join(told)
@@ -151,6 +153,7 @@ class Finger:
     """A finger on the glass: touches as the browser gets them from a screen."""
 
     def __init__(self, page: Page) -> None:
+        self._page = page
         self._session: CDPSession = page.context.new_cdp_session(page)
 
     def drag(self, start: Locator, x: float, y: float) -> None:
@@ -160,6 +163,7 @@ class Finger:
         self._touch("touchStart", *at)
         for part in (0.3, 0.6, 1.0):
             self._touch("touchMove", at[0] + (x - at[0]) * part, at[1] + (y - at[1]) * part)
+            self._page.wait_for_timeout(50)
         self._session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
     def _touch(self, kind: str, x: float, y: float) -> None:

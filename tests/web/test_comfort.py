@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.web.conftest import RUN_MS, Studio
+from tests.web.conftest import Studio
+from tests.web.newcomer import AXE, RULES
 
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-PSEUDO = "⟦{}⟧"
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 HURT = "window.hurt = (window.hurt || 0) + 1"
 HOSTILE = [
     f"<script>{HURT}</script>",
@@ -74,69 +70,6 @@ def command(page: Page, name: str) -> None:
     page.keyboard.press("Control+k")
     page.get_by_role("combobox", name=re.compile("Find a command|查找命令")).fill(name)
     page.keyboard.press("Enter")
-
-
-@pytest.fixture
-def phone(browser: Browser, server: str) -> Iterator[Page]:
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, locale="zh-CN"
-    )
-    context.set_default_timeout(20_000)
-    page = context.new_page()
-    page.goto(server)
-    page.locator(".node").first.wait_for()
-    yield page
-    context.close()
-
-
-def test_text_to_image_from_an_empty_canvas_by_keyboard_alone(studio: Studio) -> None:
-    page = studio.page
-
-    def add(words: str) -> None:
-        command(page, "add node")
-        page.get_by_role("combobox", name="Search nodes").wait_for()
-        page.keyboard.type(words)
-        page.keyboard.press("Enter")
-        page.get_by_role("combobox", name="Search nodes").wait_for(state="hidden")
-        page.wait_for_timeout(60)
-
-    def connect(port: str, end: str) -> None:
-        command(page, "link a port")
-        page.get_by_role("combobox", name="Find a port").fill(port)
-        page.keyboard.press("Enter")
-        page.get_by_role("combobox", name="Find what fits").fill(end)
-        page.keyboard.press("Enter")
-        expect(page.locator("dialog[open]")).to_have_count(0)
-
-    page.keyboard.press("Alt+n")
-    add("load checkpoint")
-    add("empty latent")
-    for _ in ("width", "height"):
-        page.keyboard.press("Tab")
-        page.keyboard.press("Control+a")
-        page.keyboard.type("128")
-    add("prompt")
-    connect("clip", "load checkpoint clip")
-    page.keyboard.press("Tab")
-    page.keyboard.type("an owl face on green background")
-    command(page, "duplicate")
-    add("ksampler")
-    connect("model", "load checkpoint model")
-    connect("positive", "conditioning")
-    connect("negative", "conditioning")
-    connect("latent input", "empty latent")
-    add("vae decode")
-    connect("latent", "ksampler latent")
-    connect("vae", "load checkpoint vae")
-    add("save image")
-    connect("image", "vae decode")
-    nodes = studio.document()["nodes"]
-    assert len(nodes) == 7
-    assert {"width": 128, "height": 128}.items() <= nodes["2"]["inputs"].items()
-    assert sum(isinstance(value, dict) for node in nodes.values() for value in node["inputs"].values()) == 9
-    page.keyboard.press("Control+Enter")
-    expect(page.locator(".bar-status")).to_have_text(re.compile("^Done in"), timeout=RUN_MS)
-    expect(page.locator("img.stage-picture")).to_be_visible()
 
 
 def test_the_way_about_the_graph_by_keys_and_by_the_outline(studio: Studio) -> None:
@@ -218,23 +151,6 @@ def test_nothing_serious_bars_the_way(studio: Studio, theme: str) -> None:
     command(page, "form or graph")
     page.locator(".form textarea").first.wait_for()
     check("form")
-
-
-def test_the_form_on_a_phone_by_touch_in_chinese(phone: Page) -> None:
-    phone.get_by_role("button", name="主菜单").tap()
-    phone.get_by_role("menuitem", name=re.compile("表单")).tap()
-    prompt = phone.locator(".form textarea").first
-    prompt.tap()
-    prompt.fill("a fox face on blue background")
-    wide = phone.evaluate("document.documentElement.scrollWidth")
-    assert wide <= 390
-    for button in phone.locator(".bar .button:visible, .form .button:visible").all():
-        box = button.bounding_box()
-        assert box is not None
-        assert min(box["width"], box["height"]) >= 24
-    phone.get_by_role("button", name="运行", exact=True).tap()
-    expect(phone.locator(".bar-status")).to_have_text(re.compile("^完成"), timeout=RUN_MS)
-    expect(phone.locator("img.stage-picture")).to_be_visible()
 
 
 def test_the_tour_is_offered_once(studio: Studio) -> None:

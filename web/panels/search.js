@@ -14,6 +14,8 @@ import { t } from "../core/strings.js";
 const SHOWN = 60;
 const RECENT = "weft.recent";
 const RECENT_MOST = 12;
+/** What stands in for them at first: the kinds most workflows are made of. */
+const USUAL = ["CLIPTextEncode", "KSampler", "VAEDecode", "SaveImage", "CheckpointLoader", "EmptyLatent", "LoadImage", "VAEEncode", "LoRALoader", "PreviewImage"];
 
 export class NodeSearch {
   element = h("dialog", { class: "search", closedby: "any", "aria-label": t("search.title") });
@@ -137,8 +139,8 @@ export class NodeSearch {
 /** Kinds of node added lately, the latest first. @returns {string[]} */
 function recent() {
   try {
-    const kept = JSON.parse(localStorage.getItem(RECENT) ?? "[]");
-    return Array.isArray(kept) ? kept.map(String) : [];
+    const kept = JSON.parse(localStorage.getItem(RECENT) ?? "null");
+    return Array.isArray(kept) ? kept.map(String) : USUAL;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     return [];
