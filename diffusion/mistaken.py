@@ -8,6 +8,7 @@ KINDS = (
     ("a ControlNet", ("input_hint_block.", "controlnet_cond_embedding.", "pos_embed_input.")),
     ("an IP-Adapter", ("ip_adapter.",)),
     ("a LoRA or its kin", ("lora_", ".lora_", ".hada_", ".lokr_", ".oft_")),
+    ("a whole checkpoint", ("model.diffusion_model.",)),
     ("an image encoder", ("vision_model.",)),
     ("a text encoder", ("token_embedding.", ".SelfAttention.")),
     ("a VAE", ("encoder.conv_in.", "decoder.conv_in.", "taesd_")),

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Any, Literal, cast
 
 from graph.bind import Node
@@ -206,7 +207,7 @@ class _Run:
         except Cancelled:
             end = partial(self.demand.cancel, i)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a node raises is reported as its failure
-            end = partial(self.demand.failed, i, _failure(id, error))
+            end = partial(self.demand.failed, i, _failure(id, node, error))
         with self.lock:
             self.running -= 1
             self.free[node.spec.resource] += 1
@@ -222,7 +223,7 @@ class _Run:
         try:
             places, grown = self.growth.place(i, under.asks)
         except (TypeError, RecursionError, ValueError) as error:
-            self.demand.failed(i, _failure(self.plan.ids[i], error))
+            self.demand.failed(i, _failure(self.plan.ids[i], self.plan.nodes[i], error))
             return
         finally:
             self.demand.adopt(first, self.growth.made)
@@ -315,12 +316,24 @@ def _gathered(port: Port, values: Sequence[Any]) -> list[Any]:
     return [item for value in values for item in (cast("list[Any]", value) if isinstance(value, list) else [value])]
 
 
-def _failure(id: NodeId, error: BaseException) -> NodeError:
+def _failure(id: NodeId, node: Node, error: BaseException) -> NodeError:
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("graph."):
         trace = trace.tb_next
     text = "".join(traceback.format_exception(type(error), error, trace))
-    return NodeError("node_failed", type(error).__name__, _message(error), id, None, text[-_LONGEST_TRACEBACK:])
+    message = _message(error)
+    port = _blamed(node, message)
+    return NodeError("node_failed", type(error).__name__, message, id, port, text[-_LONGEST_TRACEBACK:])
+
+
+def _blamed(node: Node, message: str) -> str | None:
+    """The input a message is about: it begins with the input's name, or with that of the file chosen there."""
+    about, colon, _ = message.partition(": ")
+    for port in node.spec.inputs:
+        chosen = node.constants.get(port.name)
+        if colon and (about == port.name or (isinstance(chosen, str) and about == PurePosixPath(chosen).name)):
+            return port.name
+    return None
 
 
 def _message(error: BaseException) -> str:

@@ -8,9 +8,8 @@ from typing import Annotated
 from diffusion.conditioning import Rectangle, Sizes, combined, continued, mixed, silenced
 from diffusion.regions import bounds
 from graph import Choice, Slider, Text, node
-from nodes.types import CLIP, Conditioning, Mask, needed
+from nodes.types import CLIP, Conditioning, Mask, clip_in
 
-_NO_CLIP = "text encoder; add a CLIPLoader and connect its clip"
 _Pixels = Annotated[int, Slider(0, 16384, 8)]
 _Fraction = Annotated[float, Slider(0, 1, 0.01)]
 _Strength = Annotated[float, Slider(0, 10, 0.05)]
@@ -22,7 +21,7 @@ def clip_text_encode(clip: CLIP, text: Annotated[str, Text(multiline=True)] = ""
 
     clip: the text encoder, from a loader. text: the prompt; `(word:1.3)` makes a word count more, `(word:0.7)` less.
     """
-    return needed(clip, _NO_CLIP).encode(text)
+    return clip_in(clip).encode(text)
 
 
 @node("ConditioningCombine", category="conditioning", title="Combine")

@@ -12,9 +12,8 @@ from diffusion.conditioning import Reference
 from diffusion.masks import grown, outpainting_mask
 from diffusion.regions import sized
 from graph import Slider, node
-from nodes.types import VAE, Conditioning, Image, Latent, Mask, Model, needed
+from nodes.types import VAE, Conditioning, Image, Latent, Mask, Model, vae_in
 
-_NO_VAE = "VAE; add a VAELoader and connect its vae"
 _GREY = 0.5
 _Side = Annotated[int, Slider(0, 8192, 8)]
 
@@ -56,7 +55,7 @@ def vae_encode_for_inpaint(vae: VAE, image: Image, mask: Mask, grow: Annotated[i
     how many pixels the painted part reaches over the edge of the hole, so that both meet.
     """
     hole, around = _hole(image, mask), Mask(grown(_like(mask, image), grow))
-    return Latent(needed(vae, _NO_VAE).encode(hole), around.round())
+    return Latent(vae_in(vae).encode(hole), around.round())
 
 
 @node("InpaintConditioning", category="inpaint", title="Prompts for an inpainting model", resource="gpu")
@@ -68,7 +67,7 @@ def inpaint_conditioning(
     positive, negative: the prompts. vae: of the model that will paint. image: the picture. mask: 1 where to paint, 0
     where to keep. Models that are no inpainting models take no notice and paint by the mask alone.
     """
-    vae, mask = needed(vae, _NO_VAE), _like(mask, image)
+    vae, mask = vae_in(vae), _like(mask, image)
     start = Reference(vae.encode(_hole(image, mask)), mask.round())
     return _started(positive, negative, start, Latent(vae.encode(image), mask))
 
@@ -79,7 +78,7 @@ def instruct_pix2pix_conditioning(positive: Conditioning, negative: Conditioning
 
     positive, negative: the prompts, such as "make it winter". vae: of the model that will paint. image: the picture.
     """
-    latent_BCHW = needed(vae, _NO_VAE).encode(image)
+    latent_BCHW = vae_in(vae).encode(image)
     return _started(positive, negative, Reference(latent_BCHW), Latent(torch.zeros_like(latent_BCHW)))
 
 

@@ -7,10 +7,7 @@ from typing import Annotated
 import torch
 
 from graph import AtMost, Slider, node
-from nodes.types import VAE, Image, Latent, needed
-
-_NO_VAE = "VAE; add a VAELoader and connect its vae"
-
+from nodes.types import VAE, Image, Latent, vae_in
 
 MOST_PIXELS = AtMost(16384 * 16384, "pixels", ("width", "height", "batch"))
 
@@ -35,7 +32,7 @@ def vae_decode(vae: VAE, latent: Latent) -> Image:
 
     vae: of the model that painted, from a loader. latent: from a sampler.
     """
-    return Image(needed(vae, _NO_VAE).decode(latent.samples_BCHW))
+    return Image(vae_in(vae).decode(latent.samples_BCHW))
 
 
 @node("VAEEncode", category="latent", title="VAE encode", resource="gpu")
@@ -44,4 +41,4 @@ def vae_encode(vae: VAE, image: Image) -> Latent:
 
     vae: of the model that will paint, from a loader. image: sides that are no multiple of 8 lose their edges.
     """
-    return Latent(needed(vae, _NO_VAE).encode(image))
+    return Latent(vae_in(vae).encode(image))

@@ -15,7 +15,7 @@ from diffusion.saving import PRECISIONS, chunks
 from graph import NO_CONTEXT, Choice, Context, ModelFile, OutputFile, OutputName, Seed, Slider, Text, node
 from nodes.pictures import WORKFLOW
 from nodes.saving import MEDIA_TYPE
-from nodes.types import CLIP, VAE, Model, needed
+from nodes.types import CLIP, VAE, Model, clip_in, vae_in
 
 
 class MergedFile(NamedTuple):
@@ -91,7 +91,7 @@ def clip_merge(clip_a: CLIP, clip_b: CLIP, ratio: Annotated[float, Slider(0, 1, 
 
     clip_a, clip_b: from loaders. ratio: how much of B is in the mix; 0 is A, 1 is B.
     """
-    return merge_clips([needed(clip, "text encoder") for clip in (clip_a, clip_b)], Recipe(Ratios(ratio)))
+    return merge_clips([clip_in(clip_a, "clip_a"), clip_in(clip_b, "clip_b")], Recipe(Ratios(ratio)))
 
 
 @node("VAEMerge", category="model", title="Merge VAEs", resource="gpu")
@@ -100,7 +100,7 @@ def vae_merge(vae_a: VAE, vae_b: VAE, ratio: Annotated[float, Slider(0, 1, 0.05)
 
     vae_a, vae_b: from loaders. ratio: how much of B is in the mix; 0 is A, 1 is B.
     """
-    return merge_vaes([needed(vae, "VAE") for vae in (vae_a, vae_b)], Recipe(Ratios(ratio)))
+    return merge_vaes([vae_in(vae_a, "vae_a"), vae_in(vae_b, "vae_b")], Recipe(Ratios(ratio)))
 
 
 @node("CheckpointMerge", category="model", title="Merge checkpoint files", sink=True, resource="io")

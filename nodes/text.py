@@ -13,9 +13,8 @@ from diffusion.reading import from_layer, with_t5, with_words
 from diffusion.text.a1111 import parse_a1111
 from diffusion.text.encode import keeping_mean
 from graph import Choice, ModelFile, Slider, Text, node
-from nodes.types import CLIP, Conditioning, needed
+from nodes.types import CLIP, Conditioning, clip_in
 
-_NO_CLIP = "text encoder; add a CLIPLoader and connect its clip"
 _ABSENT: Mapping[str, int | None] = MappingProxyType(
     {"as the model says": None, "77 rows of zeros": 77, "256 rows of zeros": 256, "nothing": 0}
 )
@@ -34,7 +33,7 @@ def clip_text_encode_each(
     passed over.
     """
     texts = {"clip_l": clip_l, "clip_g": clip_g, "t5xxl": t5xxl}
-    return needed(clip, _NO_CLIP).encode_each(texts)
+    return clip_in(clip).encode_each(texts)
 
 
 @node("CLIPSetLastLayer", category="conditioning", title="Clip skip")
@@ -43,7 +42,7 @@ def clip_set_last_layer(clip: CLIP, layer: Annotated[int, Slider(-32, -1)] = -2)
 
     clip: the text encoder. layer: counted from the end; -1 is the last, -2 is what others call clip skip 2.
     """
-    return from_layer(needed(clip, _NO_CLIP), -layer)
+    return from_layer(clip_in(clip), -layer)
 
 
 @node("CLIPSetWeighting", category="conditioning", title="Prompt weighting")
@@ -54,7 +53,7 @@ def clip_set_weighting(clip: CLIP, weighting: Annotated[str, Choice(("from empty
     weighs prompts as AUTOMATIC1111 does, where `[x]` weakens and weights multiply, for pictures made there.
     """
     chosen = FROM_EMPTY if weighting == "from empty" else Weighting(parse_a1111, keeping_mean)
-    clip = needed(clip, _NO_CLIP)
+    clip = clip_in(clip)
     return replace(clip, weighting=chosen, origin=f"{clip.origin} weighting {weighting}")
 
 
@@ -69,7 +68,7 @@ def clip_set_t5(
     clip: the text encoders. tokens: shorter prompts are padded to as many; 77 as in Stable Diffusion 3's own code, 256
     as in diffusers. without: what the network gets where T5 is missing.
     """
-    return with_t5(needed(clip, _NO_CLIP), tokens, _ABSENT[without])
+    return with_t5(clip_in(clip), tokens, _ABSENT[without])
 
 
 @node("EmbeddingLoader", category="loaders", title="Load learned word", resource="io")
@@ -78,4 +77,4 @@ def embedding_loader(clip: CLIP, embedding: Annotated[Path, ModelFile("embedding
 
     clip: the text encoder it was learned with. embedding: a file in models/embeddings; NAME is its name without ending.
     """
-    return with_words(needed(clip, _NO_CLIP), embedding)
+    return with_words(clip_in(clip), embedding)

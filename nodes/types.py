@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NewType, TypeVar
+from typing import NewType
 
 from torch import Tensor
 
@@ -30,7 +30,8 @@ __all__ = (
     "Sampler",
     "Sigmas",
     "Vision",
-    "needed",
+    "clip_in",
+    "vae_in",
 )
 
 Image = NewType("Image", Tensor)
@@ -83,11 +84,17 @@ class Noise:
     begin: bool = True
 
 
-PartT = TypeVar("PartT")
+def clip_in(clip: CLIP | None, port: str = "clip") -> CLIP:
+    """The text encoders of a checkpoint, which may be in files of their own; ValueError says where to get them."""
+    if clip is None:
+        raise ValueError(
+            f"{port}: the checkpoint this comes from holds no text encoder; add a CLIPLoader and connect it"
+        )
+    return clip
 
 
-def needed(part: PartT | None, what: str) -> PartT:
-    """The part of a checkpoint that may be in a file of its own; ValueError says where to get it."""
-    if part is None:
-        raise ValueError(f"the checkpoint this comes from holds no {what}")
-    return part
+def vae_in(vae: VAE | None, port: str = "vae") -> VAE:
+    """The VAE of a checkpoint, which may be in a file of its own; ValueError says where to get it."""
+    if vae is None:
+        raise ValueError(f"{port}: the checkpoint it comes from holds no VAE; add a VAELoader and connect it")
+    return vae

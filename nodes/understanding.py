@@ -13,7 +13,7 @@ from diffusion.schedules import SCHEDULES
 from graph import NO_CONTEXT, Choice, Context, ModelFile, OutputFile, Slider, Text, node
 from nodes.film import Told
 from nodes.plots import Curve, plots
-from nodes.types import CLIP, Image, Model, needed
+from nodes.types import CLIP, Image, Model, clip_in
 
 _Fraction = Annotated[float, Slider(0, 1, 0.01)]
 _WIDTH, _HEIGHT = 480, 320
@@ -70,7 +70,7 @@ def token_view(clip: CLIP, text: Annotated[str, Text(multiline=True)] = "") -> T
 
     clip: the text encoders, from a loader. text: the prompt.
     """
-    return Told(json.dumps(viewed(needed(clip, "text encoder; add a CLIPLoader"), text), indent=1, ensure_ascii=False))
+    return Told(json.dumps(viewed(clip_in(clip), text), indent=1, ensure_ascii=False))
 
 
 @node("CheckpointInspector", category="understanding", title="What is in a checkpoint", resource="io")
