@@ -21,7 +21,7 @@ from bench.demo_trials import KINDS, Settings, held_out_trials, paint, right_gro
 from bench.train_demo import judge as judging
 from bench.train_demo import train_autoencoder, vocabulary
 from bench.train_demo.scenes import ABOVE, ALONE, BESIDE, Sprites
-from diffusion.loader import Checkpoint, load_checkpoint
+from diffusion.loader import Checkpoint, load_checkpoint, load_unet
 
 CHECKPOINTS = Path(__file__).parents[1] / "models" / "demo" / "checkpoints"
 SEED, SHEET_SEED = 2024, 64
@@ -95,6 +95,7 @@ def save_grid(pictures_B3HW: Tensor, path: Path, columns: int = 8) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default="weft-emoji", help="name in models/demo/checkpoints")
+    parser.add_argument("--unet", type=Path, help="file of a U-Net in place of the checkpoint's own")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--kinds", nargs="*", choices=KINDS, default=tuple(KINDS), help="what to ask for")
     parser.add_argument("--count", type=int, default=100, help="pictures of each kind")
@@ -107,6 +108,8 @@ def main() -> None:
     parser.add_argument("--painter-only", action="store_true", help="leave out autoencoder and judge")
     options = parser.parse_args()
     checkpoint = load_checkpoint(CHECKPOINTS / f"{options.checkpoint}.safetensors", options.device)
+    if options.unet:
+        checkpoint = checkpoint._replace(model=load_unet(options.unet, options.device))
     settings = [
         Settings(steps, cfg, sampler, options.schedule)
         for sampler in options.sampler
