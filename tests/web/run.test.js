@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { deflateSync, inflateSync } from "node:zlib";
 
 import { encodePng, readText, writeText } from "../../web/core/png.js";
+import { reasonOf } from "../../web/core/reasons.js";
 import { byteSize, duration, fraction, IDLE, isActive, reduce, rootOf, sentence } from "../../web/core/run.js";
 
 const EVENTS = [
@@ -164,4 +165,10 @@ test("a picture with transparency keeps the colours of transparent pixels", asyn
   const length = new DataView(bytes.buffer).getUint32(at - 8);
   assert.deepEqual([...inflateSync(bytes.subarray(at, at + length))], [0, ...rgba]);
   assert.deepEqual(await readText(writeText(bytes, "workflow", "{}")), new Map([["workflow", "{}"]]));
+});
+
+test("a reason names nodes as the sheet does", () => {
+  const naming = (/** @type {string} */ id, /** @type {string} */ title) => (id === "6" ? "VAE 解码" : title);
+  assert.equal(reasonOf("input image changed (from 6 VAE decode), input cfg changed 6 -> 7", naming), "image comes changed from VAE 解码, cfg 6 → 7");
+  assert.equal(reasonOf("input latent changed (from KSampler)", naming), "latent comes changed from KSampler");
 });

@@ -38,3 +38,6 @@ export const isOff = (editor, id) => {
 
 /** @param {Editor} editor @param {string} id */
 export const titleOf = (editor, id) => editor.document.nodes.get(id)?.title || editor.scene.spec(id)?.title || id;
+
+/** How the engine's words name the nodes of the sheet on the table. @param {Editor} editor @returns {import("../core/reasons.js").Naming} */
+export const namingOf = (editor) => (id, title) => (editor.document.nodes.has(id) ? titleOf(editor, id) : title);

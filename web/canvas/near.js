@@ -8,7 +8,7 @@ import { portLabel } from "../core/naming.js";
 import { sentence } from "../core/run.js";
 import { t } from "../core/strings.js";
 import { paintControl } from "./controls.js";
-import { isOff, titleOf } from "./look.js";
+import { isOff, namingOf, titleOf } from "./look.js";
 import { paintNote } from "./note.js";
 import { badgeOf, whyOf } from "./status.js";
 
@@ -149,7 +149,7 @@ function paintPort({ ctx, theme }, { type }, x, y, linked) {
 function paintStatus({ ctx, ink, theme, editor, run, problems }, id, box) {
   const [problem] = problems.get(id) ?? [];
   const state = run.nodes.get(id);
-  const text = problem ? sentence(problem, editor.scene.spec(id).title) : whyOf(state);
+  const text = problem ? sentence(problem, editor.scene.spec(id).title) : whyOf(state, namingOf(editor));
   if (text === "") return;
   const top = box.y + box.h + 3;
   if (problem) {

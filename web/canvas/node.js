@@ -9,7 +9,7 @@ import { sentence } from "../core/run.js";
 import { t } from "../core/strings.js";
 import { addFixes } from "../panels/problems.js";
 import { createControl } from "../widgets/index.js";
-import { isOff, titleOf } from "./look.js";
+import { isOff, namingOf, titleOf } from "./look.js";
 import { noteElements } from "./note.js";
 import { detailsOf, statusText, whyOf } from "./status.js";
 
@@ -111,9 +111,11 @@ export class NodeView {
     this.element.setAttribute("aria-label", t("node.group", { title, status: failing ? t("status.failed") : status }));
     setText(this.#badge, run && run.state !== "queued" && run.state !== "idle" && !failing ? status : "");
     this.element.classList.toggle("would-run", run?.next !== undefined);
-    setText(this.#status, failing ? "" : whyOf(run));
-    this.#status.title = whyOf(run);
-    this.#badge.title = failing ? "" : detailsOf(run);
+    const naming = namingOf(this.#editor);
+    const why = whyOf(run, naming);
+    setText(this.#status, failing ? "" : why);
+    this.#status.title = why;
+    this.#badge.title = failing ? "" : detailsOf(run, naming);
     this.#bar.toggleAttribute("hidden", run?.state !== "running");
     this.#bar.classList.toggle("unknown", run?.total === undefined);
     const fill = /** @type {HTMLElement} */ (this.#bar.firstElementChild);

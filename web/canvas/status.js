@@ -4,6 +4,7 @@ import { reasonOf } from "../core/reasons.js";
 import { byteSize, duration } from "../core/run.js";
 import { t } from "../core/strings.js";
 
+/** @import {Naming} from "../core/reasons.js" */
 /** @import {NodeRun} from "../core/run.js" */
 
 /** The engine's reason that needs no saying under a node: its badge says that it ran. */
@@ -20,16 +21,16 @@ export function statusText(run) {
 /** In the head of the node. @param {NodeRun | undefined} run */
 export const badgeOf = (run) => (!run || run.state === "queued" || run.state === "idle" ? "" : run.state === "cached" ? `✓ ${statusText(run)}` : statusText(run));
 
-/** Under the node: why it would run now; else why it ran, when that is worth saying. @param {NodeRun | undefined} run */
-export function whyOf(run) {
-  if (run?.next !== undefined && run.next !== NEVER_RUN) return t("status.next", { reason: reasonOf(run.next) });
+/** Under the node: why it would run now; else why it ran, when that is worth saying. @param {NodeRun | undefined} run @param {Naming} naming */
+export function whyOf(run, naming) {
+  if (run?.next !== undefined && run.next !== NEVER_RUN) return t("status.next", { reason: reasonOf(run.next, naming) });
   if (!run || run.next !== undefined || run.state === "queued" || run.state === "cached" || run.reason === NEVER_RUN) return "";
-  return reasonOf(run.reason);
+  return reasonOf(run.reason, naming);
 }
 
-/** All of it, for who asks: state, reason, and the bytes it made. @param {NodeRun | undefined} run */
-export function detailsOf(run) {
+/** All of it, for who asks: state, reason, and the bytes it made. @param {NodeRun | undefined} run @param {Naming} naming */
+export function detailsOf(run, naming) {
   if (!run || run.state === "idle") return "";
   const made = run.bytes ? t("status.made", { size: byteSize(run.bytes) }) : "";
-  return [t("status.why", { status: statusText(run), reason: reasonOf(run.reason) }), made].filter(Boolean).join("\n");
+  return [t("status.why", { status: statusText(run), reason: reasonOf(run.reason, naming) }), made].filter(Boolean).join("\n");
 }

@@ -3,6 +3,8 @@
 import { portLabel } from "./naming.js";
 import { t } from "./strings.js";
 
+/** @typedef {(id: string, title: string) => string} Naming  of a node: what it is called here, `title` where it is none of these */
+
 const END = "(?=, input |, file changed: |, version changed |, and \\d+ more|$)";
 const CHANGED = new RegExp(`input (\\S+) changed (?!\\(from )(.*?) -> (.*?)${END}`, "g");
 const VERSION = new RegExp(`version changed (.*?) -> (.*?)${END}`, "g");
@@ -24,14 +26,20 @@ const WHOLE = {
   "computed by another job at the same time": "reason.shared",
 };
 
-/** @param {string} reason */
-export function reasonOf(reason) {
+/** @param {string} reason @param {Naming} naming */
+export function reasonOf(reason, naming = (_, title) => title) {
   if (Object.hasOwn(WHOLE, reason)) return t(WHOLE[reason]);
   return reason
     .replace(READS, (_, what) => t("reason.reads", { what }))
-    .replace(FROM, (_, name, title) => t("reason.from", { input: portLabel(name), title: title.replace(/^\S+ (?=\S)/, "") }))
+    .replace(FROM, (_, name, source) => t("reason.from", { input: portLabel(name), title: named(source, naming) }))
     .replace(CHANGED, (_, name, before, after) => t("reason.changed", { input: portLabel(name), before, after }))
     .replace(VERSION, (_, before, after) => t("reason.version", { before, after }))
     .replace(FILE, (_, name) => t("reason.file", { name }))
     .replaceAll("->", "→");
+}
+
+/** @param {string} source  id and title of a node, or one word that is both @param {Naming} naming */
+function named(source, naming) {
+  const [, id, title] = /^(\S+) (\S.*)$/.exec(source) ?? [source, source, source];
+  return naming(id, title);
 }
