@@ -5,6 +5,7 @@ import { deflateSync, inflateSync } from "node:zlib";
 import { encodePng, readText, writeText } from "../../web/core/png.js";
 import { reasonOf } from "../../web/core/reasons.js";
 import { byteSize, duration, fraction, IDLE, isActive, reduce, rootOf, sentence } from "../../web/core/run.js";
+import "./language.js";
 
 const EVENTS = [
   { n: 1, type: "state", state: "running" },
