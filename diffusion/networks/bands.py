@@ -159,5 +159,5 @@ def attended(norm: nn.GroupNorm, layers: tuple[nn.Conv2d, nn.Conv2d, nn.Conv2d, 
 
 
 def _tokens(x_BCHW: Tensor) -> Tensor:
-    """B (H W) 1 C: one head."""
-    return x_BCHW.flatten(2).transpose(1, 2)[:, :, None]
+    """B (H W) 1 C: one head, each token in one piece, without which a GPU makes a matrix of all pairs of tokens."""
+    return x_BCHW.flatten(2).transpose(1, 2).contiguous()[:, :, None]

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 from diffusers import AutoencoderKL
+from torch import Tensor
 
+from diffusion.networks import bands, layers
 from diffusion.networks.autoencoder import Autoencoder, AutoencoderParams
 from tests.diffusion import keymaps
 from tests.diffusion.networks.comparison import TOLERANCE, randomise, relative_error, shapes_of
@@ -76,6 +78,23 @@ def test_in_bands_it_computes_the_same(params: AutoencoderParams, band: int) -> 
     with torch.no_grad():
         assert relative_error(network.encode_in_bands(image, cpu, band), network.encode(image)) <= TOLERANCE
         assert relative_error(network.decode_in_bands(latents, cpu, band), network.decode(latents)) <= TOLERANCE
+
+
+def test_tokens_lie_one_after_the_other_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What attention on a GPU asks for, lest it makes a matrix of all pairs of positions."""
+    seen: list[Tensor] = []
+
+    def watched(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        seen.extend((q, k, v))
+        return layers.attention(q, k, v)
+
+    monkeypatch.setattr(bands, "attention", watched)
+    network = Autoencoder(SD1)
+    with torch.no_grad():
+        network.decode(torch.randn(1, 4, 4, 4))
+        network.decode_in_bands(torch.randn(1, 4, 4, 4), torch.device("cpu"))
+    assert len(seen) >= 6
+    assert all(tensor.stride(-1) == 1 for tensor in seen)
 
 
 def test_bands_hold_what_they_are_told_to() -> None:
