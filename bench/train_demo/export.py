@@ -127,7 +127,9 @@ KINDS = {
         metadata={"modelspec.architecture": "stable-diffusion-v1/lora"},
     ),
     "tiny": Kind("vae/weft-emoji-tiny.safetensors", "Weft Emoji, tiny decoder", "", {"tiny.": ""}),
-    "unet-tiny": Kind("vae/weft-emoji-unet-tiny.safetensors", "Weft Emoji, U-Net, tiny decoder", "", {"tiny.": ""}),
+    "unet-tiny": Kind(
+        "vae/weft-emoji-unet-tiny.safetensors", "Weft Emoji, U-Net, tiny decoder", "", {"tiny.": ""}, licence=BOTH
+    ),
 }
 CHECKPOINT = FOLDER / KINDS["sd3"].file
 
