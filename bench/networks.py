@@ -88,12 +88,15 @@ def report(case: Case) -> None:
 def cases() -> Iterator[Case]:
     for name, params, side, known in (
         ("SD1.5 512x512", published.SD1_5, 64, (1.607, 3.3)),
+        ("SD1.5 inpainting 512x512", published.SD1_5_INPAINT, 64, (None, None)),
+        ("InstructPix2Pix 512x512", published.SD1_5_EDIT, 64, (None, None)),
         ("SD2.1 768x768", published.SD2_1, 96, (None, None)),
         ("SDXL 1024x1024", published.SDXL, 128, (13.52, 23.1)),
+        ("SDXL inpaint 1024x1024", published.SDXL_INPAINT, 128, (None, None)),
         ("SDXL refiner 1024x1024", published.SDXL_REFINER, 128, (None, None)),
     ):
         unet = UNet(params)
-        yield Case(name, unet, step(unet, (4, side), (77, params.context_dim), params.y_dim), known)
+        yield Case(name, unet, step(unet, (params.in_channels, side), (77, params.context_dim), params.y_dim), known)
     for name, params, known in (
         ("SD3 medium 1024x1024", published.SD3_MEDIUM, (16.88, 20.1)),
         ("SD3.5 medium 1024x1024", published.SD3_5_MEDIUM, (21.57, 27.2)),
@@ -101,16 +104,24 @@ def cases() -> Iterator[Case]:
     ):
         mmdit = MMDiT(params)
         yield Case(name, mmdit, step(mmdit, (16, 128), (154, params.context_dim), params.y_dim), known)
-    flux = Flux(published.FLUX_DEV)
-    yield Case("Flux dev 1024x1024", flux, step(flux, (16, 128), (256, 4096), 769, batch=1), (69.5, 49.8))
-    pixart = PixArt(published.PIXART_SIGMA)
-    yield Case("PixArt-Sigma 1024x1024", pixart, step(pixart, (4, 128), (300, 4096), None), (13.27, 20.3))
-    for name, params, side, tera in (
-        ("DiT-XL/2 256x256", published.DIT_XL_2, 32, 0.475),
-        ("DiT-XL/2 512x512", published.DIT_XL_2_512, 64, 2.10),
+    for name, params, y_dim, known in (
+        ("Flux dev 1024x1024", published.FLUX_DEV, 769, (69.5, 49.8)),
+        ("Flux schnell 1024x1024", published.FLUX_SCHNELL, 768, (None, None)),
     ):
+        flux = Flux(params)
+        yield Case(name, flux, step(flux, (16, 128), (256, 4096), y_dim, batch=1), known)
+    for name, params, y_dim, known in (
+        ("PixArt-alpha 1024x1024", published.PIXART_ALPHA, 3, (None, None)),
+        ("PixArt-Sigma 1024x1024", published.PIXART_SIGMA, None, (13.27, 20.3)),
+    ):
+        pixart = PixArt(params)
+        yield Case(name, pixart, step(pixart, (4, 128), (params.tokens or 0, 4096), y_dim), known)
+    for name, params in published.DIT.items():
         dit = DiT(params)
-        yield Case(name, dit, step(dit, (4, side), (1, 2), None), (tera, None))
+        known = (0.475 if name == "DiT-XL/2" else None, None)
+        yield Case(f"{name} 256x256", dit, step(dit, (4, 32), (1, 2), None), known)
+    dit = DiT(published.DIT_XL_2_512)
+    yield Case("DiT-XL/2 512x512", dit, step(dit, (4, 64), (1, 2), None), (2.10, None))
     for name, params, side, known in (
         ("SD1 decoder 512x512", published.SD1_AUTOENCODER, 64, (2.5, 6.9)),
         ("SD3 decoder 1024x1024", published.SD3_AUTOENCODER, 128, (10.5, 27.4)),

@@ -56,8 +56,13 @@ SIZES = {
     "sd3 5-large": published.SD3_5_LARGE,
     "dit xl": published.DIT_XL_2,
     "flux": published.FLUX_DEV,
+    "flux of schnell": published.FLUX_SCHNELL,
+    "pixart_alpha": published.PIXART_ALPHA,
     "pixart_sigma": published.PIXART_SIGMA,
-}
+    "sd15 of inpainting": published.SD1_5_INPAINT,
+    "sd15 of editing": published.SD1_5_EDIT,
+    "sdxl of inpainting": published.SDXL_INPAINT,
+} | {f"dit {name}": params for name, params in published.DIT.items()}
 
 
 def shapes_for(params: tiny.Params) -> Shapes:
