@@ -1,9 +1,11 @@
 """The editor against its goals and against two libraries: frames, operations, opening, memory, in headless Chromium.
 
 `python -m bench.editor [--nodes N ...] [--editors NAME ...] [--parts NAME ...]` starts a server on a data folder of
-its own and drives a real browser without a GPU. Frame times are those of requestAnimationFrame while real input arrives
-every 8 ms; main-thread and script times are CPU time from the browser's trace, a frame. `floor` is a page that only
-fills its canvas. References need `npm ci` in bench/editor; without it they are left out, and said to be.
+its own and drives a real browser without a GPU. Weft is measured whole, its map open. Frame times are those of
+requestAnimationFrame while real input arrives every 8 ms; main-thread and script times are CPU time from the
+browser's trace, a frame. With `--repeat N` a figure is the least of N. `--parts memory --minutes 30` edits at random
+for that long. `floor` is a page that only fills its canvas. References need `npm ci` in bench/editor; without it they
+are left out, and said to be.
 """
 
 from __future__ import annotations

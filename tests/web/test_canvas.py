@@ -135,6 +135,43 @@ def test_many_nodes_cost_few_elements_and_three_screens_of_tiles(measured: Page)
         assert tiles["tiles"] <= 3 * tiles["screen"]
 
 
+def test_a_frame_that_is_selected_shows_it(measured: Page) -> None:
+    load(measured, graph(1, ["Numbers"]), {"scale": 1, "x": 40, "y": 60})
+    frame = {"title": "Group", "x": 400, "y": 100, "w": 300, "h": 200}
+    clip: FloatRect = {"x": 440, "y": 160, "width": 400, "height": 300}
+    measured.evaluate("frame => window.__bench.editor.edit([{ kind: 'frame', id: 'a', frame }])", frame)
+    measured.evaluate("window.__bench.view.painted()")
+    plain = picture(measured, clip)
+    measured.evaluate("(window.__bench.editor.selectFrame('a', []), window.__bench.view.painted())")
+    chosen = picture(measured, clip)
+    measured.evaluate("(window.__bench.editor.select([]), window.__bench.view.painted())")
+    edge = (
+        ImageChops.difference(plain, chosen)
+        .convert("L")
+        .point([255 * (value > DIFFERENT) for value in range(256)])
+        .getbbox()
+    )
+    assert edge is not None
+    assert (edge[2] - edge[0], edge[3] - edge[1]) == pytest.approx((302, 202), abs=4)
+    assert ImageChops.difference(plain, picture(measured, clip)).getbbox() is None
+
+
+def test_what_is_said_under_a_node_is_drawn_once(studio: Studio) -> None:
+    studio.quicken()
+    studio.run()
+    studio.page.wait_for_timeout(200)
+    studio.node("5").get_by_label("cfg", exact=True).fill("5")
+    expect(studio.node("5").locator(".node-status")).to_contain_text("cfg")
+    box = studio.node("5").bounding_box()
+    assert box is not None
+    clip: FloatRect = {"x": box["x"], "y": box["y"] + box["height"] + 3, "width": box["width"], "height": 20}
+    studio.page.wait_for_timeout(300)
+    shown = picture(studio.page, clip)
+    studio.page.evaluate("document.querySelector('.nodes').style.opacity = '0'")
+    assert len(shown.getcolors() or ()) > 8, "nothing is said there"
+    assert ImageChops.difference(shown, picture(studio.page, clip)).getbbox() is None
+
+
 def test_a_note_reads_as_markdown_and_is_edited_as_text(studio: Studio) -> None:
     text = "# Title\n- one **bold** item\n\n<img src=x onerror=alert(1)>"
     workflow = {
