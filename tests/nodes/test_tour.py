@@ -12,16 +12,19 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from diffusers import UNet2DConditionModel
 from PIL import Image
 from torch import Tensor
 
-from diffusion.networks.controlnet import ControlUNet, ControlUnion
+from diffusion.networks.controlnet import ControlMMDiT, ControlTokens, ControlUNet, ControlUnion
 from diffusion.networks.ip_adapter import IPAdapterNetwork, OfVector
 from diffusion.networks.unet import UNet
 from jobs.files import MODEL_FOLDERS
 from nodes import builtin
 from tests.diffusion.networks.comparison import randomise
 from tests.diffusion.networks.test_ip_adapter import VECTOR, encoder_of
+from tests.diffusion.test_layouts import SD1, UNET
+from tests.diffusion.test_several import folder_of, vae_of
 from tests.diffusion.tiny import (
     DIT,
     PIXART_SIGMA,
@@ -77,6 +80,8 @@ def models_of_tour(models: Path, root: Path) -> Path:
     union = ControlUnion(SDXL, 3, 6, 32)
     randomise(union, 2)
     save(root / "controlnet" / "union-sdxl.safetensors", union.state_dict())
+    of_sd3(root)
+    folder_of_diffusers(checkpoints / "sd15-folder")
     adapter = IPAdapterNetwork(OfVector(VECTOR, 768, 4), 768, tuple(UNet(SD15).cross_attentions().values()))
     randomise(adapter, 0)
     save(root / "ipadapter" / "ip-adapter_sd15.safetensors", adapter.state_dict())
@@ -87,6 +92,29 @@ def models_of_tour(models: Path, root: Path) -> Path:
         save(root / "loras" / f"{name}.safetensors", lora(generator))
     parts(root)
     return root
+
+
+def of_sd3(root: Path) -> None:
+    """Stable Diffusion 3 and 3.5 large, and a ControlNet of each: one that paints into pictures, one for the large."""
+    sd3 = checkpoint_of("sd3")
+    save(root / "checkpoints" / "sd3.safetensors", sd3)
+    large = prefixed(NETWORK, network_of(replace(SD3, qk_norm=True)).state_dict())
+    save(root / "checkpoints" / "sd3.5_large.safetensors", sd3 | large)
+    torch.manual_seed(3)
+    inpaint = ControlMMDiT(replace(SD3, depth=1), SD3.in_channels + 1)
+    tokens = ControlTokens(1, SD3.width, 64, SD3.in_channels, SD3.patch, SD3.time_dim)
+    for name, control in (("inpaint-sd3", inpaint), ("sd3.5_large_controlnet", tokens)):
+        randomise(control, 3)
+        save(root / "controlnet" / f"{name}.safetensors", control.state_dict())
+
+
+def folder_of_diffusers(folder: Path) -> None:
+    """Stable Diffusion 1 on levels of its own."""
+    torch.manual_seed(5)
+    parts = {"unet": UNet2DConditionModel(**UNET, **SD1), "vae": vae_of(), "text_encoder": clip_of(width=768)}
+    for part in parts.values():
+        randomise(part, 5)
+    folder_of(folder, parts, {"beta_schedule": "linear", "beta_start": 0.0001, "beta_end": 0.02})
 
 
 def flux() -> dict[str, Tensor]:
