@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING
 
 from jobs.exits import Exit, Failure
 from jobs.home import open_home
-from jobs.options import TIERS, parser, worker_arguments
+from jobs.options import TIERS, folders, parser, worker_arguments
 
 if TYPE_CHECKING:
     import asyncio
     import socket
 
-    from graph.events import Event
     from graph.workflow import Workflow
     from jobs.catalogue import Catalogue
     from jobs.engine import Engine
@@ -59,13 +58,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 # The parts
-
-
-def folders(option: str, given: Sequence[Path]) -> list[Path]:
-    for folder in given:
-        if not folder.is_dir():
-            raise Failure(Exit.BAD_CONFIGURATION, f"{option} {folder}: there is no such folder")
-    return [folder.resolve() for folder in given]
 
 
 def pack_folders(options: argparse.Namespace) -> list[Path]:
@@ -153,16 +145,10 @@ def serve(options: argparse.Namespace) -> int:
     import logging
 
     from jobs.home import HomeLock
-    from jobs.listen import SHORTEST_TOKEN, is_loopback, listen, read_token
+    from jobs.listen import listen, token_for
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    token = None if options.token_file is None else read_token(options.token_file)
-    if token is None and not is_loopback(options.host):
-        raise Failure(
-            Exit.BAD_CONFIGURATION,
-            f"--host {options.host} lets other machines in, so --token-file FILE is needed: "
-            f"a file with a secret of at least {SHORTEST_TOKEN} characters",
-        )
+    token = token_for(options.host, options.token_file)
     data = open_home(options.data)
     lock = HomeLock(data)
     with contextlib.closing(listen(options.host, options.port)) as listener:
@@ -247,9 +233,7 @@ def warm() -> None:
 def run(options: argparse.Namespace) -> int:
     """Run a workflow in this process: progress on standard error, paths of the results on standard output."""
     from jobs import report
-    from jobs.console import Console
-    from jobs.local import refuse_invalid, run_here
-    from jobs.summary import Summary
+    from jobs.local import refuse_invalid, run_aloud
 
     data = open_home(options.data)
     workflow = read_document(options)
@@ -259,22 +243,11 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise Failure(Exit.CANNOT_WRITE, f"--out {output}: {error.strerror}") from error
     refuse_invalid(known_catalogue(options, data, files), workflow, options.file)
-    engine = compose(options, data, files)
-    summary = Summary()
-    console = Console.on(sys.stderr, os.environ, titles(workflow))
-
-    def emit(event: Event) -> None:
-        summary.fold(event.to_json())
-        console.show(event)
-
-    with contextlib.redirect_stdout(sys.stderr):
-        outcome, code = run_here(engine, workflow, emit, options.timeout)
-    engine.cache.close()
-    console.close()
+    outcome, code, told = run_aloud(compose(options, data, files), workflow, options.timeout)
     written = report.written_files(outcome)
     places = {folder: files.root(folder) for folder in ("output", "temp")}
     if options.json:
-        print(report.run_json(outcome, summary.nodes, written, places))
+        print(report.run_json(outcome, told, written, places))
     elif written:
         print(report.run_text(written, places))
     return code
@@ -301,6 +274,7 @@ def validate(options: argparse.Namespace) -> int:
 def explain(options: argparse.Namespace) -> int:
     """Say what would run and what is cached: by the server of the data folder, which has the cache, if one runs."""
     from jobs import report
+    from jobs.documents import titles
     from jobs.home import server_of
     from jobs.listen import read_token
     from jobs.local import refuse_invalid
@@ -382,10 +356,6 @@ def read_document(options: argparse.Namespace) -> Workflow:
     from jobs.documents import assign, read_workflow
 
     return assign(read_workflow(options.file, sys.stdin.buffer), options.set)
-
-
-def titles(workflow: Workflow) -> dict[str, str]:
-    return {id: str(node.get("title") or node.get("type")) for id, node in workflow.nodes.items()}
 
 
 def known_catalogue(options: argparse.Namespace, data: Path, files: FileStore) -> Catalogue:

@@ -68,6 +68,11 @@ def assign(workflow: Workflow, assignments: Sequence[str]) -> Workflow:
     return load(document)
 
 
+def titles(workflow: Workflow) -> dict[str, str]:
+    """What a person calls each node."""
+    return {id: str(node.get("title") or node.get("type")) for id, node in workflow.nodes.items()}
+
+
 def _with_parameter(document: dict[str, Any], name: str, value: object) -> dict[str, Any]:
     try:
         return with_parameters(document, {name: value})

@@ -30,6 +30,19 @@ def read_token(path: Path) -> str:
     return token
 
 
+def token_for(host: str, path: Path | None) -> str | None:
+    """The secret in the file `path`; without one other machines are not let in. Raises Failure."""
+    if path is not None:
+        return read_token(path)
+    if is_loopback(host):
+        return None
+    raise Failure(
+        Exit.BAD_CONFIGURATION,
+        f"--host {host} lets other machines in, so --token-file FILE is needed: "
+        f"a file with a secret of at least {SHORTEST_TOKEN} characters",
+    )
+
+
 def is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import FrameType
 
@@ -17,10 +17,12 @@ from graph.problems import InvalidGraph
 from graph.workflow import Workflow
 from jobs.catalogue import Catalogue
 from jobs.console import Console
+from jobs.documents import titles
 from jobs.engine import Engine
 from jobs.exits import Exit, Failure, problems_exit
 from jobs.files import FileStore
 from jobs.report import problems_text
+from jobs.summary import NodeState, Summary
 
 GRACE_S = 5.0
 """How long after a time limit or a second signal a node has to come back before the process ends without it."""
@@ -59,6 +61,25 @@ class _Stop:
         timer.daemon = True
         timer.start()
         self._timers.append(timer)
+
+
+def run_aloud(
+    engine: Engine, workflow: Workflow, timeout: float | None
+) -> tuple[Outcome, Exit, Mapping[str, NodeState]]:
+    """`run_here`, told on standard error, where what nodes print goes too; and how each node fared. The cache is closed
+    then. Raises InvalidGraph."""
+    summary = Summary()
+    console = Console.on(sys.stderr, os.environ, titles(workflow))
+
+    def emit(event: Event) -> None:
+        summary.fold(event.to_json())
+        console.show(event)
+
+    with redirect_stdout(sys.stderr):
+        outcome, code = run_here(engine, workflow, emit, timeout)
+    engine.cache.close()
+    console.close()
+    return outcome, code, summary.nodes
 
 
 def run_here(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jobs.exits import Exit
+from jobs.exits import Exit, Failure
 
 TIERS = ("device", "host", "disk")
 _UNITS: Mapping[str, int] = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -83,6 +83,14 @@ def _merge_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--precision", default="as it is", choices=("as it is", "float16", "bfloat16", "float32"), help="of the numbers"
     )
+
+
+def folders(option: str, given: Sequence[Path]) -> list[Path]:
+    """The folders an option names, from the root on. Failure for one that is none."""
+    for folder in given:
+        if not folder.is_dir():
+            raise Failure(Exit.BAD_CONFIGURATION, f"{option} {folder}: there is no such folder")
+    return [folder.resolve() for folder in given]
 
 
 def _worker_options(command: argparse.ArgumentParser) -> None:
