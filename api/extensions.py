@@ -7,9 +7,10 @@ from pathlib import PurePosixPath
 
 from aiohttp import hdrs, web
 
-from api.page import CONTENT_TYPES
+from api.page import CONTENT_TYPES, send
 from api.problems import Refused
 from api.services import Services
+from api.site import asset_of
 from jobs.files import BadName, NoSuchFile
 
 FOLDER = "packs"
@@ -32,7 +33,7 @@ async def module(request: web.Request, services: Services) -> web.StreamResponse
         if suffix not in CONTENT_TYPES or suffix == ".html":
             raise NoSuchFile(f"packs have no files that end in {suffix!r:.20}")
         body = await asyncio.to_thread(services.files.read, FOLDER, f"{pack}/{WEB}/{path}")
+        asset = await asyncio.to_thread(asset_of, path, body)
     except (BadName, NoSuchFile) as error:
         raise Refused(404, "not_found", f"The pack {pack!r:.100} has no file {path!r:.200} for the page.") from error
-    headers = {hdrs.CONTENT_TYPE: CONTENT_TYPES[suffix], hdrs.CACHE_CONTROL: "no-cache"}
-    return web.Response(body=body, headers=headers)
+    return await send(request, asset, path, {hdrs.CACHE_CONTROL: "no-cache"})

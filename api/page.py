@@ -45,7 +45,7 @@ async def index(request: web.Request, services: Services) -> web.StreamResponse:
         "Cross-Origin-Opener-Policy": "same-origin",
         hdrs.LINK: ", ".join(_soon(request, services, edition.address)),
     }
-    return await _send(request, edition.page, PAGE, headers)
+    return await send(request, edition.page, PAGE, headers)
 
 
 async def module(request: web.Request, services: Services) -> web.StreamResponse:
@@ -57,7 +57,7 @@ async def module(request: web.Request, services: Services) -> web.StreamResponse
         asset, lasting = await asyncio.to_thread(services.site.asset, path)
     except (BadName, NoSuchFile) as error:
         raise Refused(404, "not_found", f"The page has no file {path!r:.200}.") from error
-    return await _send(request, asset, path, {hdrs.CACHE_CONTROL: LASTING if lasting else "no-cache"})
+    return await send(request, asset, path, {hdrs.CACHE_CONTROL: LASTING if lasting else "no-cache"})
 
 
 async def login(request: web.Request, services: Services) -> web.StreamResponse:
@@ -87,7 +87,8 @@ def _soon(request: web.Request, services: Services, address: str) -> Iterator[st
         yield f"</api/v1/{path}>; rel=preload; as=fetch; crossorigin"
 
 
-async def _send(request: web.Request, asset: Asset, name: str, headers: Mapping[str, str]) -> web.StreamResponse:
+async def send(request: web.Request, asset: Asset, name: str, headers: Mapping[str, str]) -> web.StreamResponse:
+    """A file as the client takes it, or 304 where it has it."""
     zipped = asset.zipped if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "") else None
     tag = asset.tag if zipped is None else f"{asset.tag}-gzip"
     sent = {hdrs.ETAG: f'"{tag}"', hdrs.VARY: hdrs.ACCEPT_ENCODING, **headers}

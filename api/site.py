@@ -104,12 +104,12 @@ class Site:
         proof = base64.b64encode(hashlib.sha256(imports).digest()).decode()
         made = bundle(lambda name: self._files.read(FOLDER, name).decode(), FIRST)
         texts = {FIRST: made.code, f"{FIRST}.map": made.map, **made.stands}
-        sent = {name: _asset(name, text.encode()) for name, text in texts.items()}
-        return Edition(tag, address, _asset(PAGE, page), "; ".join(_POLICY).replace("{hash}", proof), sent)
+        sent = {name: asset_of(name, text.encode()) for name, text in texts.items()}
+        return Edition(tag, address, asset_of(PAGE, page), "; ".join(_POLICY).replace("{hash}", proof), sent)
 
     def _read(self, name: str) -> Asset:
         try:
-            return _asset(name, self._files.read(FOLDER, name))
+            return asset_of(name, self._files.read(FOLDER, name))
         except NoSuchFile:
             path = PurePosixPath(name)
             folder = path.with_suffix("")
@@ -117,7 +117,8 @@ class Site:
             parts = sorted((self._files.root(FOLDER) / folder).glob(f"*{path.suffix}")) if path.suffix in MERGED else []
             if not parts:
                 raise
-            return _asset(name, b"\n".join(_bare(self._files.read(FOLDER, f"{folder}/{part.name}")) for part in parts))
+            texts = (self._files.read(FOLDER, f"{folder}/{part.name}") for part in parts)
+            return asset_of(name, b"\n".join(map(_bare, texts)))
 
 
 def _bare(text: bytes) -> bytes:
@@ -125,7 +126,8 @@ def _bare(text: bytes) -> bytes:
     return _INDENT.sub(b"", _COMMENT.sub(b"", text))
 
 
-def _asset(name: str, body: bytes) -> Asset:
+def asset_of(name: str, body: bytes) -> Asset:
+    """A file by its name, compressed where that is of use."""
     zipped = gzip.compress(body, 9, mtime=0) if PurePosixPath(name).suffix in COMPRESSED else None
     return Asset(body, zipped, hashlib.sha256(body).hexdigest()[:32])
 

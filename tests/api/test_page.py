@@ -106,6 +106,8 @@ def test_of_a_pack_only_its_folder_for_the_page_is_sent(world: World) -> None:
     assert world.ask("GET", f"{API}/extensions").json == {"packs": ["tint"]}
     sent = world.ask("GET", "/packs/tint/index.js")
     assert (sent.status, sent.headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
+    known = {"If-None-Match": sent.headers["ETag"]}
+    assert world.ask("GET", "/packs/tint/index.js", headers=known).status == 304
     for path in (
         "__init__.py",
         "../__init__.py",
