@@ -68,11 +68,11 @@ class Studio:
         )
 
     def ran(self, document: Document) -> list[str]:
-        """Run, and the types of the nodes that did, sorted; anything but success is an error."""
+        """Run, and the types of the nodes that did, sorted, of components theirs; anything but success is an error."""
         outcome = self.run(document)
         failures = [event.error for event in self.events if isinstance(event, Failed)]
         assert outcome.state == "done", failures
-        return sorted(document["nodes"][e.node]["type"] for e in self.events if isinstance(e, Started))
+        return sorted(document["nodes"][e.node.partition("/")[0]]["type"] for e in self.events if isinstance(e, Started))
 
     def saved(self) -> list[OutputFile]:
         """The files the last run wrote."""

@@ -16,6 +16,7 @@ from diffusers import UNet2DConditionModel
 from PIL import Image
 from torch import Tensor
 
+from bench.pictures import swept
 from diffusion.networks.controlnet import ControlMMDiT, ControlTokens, ControlUNet, ControlUnion
 from diffusion.networks.ip_adapter import IPAdapterNetwork, OfVector
 from diffusion.networks.unet import UNet
@@ -42,7 +43,7 @@ from tests.diffusion.tiny import (
     save,
     t5_of,
 )
-from tests.nodes.conftest import NETWORK, TEXT, models_in
+from tests.nodes.conftest import NETWORK, TEXT, models_in, part_of
 from tests.nodes.studio import Document, Studio
 
 ROOT = Path(__file__).parents[2]
@@ -61,17 +62,21 @@ def models_of_tour(models: Path, root: Path) -> Path:
     checkpoints = root / "checkpoints"
     for name in ("checkpoints/weft-emoji", "checkpoints/sd15", "diffusion_models/sd15", "vae/sd15"):
         (root / f"{name}.safetensors").hardlink_to(models / f"{name}.safetensors")
+    (checkpoints / "weft-emoji-unet.safetensors").hardlink_to(models / "checkpoints" / "sd15.safetensors")
     (root / "text_encoders" / "clip_l_sd15.safetensors").hardlink_to(models / "text_encoders" / "clip_l.safetensors")
     text = prefixed(TEXT, plain(clip_of(width=768)))
     sd15 = checkpoint_of("sd15") | text
-    for name, channels in (("sd15-inpainting", 9), ("instruct-pix2pix", 8)):
-        network = prefixed(NETWORK, network_of(replace(SD15, in_channels=channels)).state_dict())
-        save(checkpoints / f"{name}.safetensors", sd15 | network)
-    save(checkpoints / "sd15-other.safetensors", {name: tensor * 0.9 for name, tensor in sd15.items()})
+    network = prefixed(NETWORK, network_of(replace(SD15, in_channels=8)).state_dict())
+    save(checkpoints / "instruct-pix2pix.safetensors", sd15 | network)
+    inpainting = network_of(replace(SD15, in_channels=9)).state_dict()
+    save(root / "diffusion_models" / "weft-emoji-inpaint.safetensors", inpainting)
+    other = {name: tensor * 0.9 for name, tensor in sd15.items()}
+    save(checkpoints / "sd15-other.safetensors", other)
+    save(root / "diffusion_models" / "weft-emoji-flat.safetensors", part_of(other, NETWORK))
     save(checkpoints / "sd15-third.safetensors", {name: tensor * 1.05 for name, tensor in sd15.items()})
     save(checkpoints / "sdxl.safetensors", checkpoint_of("sdxl"))
     save(checkpoints / "flux1-dev.safetensors", flux())
-    for seed, name in enumerate(("edges", "depth")):
+    for seed, name in enumerate(("edges", "depth", "weft-emoji-edges")):
         torch.manual_seed(seed)
         control = ControlUNet(SD15, 3)
         randomise(control, seed)
@@ -88,7 +93,7 @@ def models_of_tour(models: Path, root: Path) -> Path:
     save(root / "clip_vision" / "clip_vision_h.safetensors", encoder_of().state_dict())
     generator = torch.Generator().manual_seed(4)
     save(root / "embeddings" / "toy.safetensors", {"emb_params": torch.randn(2, 768, generator=generator)})
-    for name in ("style", "character"):
+    for name in ("style", "character", "weft-emoji-flat"):
         save(root / "loras" / f"{name}.safetensors", lora(generator))
     parts(root)
     return root
@@ -130,6 +135,8 @@ def parts(root: Path) -> None:
         "pixart-sigma-1024": PIXART_SIGMA,
         "sd3-medium": replace(SD3, context_dim=4096, y_dim=2048),
     }
+    grid = [f"weft-emoji-dit-p{patch}-w{width}" for patch in (2, 4, 8) for width in (64, 128)]
+    networks |= dict.fromkeys(grid, replace(DIT, rows=1536, positions=8))
     for name, params in networks.items():
         save(root / "diffusion_models" / f"{name}.safetensors", network_of(params).state_dict())
     text = {"t5xxl": t5_of(), "clip_l": clip_of(), "clip_g": clip_of("gelu", layers=31)}
@@ -219,6 +226,19 @@ def test_the_tour_runs(studio: Studio, path: Path) -> None:
     pictures, pins = told(studio), json.loads(PINS.read_text())[path.stem]
     assert not pictures or max(float(picture.max() - picture.min()) for picture in pictures) > 8, "shows nothing"
     assert [f"{offset}:{hashed(levels, int(offset))}" for levels, offset in zip(pictures, map(offset_of, pins))] == pins
+
+
+@pytest.mark.parametrize("path", [path for path in TOUR if '"sweep"' in path.read_text()], ids=lambda path: path.stem)
+def test_sweeps_of_the_tour_make_a_sheet(studio: Studio, path: Path) -> None:
+    document = json.loads(path.read_text())
+    whole = swept(document, {"nodes": studio.registry.to_json(studio.files)}, studio.files.models())
+    copies = [id for id in whole["nodes"] if id.startswith("5@")]
+    studio.ran(shortened(whole))
+    sheet = studio.saved()[-1]
+    assert len(copies) >= 18
+    assert sheet.width * sheet.height >= 9 * 128 * 128
+    with Image.open(io.BytesIO(studio.read(sheet))) as picture:
+        assert json.loads(picture.info["workflow"])["swept"] == document
 
 
 def offset_of(pinned: str) -> str:

@@ -387,4 +387,11 @@ export const definitions = {
   "written.In the corner": "角落里",
   "written.First prompt": "第一个提示词",
   "written.First picture": "第一张图片",
+  "written.Looked at by fox, owl, yellow": "狐狸、猫头鹰、黄色所关注之处",
+  "written.Paint there": "在此处绘制",
+  "written.Second style": "第二种风格",
+  "written.Both": "两者都用",
+  "written.Only G": "只用 G",
+  "written.Only L": "只用 L",
+  "written.Bright is near": "越亮越近",
 };
