@@ -72,7 +72,9 @@ class Studio:
         outcome = self.run(document)
         failures = [event.error for event in self.events if isinstance(event, Failed)]
         assert outcome.state == "done", failures
-        return sorted(document["nodes"][e.node.partition("/")[0]]["type"] for e in self.events if isinstance(e, Started))
+        return sorted(
+            document["nodes"][e.node.partition("/")[0]]["type"] for e in self.events if isinstance(e, Started)
+        )
 
     def saved(self) -> list[OutputFile]:
         """The files the last run wrote."""

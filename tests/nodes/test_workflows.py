@@ -191,7 +191,8 @@ def test_templates_are_drawn(path: Path) -> None:
 
 def test_every_template_has_a_title_and_every_title_a_template() -> None:
     """In English; the tests of the page hold the other languages to the same keys."""
-    titles = re.findall(r'"template\.([^".]+)":', (ROOT / "web" / "strings" / "en" / "later" / "templates.js").read_text())
+    told = (ROOT / "web" / "strings" / "en" / "later" / "templates.js").read_text()
+    titles = re.findall(r'"template\.([^".]+)":', told)
     assert set(titles) == {path.stem for path in (*TEMPLATES, *ROOT.glob("docs/workflows/*.json"))}
 
 
