@@ -8,14 +8,14 @@ import { setInput } from "./core/edits.js";
 import { own } from "./core/level.js";
 import { t } from "./core/strings.js";
 
-/** @import {FileFact} from "./core/document.js" */
+/** @import {Document, FileFact} from "./core/document.js" */
 /** @import {Editor} from "./core/editor.js" */
 /** @import {Fix} from "./core/fixes.js" */
 /** @import {Problem} from "./core/types.js" */
 
 export class Pins {
-  /** @type {Set<string>} */
-  #asked = new Set();
+  /** Names that were asked for, once for each workflow. @type {WeakMap<Document, Set<string>>} */
+  #asked = new WeakMap();
   #editor;
 
   /** @param {Editor} editor */
@@ -26,9 +26,10 @@ export class Pins {
   /** Have the workflow know what its files hold, as far as they are here. */
   async learn() {
     const { document } = this.#editor;
-    const names = filesOf(this.#editor).filter((name) => !this.#asked.has(name) || own(document.files, name) === undefined);
-    for (const name of names) {
-      this.#asked.add(name);
+    const asked = this.#asked.get(document) ?? new Set();
+    this.#asked.set(document, asked);
+    for (const name of filesOf(this.#editor).filter((each) => !asked.has(each))) {
+      asked.add(name);
       const found = await model(name);
       if (found) document.learn(name, { hash: found.hash, size: found.size });
     }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.web.conftest import Studio
@@ -219,7 +221,21 @@ def test_fifty_hostile_texts_are_only_shown(studio: Studio) -> None:
         kind = ["CLIPTextEncode", "Note", text, "CheckpointLoader", "LoadImage"][index % 5]
         name = {"CLIPTextEncode": "text", "Note": "text", "CheckpointLoader": "checkpoint"}.get(kind, "image")
         nodes[str(index)] = {"type": kind, "title": text, "inputs": {name: text, text: {"node": text, "output": text}}}
-    workflow = {"version": 1, "nodes": nodes, "interface": [{"name": HOSTILE[0], "node": "0", "input": "text"}]}
+    nodes["50"] = {"type": f"component:{HOSTILE[1]}", "inputs": {HOSTILE[2]: 1}}
+    nodes["51"] = {"type": "GuidanceCurve", "inputs": {"points": HOSTILE[3]}, "sweep": {"points": HOSTILE[4]}}
+    nodes["52"] = {"type": "SolidImage", "inputs": {"colour": HOSTILE[5]}, "after_run": {"seed": HOSTILE[6]}}
+    inner = {"0": {"type": "Note", "title": HOSTILE[7], "inputs": {"text": HOSTILE[8]}}}
+    component = {"nodes": inner, "inputs": [{"name": HOSTILE[2], "node": "0", "input": "text"}], "outputs": []}
+    frames = {f"f{i}": {"x": i * 9, "y": 900, "w": 90, "h": 90, "title": text} for i, text in enumerate(HOSTILE)}
+    places = {id: {"x": 300 * (int(id) % 9), "y": 200 * (int(id) // 9), "colour": HOSTILE[9]} for id in nodes}
+    workflow = {
+        "version": 1,
+        "nodes": nodes,
+        "components": {HOSTILE[1]: component, HOSTILE[24]: component},
+        "interface": [{"name": HOSTILE[0], "node": "0", "input": "text"}],
+        "files": {f"checkpoints/{text}": {"hash": text, "size": text} for text in HOSTILE},
+        "view": {"nodes": places, "frames": frames},
+    }
     page = studio.page
     page.evaluate("addEventListener('securitypolicyviolation', event => { window.hurt = event.violatedDirective; })")
     content = json.dumps(workflow).encode()
@@ -244,4 +260,30 @@ def test_fifty_hostile_texts_are_only_shown(studio: Studio) -> None:
     assert page.evaluate("window.hurt") is None
     assert page.locator("script").count() == 2
     assert page.evaluate("Object.prototype.polluted") is None
+    assert page.locator("img[src=x], iframe, object, embed, [onerror], [onload], base, style").count() == 0
+
+
+def test_hostile_texts_in_what_was_made_are_only_shown(studio: Studio) -> None:
+    """In the prompts that the gallery tells of, the words that tell two results apart, and the name of an upload."""
+    page = studio.page
+    page.evaluate("addEventListener('securitypolicyviolation', event => { window.hurt = event.violatedDirective; })")
+    studio.quicken(1)
+    for text in ("".join(HOSTILE[:12]), "\n".join(HOSTILE[12:24])):
+        studio.node("2").get_by_label("text", exact=True).fill(text)
+        studio.run()
+    page.get_by_role("button", name="Gallery", exact=True).click()
+    pictures = page.get_by_role("group", name="Gallery").get_by_role("button")
+    pictures.nth(0).click(modifiers=["Shift"])
+    expect(page.locator(".differences")).to_contain_text("<math>")
+    pictures.nth(1).click(modifiers=["Shift"])
+    studio.button("Compare").click()
+    expect(page.get_by_role("dialog", name="Picture")).to_contain_text("<script>")
+    page.keyboard.press("Escape")
+    expect(page.locator(".differences li").first).to_contain_text("<script>")
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(picture, "PNG")
+    for name in (HOSTILE[1], HOSTILE[3], HOSTILE[27], HOSTILE[38]):
+        studio.drop(page.locator(".canvas"), f"{name[:60]}.png", "image/png", picture.getvalue())
+        page.wait_for_timeout(150)
+    assert page.evaluate("window.hurt") is None
     assert page.locator("img[src=x], iframe, object, embed, [onerror], [onload], base, style").count() == 0

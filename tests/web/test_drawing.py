@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageStat
 from playwright.sync_api import Locator, expect
 
 from tests.web.conftest import Studio
@@ -231,7 +231,7 @@ def test_find_goes_to_a_value_within_a_component(studio: Studio) -> None:
     page.keyboard.press("Control+Shift+e")
     studio.node("8").wait_for()
     page.keyboard.press("Control+f")
-    page.keyboard.type("dog face")
+    page.get_by_role("combobox", name="Title, kind or value").fill("dog face")
     expect(page.get_by_role("dialog").get_by_role("option")).to_have_count(1)
     page.keyboard.press("Enter")
     expect(studio.node("2")).to_be_focused()
@@ -365,3 +365,67 @@ def test_the_view_moves_along_when_something_is_dragged_to_its_edge(studio: Stud
     page.mouse.up()
     after = document(studio)["view"]["nodes"]["4"]
     assert after["y"] > 208 + 200 + 100
+
+
+def test_the_map_shows_the_whole_and_moves_the_view(studio: Studio) -> None:
+    page = studio.page
+    page.locator(".canvas").click(position={"x": 100, "y": 680}, button="right")
+    page.get_by_role("menuitem", name="Map of the graph").click()
+    map = page.get_by_role("img", name="Map of the graph")
+    expect(map).to_be_visible()
+    painted = map.locator("canvas").evaluate(
+        """each => {
+            const { data } = each.getContext("2d").getImageData(0, 0, each.width, each.height);
+            let painted = 0;
+            for (let i = 3; i < data.length; i += 4) painted += data[i] > 0;
+            return painted / (each.width * each.height);
+        }"""
+    )
+    assert 0.1 < painted < 0.9
+    box, first, view = map.bounding_box(), studio.node("1").bounding_box(), page.locator(".canvas").bounding_box()
+    assert box is not None
+    assert first is not None
+    assert view is not None
+    page.mouse.click(box["x"] + 30, box["y"] + 18)
+    page.wait_for_timeout(300)
+    moved = centre(studio.node("1"))
+    middle = (view["x"] + view["width"] / 2, view["y"] + view["height"] / 2)
+    assert abs(moved[0] - middle[0]) < 150
+    assert abs(moved[1] - middle[1]) < 150
+    assert moved[0] - first["x"] > 200
+    page.keyboard.press("m")
+    expect(map).to_have_count(0)
+
+
+def test_pinned_nodes_stay_and_a_removed_node_comes_back_with_its_picture(studio: Studio) -> None:
+    page = studio.page
+    studio.quicken(1)
+    studio.run()
+    box = studio.node("7").bounding_box()
+    assert box is not None
+    place = {"x": box["x"] + 20, "y": box["y"] + box["height"] + 18, "width": box["width"] - 40, "height": 12}
+
+    def shown() -> tuple[int, ...]:
+        """The colour of the middle of the picture under the node, once the view rests."""
+        page.mouse.move(10, 10)
+        page.wait_for_timeout(400)
+        with Image.open(io.BytesIO(page.screenshot(clip=place))) as picture:  # type: ignore[arg-type]
+            return tuple(round(part) for part in ImageStat.Stat(picture.convert("RGB")).mean)
+
+    page.locator(".canvas").click(position={"x": 60, "y": 680})
+    made = shown()
+    studio.node("7").locator(".node-head").click()
+    page.keyboard.press("Delete")
+    expect(studio.node("7")).to_have_count(0)
+    assert shown() != made
+    studio.button("Undo").click()
+    page.locator(".canvas").click(position={"x": 60, "y": 680})
+    assert shown() == made
+    head = studio.node("4").locator(".node-head")
+    head.click()
+    page.keyboard.press("p")
+    before = document(studio)["view"]["nodes"]["4"]
+    assert before["pinned"] is True
+    x, y = centre(head)
+    stroke(studio, (x, y), (x + 80, y + 120))
+    assert document(studio)["view"]["nodes"]["4"] == before

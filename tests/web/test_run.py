@@ -146,6 +146,27 @@ def test_a_model_under_another_name_is_found_by_its_content(studio: Studio) -> N
     assert studio.complaints == []
 
 
+def test_every_picture_of_a_batch_is_previewed_and_a_run_is_repeated_from_the_queue(studio: Studio) -> None:
+    batch = studio.node("4").get_by_label("batch", exact=True)
+    batch.fill("2")
+    batch.press("Tab")
+    studio.button("Run").click()
+    preview = studio.page.get_by_role("img", name="Preview of the picture being made")
+    expect(preview).to_be_visible(timeout=RUN_MS)
+    assert preview.evaluate("({ width, height }) => width / height") == 2
+    studio.wait_for_end()
+    studio.page.keyboard.press("q")
+    first = jobs(studio)[0]["id"]
+    with studio.page.expect_response(re.compile("/rerun$")) as answer:
+        studio.page.get_by_role("button", name=re.compile("^Run .* again")).first.click()
+    again = answer.value.json()["id"]
+    deadline = time.monotonic() + RUN_MS / 1000
+    while ask(studio, f"jobs/{again}")["state"] != "done" and time.monotonic() < deadline:
+        studio.page.wait_for_timeout(100)
+    assert ask(studio, f"jobs/{again}")["state"] == "done"
+    assert ask(studio, f"jobs/{again}/workflow") == ask(studio, f"jobs/{first}/workflow")
+
+
 def test_problems_are_put_right_at_a_press(studio: Studio) -> None:
     document = studio.document()
     document["nodes"]["5"]["inputs"] |= {"cfg": 900, "sampler": "eulr"}

@@ -330,7 +330,7 @@ export class View {
       this.#until = FIRST;
       this.#editor.scene.takeDamage();
       this.#repaint();
-    } else this.#damaged(this.#editor.scene.takeDamage());
+    } else this.#damaged(this.#watch.reach(this.#editor.scene.takeDamage()));
     this.#nodes.refresh();
     if (!this.#moving) this.settle();
   }

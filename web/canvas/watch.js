@@ -62,6 +62,11 @@ export class Watch {
     this.#noteFrames(this.#chosen);
   }
 
+  /** What nodes made is painted under them, and goes where they go. @param {readonly Box[]} boxes  of what changed */
+  reach(boxes) {
+    return this.pictures.size > 0 ? boxes.map(reachOf) : boxes;
+  }
+
   /** Frames are few: compare them all. @param {string | null} chosen  the one that is selected */
   #noteFrames(chosen) {
     const { frames } = this.#editor.document;

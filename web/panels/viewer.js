@@ -125,6 +125,7 @@ class Viewer {
     const place = this.#pictures.length > 1 ? t("viewer.place", { at: at + 1, count: this.#pictures.length }) : "";
     const size = t("result.size", { width: picture.width ?? "?", height: picture.height ?? "?" });
     setText(this.#text, [place, size, two ? t("viewer.with", { name: nameOf(other.url) }) : "", this.#caption(picture)].filter(Boolean).join(" · "));
+    this.#text.title = this.#text.textContent ?? "";
     for (const [index, cell] of [...this.#grid.children].entries()) cell.setAttribute("aria-pressed", String(index === at));
     if (this.#mode === "strip") setText(this.#text, t("viewer.place", { at: Number(this.#frame.value) + 1, count: framesOf(picture) }));
     this.#split();
