@@ -4,7 +4,6 @@ import { downstream, upstream } from "../core/connect.js";
 import { TINTS } from "../core/colours.js";
 import { setField, setPlace, swapType } from "../core/edits.js";
 import { align, distribute } from "../core/tidy.js";
-import { openFind } from "../panels/find.js";
 import { always } from "./action.js";
 
 /** @import {Editor} from "../core/editor.js" */
@@ -27,7 +26,7 @@ export function editActions(parts) {
     { id: "duplicate", title: "action.duplicate", keys: ["Mod+D"], enabled: some, run: () => editor.duplicate() },
     { id: "rename", title: "action.rename", keys: ["F2"], enabled: one, run: () => rename(parts) },
     { id: "swap", title: "action.swap", keys: ["Shift+S"], enabled: one, run: () => swap(parts) },
-    { id: "find", title: "action.find", keys: ["Mod+F"], everywhere: true, enabled: always, run: () => openFind(parts) },
+    { id: "find", title: "action.find", keys: ["Mod+F"], everywhere: true, enabled: always, run: () => void import("../panels/find.js").then(({ openFind }) => openFind(parts)) },
     { id: "addNode", title: "action.addNode", keys: ["Tab"], enabled: always, run: ask },
     { id: "addNote", title: "action.addNote", keys: ["N"], enabled: always, run: () => addNote(parts) },
     { id: "addReroute", title: "action.addReroute", keys: [], enabled: () => editor.selectedWire.value !== null, run: () => addReroute(editor) },

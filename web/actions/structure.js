@@ -4,7 +4,6 @@ import { fitFrame, addFrame, removeFrames } from "../core/frames.js";
 import { componentName } from "../core/components.js";
 import { extract } from "../core/clip.js";
 import { t } from "../core/strings.js";
-import { keep } from "../library.js";
 import { editTitle } from "../tools/title.js";
 
 /** @import {Action, Parts} from "./action.js" */
@@ -58,5 +57,6 @@ async function unpackOne({ editor }, id) {
 /** @param {Parts} parts @param {string} id */
 async function keepOne({ editor, notify }, id) {
   const name = componentName(editor.document.nodes.get(id)?.type ?? "");
+  const { keep } = await import("../library.js");
   await keep(name, extract(editor.document, [id]), notify);
 }
