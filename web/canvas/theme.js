@@ -18,6 +18,7 @@ const NAMES = /** @type {const} */ ({
 export function readTheme(host) {
   const probe = document.createElement("i");
   host.append(probe);
+  probe.style.setProperty("forced-color-adjust", "none");
   probe.style.color = "light-dark(#ffffff, #000000)";
   const dark = getComputedStyle(probe).color === "rgb(0, 0, 0)";
   const read = (/** @type {string} */ colour) => {
