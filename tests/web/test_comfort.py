@@ -187,7 +187,8 @@ def test_every_sentence_comes_from_a_table(browser: Browser, server: str) -> Non
         bare = page.evaluate(
             """() => {
                 const data = ".node, .nodes, .crumbs, .outline strong, .help dt, .help dd, .help p, .help-title, kbd,"
-                    + " option, .choice-item, .file-row, script, noscript, .brand, .strip, .pick-item small";
+                    + " option, .choice-item, .file-row, .files summary, script, noscript, .brand, .strip,"
+                    + " .pick-item small";
                 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
                 const found = [];
                 for (let at = walker.nextNode(); at; at = walker.nextNode()) {
