@@ -212,7 +212,10 @@ class Cache:
                     memory.clear()
 
     def spill(self, tier: TierName) -> None:
-        """Have every result leave a tier of memory for the next one that has room."""
+        """Have every result leave a tier of memory for the next one that has room; what waits to be written is written
+        first, as it would stay there until then."""
+        if self._disk is not None:
+            self._disk.flush()
         with self._lock:
             for depth, memory in enumerate(self._tiers):
                 if memory.name == tier:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,10 +114,13 @@ def test_data_that_says_no_value_is_refused(structure: object) -> None:
 
 
 class Pretended(TensorPlace):
-    """Tensors of float64 lie on a device."""
+    """Tensors of float64 lie on a device, in memory of its own."""
 
     def on_device(self, value: object) -> int:
         return value.nbytes if isinstance(value, Tensor) and value.dtype == torch.float64 else 0
+
+    def lower(self, value: object) -> object:
+        return super().lower(value.clone() if isinstance(value, Tensor) else value)
 
 
 TRAITS = NodeTraits(None)  # pyright: ignore[reportArgumentType]
@@ -154,6 +159,23 @@ def test_results_are_moved_off_the_device_and_not_lost_when_its_memory_is_out() 
         assert outputs is not None
         assert same(value, outputs["x"])
     assert (device.account.results, host.account.results) == (3, 0)
+
+
+def test_what_waits_to_be_written_holds_no_device_memory_either(tmp_path: Path) -> None:
+    place = Pretended()
+    disk = Disk(tmp_path, Account(1 << 30), STORAGE, "e")
+    cache = Cache([DeviceMemory(100_000, place), Memory(1 << 20)], TRAITS, disk=disk, place=place)
+    value = torch.full((800,), 1.0, dtype=torch.float64)
+    seen = weakref.ref(value)
+    record = cache.put(b"s", b"v", {"x": value}, 1e3)
+    del value
+    cache.spill("device")
+    gc.collect()
+    assert seen() is None
+    outputs = cache.get(record)
+    assert outputs is not None
+    assert outputs["x"][0] == 1.0
+    cache.close()
 
 
 def test_a_live_value_that_leaves_the_device_is_gone() -> None:
