@@ -63,6 +63,7 @@ export class Forecast {
       if (!told.problems) this.told.value = told;
       this.#runner.check(told.problems ?? []);
     } catch (error) {
+      if (signal.aborted) return;
       if (error instanceof BadRequest) this.#runner.check([error.problem]);
       else if (!(error instanceof ApiError)) throw error;
     }

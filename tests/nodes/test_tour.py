@@ -50,7 +50,7 @@ ROOT = Path(__file__).parents[2]
 TOUR = sorted((ROOT / "docs" / "workflows").glob("*.json"))
 PINS = Path(__file__).with_name("tour.json")
 SIDE = 4
-STEP = 1.0
+STEP = 4.0
 """Levels, of 256, that count as one in a pinned hash."""
 OFFSETS = 64
 

@@ -20,6 +20,8 @@ from tests.web.newcomer import DESK, LOCALES, PHONE, Finger, Newcomer, at_home
 
 OTHER = "weft-other.safetensors"
 WAYS = [(language, phone) for language in ("en", "zh") for phone in (False, True)]
+TWO_WAYS = [("en", False), ("zh", True)]
+"""Where starting browsers is what takes the time."""
 NAMES = [f"{language}-{'phone' if phone else 'desk'}" for language, phone in WAYS]
 
 
@@ -310,7 +312,7 @@ def test_a_component_is_made_opened_left_and_run(newcomer: Newcomer) -> None:
     person.end("component")
 
 
-@pytest.mark.parametrize(("language", "phone"), WAYS, ids=NAMES)
+@pytest.mark.parametrize(("language", "phone"), TWO_WAYS, ids=("en-desk", "zh-phone"))
 def test_work_is_offered_again_after_the_browser_was_killed(
     browser: Browser, server: str, tmp_path: Path, language: str, phone: bool
 ) -> None:

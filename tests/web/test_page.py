@@ -33,6 +33,7 @@ def test_first_picture(studio: Studio) -> None:
             new MutationObserver(note).observe(canvas, { attributes: true });
         }"""
     )
+    studio.node("2").get_by_role("textbox", name="text").fill("a picture nobody has asked for before")
     studio.button("Run").click()
     expect(studio.button("Cancel")).to_be_visible()
     studio.wait_for_end()
@@ -186,6 +187,7 @@ def test_reload_keeps_the_draft_and_what_it_made(studio: Studio) -> None:
     studio.quicken()
     studio.node("2").get_by_role("textbox", name="text").fill("kept over a reload")
     studio.run()
+    expect(picture(studio)).to_have_attribute("src", re.compile("weft-"))
     source = picture(studio).get_attribute("src")
     studio.page.reload()
     expect(studio.node("2").get_by_role("textbox", name="text")).to_have_value("kept over a reload")
