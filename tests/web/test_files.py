@@ -164,7 +164,10 @@ def test_two_windows_on_one_workflow_are_merged(studio: Studio, browser: Browser
         expect(dialog).to_contain_text("Choose what stays")
         expect(dialog.get_by_role("group")).to_have_count(1)
         dialog.get_by_text("There: theirs").click()
-        dialog.get_by_role("button", name="Merge and save").click()
+        with studio.page.expect_response(
+            lambda answer: answer.request.method == "PUT" and answer.url.endswith("/workflows/shared")
+        ):
+            dialog.get_by_role("button", name="Merge and save").click()
         expect(studio.page.locator(".notice")).to_contain_text("Saved shared")
     nodes = saved(studio, "shared")["nodes"]
     assert (nodes["2"]["inputs"]["text"], nodes["5"]["inputs"]["steps"], nodes["5"]["inputs"]["cfg"]) == (

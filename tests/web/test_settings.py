@@ -208,6 +208,7 @@ def test_choices_outlive_a_reload_and_nonsense_is_not_read(studio: Studio) -> No
     page = studio.page
     choose(page, "Links", "Straight")
     page.reload()
+    studio.node("5").wait_for()
     page.keyboard.press("Control+,")
     expect(page.get_by_role("combobox", name="Links", exact=True)).to_have_value("straight")
     kept = json.loads(page.evaluate("localStorage.getItem('weft.settings')"))
