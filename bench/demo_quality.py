@@ -11,6 +11,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -96,6 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", default="weft-emoji", help="name in models/demo/checkpoints")
     parser.add_argument("--unet", type=Path, help="file of a U-Net in place of the checkpoint's own")
+    parser.add_argument("--towers", nargs="+", help="text towers to keep, the others are left out: clip_l, clip_g")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--kinds", nargs="*", choices=KINDS, default=tuple(KINDS), help="what to ask for")
     parser.add_argument("--count", type=int, default=100, help="pictures of each kind")
@@ -110,6 +112,10 @@ def main() -> None:
     checkpoint = load_checkpoint(CHECKPOINTS / f"{options.checkpoint}.safetensors", options.device)
     if options.unet:
         checkpoint = checkpoint._replace(model=load_unet(options.unet, options.device))
+    if options.towers:
+        assert checkpoint.clip is not None
+        kept = {name: checkpoint.clip.towers[name] for name in options.towers}
+        checkpoint = checkpoint._replace(clip=replace(checkpoint.clip, towers=kept))
     settings = [
         Settings(steps, cfg, sampler, options.schedule)
         for sampler in options.sampler
