@@ -20,6 +20,7 @@ from diffusers import (
     SD3Transformer2DModel,
     UNet2DConditionModel,
 )
+from diffusers.configuration_utils import ConfigMixin
 from torch import nn
 
 from diffusion.configs import BETAS, LATENT_SCALE, LEVELS, SHIFT, marks_of, of_scheduler, of_vae
@@ -46,9 +47,9 @@ from tests.diffusion.test_layouts import SDXL as XL
 from tests.diffusion.test_several import folder_of, vae_of
 
 
-def config_of(made: SchedulerMixin | nn.Module) -> dict[str, Any]:
+def config_of(made: ConfigMixin) -> dict[str, Any]:
     """As `save_pretrained` writes it."""
-    return json.loads(made.to_json_string())  # type: ignore[union-attr]
+    return json.loads(made.to_json_string())
 
 
 def loaded(folder: Path, parts: Mapping[str, nn.Module], scheduler: SchedulerMixin) -> Path:

@@ -409,7 +409,7 @@ def test_pinned_nodes_stay_and_a_removed_node_comes_back_with_its_picture(studio
         """The colour of the middle of the picture under the node, once the view rests."""
         page.mouse.move(10, 10)
         page.wait_for_timeout(400)
-        with Image.open(io.BytesIO(page.screenshot(clip=place))) as picture:  # type: ignore[arg-type]
+        with Image.open(io.BytesIO(page.screenshot(clip=place))) as picture:
             return tuple(round(part) for part in ImageStat.Stat(picture.convert("RGB")).mean)
 
     page.locator(".canvas").click(position={"x": 60, "y": 680})

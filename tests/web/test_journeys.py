@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, expect
 from safetensors.torch import load_file, save_file
 
 from tests import browser as finder
@@ -322,7 +322,7 @@ def test_work_is_offered_again_after_the_browser_was_killed(
     profile = tmp_path / "profile"
     look = {"locale": LOCALES[language], "reduced_motion": "reduce", **(PHONE if phone else DESK)}
 
-    def start() -> tuple[object, Newcomer]:
+    def start() -> tuple[BrowserContext, Newcomer]:
         context = kind.launch_persistent_context(str(profile), executable_path=finder.find(), args=list(FLAGS), **look)
         context.set_default_timeout(20_000)
         page = context.pages[0]
@@ -339,7 +339,7 @@ def test_work_is_offered_again_after_the_browser_was_killed(
     person.press_button("recover.openOf", name=name)
     expect(prompt_of(person)).to_have_value(words)
     person.end("killed")
-    context.close()  # type: ignore[attr-defined]
+    context.close()
 
 
 def main_process(profile: Path) -> int:

@@ -133,7 +133,7 @@ def test_a_model_under_another_name_is_found_by_its_content(studio: Studio) -> N
         studio.page.wait_for_timeout(100)
     fact = document["files"][f"checkpoints/{known}"]
     document["files"] = {"checkpoints/theirs/emoji-final-2.safetensors": fact}
-    document["nodes"]["1"]["inputs"]["checkpoint"] = "theirs/emoji-final-2.safetensors"  # type: ignore[assignment]
+    document["nodes"]["1"]["inputs"] |= {"checkpoint": "theirs/emoji-final-2.safetensors"}
     studio.drop(studio.page.locator(".canvas"), "theirs.json", "application/json", json.dumps(document).encode())
     expect(studio.page.get_by_label("Name of the workflow")).to_have_value("theirs")
     studio.button("Run").click()
@@ -171,7 +171,7 @@ def test_problems_are_put_right_at_a_press(studio: Studio) -> None:
     document = studio.document()
     document["nodes"]["5"]["inputs"] |= {"cfg": 900, "sampler": "eulr"}
     del document["nodes"]["6"]["inputs"]["vae"]
-    document["nodes"]["1"]["inputs"]["checkpoint"] = "weft-emoij.safetensors"  # type: ignore[assignment]
+    document["nodes"]["1"]["inputs"] |= {"checkpoint": "weft-emoij.safetensors"}
     canvas = studio.page.locator(".canvas")
     studio.drop(canvas, "broken.json", "application/json", json.dumps(document).encode())
     expect(studio.page.get_by_label("Name of the workflow")).to_have_value("broken")

@@ -30,12 +30,12 @@ def sampling_of(folder: str) -> types.ModuleType:
     package = types.ModuleType("k_diffusion")
     package.__path__ = [str(Path(folder) / "k_diffusion")]
     stubs = {name: types.ModuleType(name) for name in ("torchvision", "torchvision.transforms")}
-    stubs["torchvision.transforms"].functional = None  # type: ignore[attr-defined]
+    vars(stubs["torchvision.transforms"])["functional"] = None
     sys.modules |= {"k_diffusion": package, **stubs}
     return importlib.import_module("k_diffusion.sampling")
 
 
-def counted(name: str) -> Callable[[float, float], Tensor]:
+def counted(name: str) -> Callable[[Tensor, Tensor], Tensor]:
     """Noise by the number of the call; where a step draws twice, both are increments of one Brownian motion."""
     calls = 0
 
@@ -48,7 +48,7 @@ def counted(name: str) -> Callable[[float, float], Tensor]:
         share = (float(sigma) - middle) / (float(sigma) - float(target))
         return math.sqrt(share) * wave(calls - 1) + math.sqrt(1 - share) * wave(calls)
 
-    return draw  # type: ignore[return-value]
+    return draw
 
 
 def main(folder: str) -> None:
