@@ -76,14 +76,11 @@ class Family:
         return scaled(self.latent_format, metadata)
 
 
-def says_v(checkpoint: Checkpoint) -> bool | None:
-    """Whether a file says that its network predicts v; None where it does not say what."""
+def eps_or_v(checkpoint: Checkpoint, *, unsaid_v: bool = False) -> Eps | V:
+    """What a file says its network predicts, v where it says nothing and `unsaid_v`. On the levels of latent diffusion,
+    or as marked on such as end in pure noise; ValueError for eps on those."""
     stated = checkpoint.metadata.get(PREDICTS)
-    return True if "v_pred" in checkpoint.markers else None if stated is None else stated == "v"
-
-
-def eps_or_v(checkpoint: Checkpoint, *, predicts_v: bool) -> Eps | V:
-    """On the levels of latent diffusion, or as marked on such as end in pure noise; ValueError for eps on those."""
+    predicts_v = "v_pred" in checkpoint.markers or (unsaid_v if stated is None else stated == "v")
     ends_in_noise = ZERO_SNR in checkpoint.markers
     if ends_in_noise and not predicts_v:
         raise ValueError("it is marked ztsnr but not v_pred; eps says nothing where a latent is all noise")

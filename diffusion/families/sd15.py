@@ -4,21 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from diffusion.family import (
-    Checkpoint,
-    ContextOnly,
-    Family,
-    Metadata,
-    OneTower,
-    UNetExtra,
-    eps_or_v,
-    says_v,
-    unet_of,
-    unet_signature,
-)
+from diffusion.family import ContextOnly, Family, Metadata, OneTower, UNetExtra, eps_or_v, unet_of, unet_signature
 from diffusion.latents import SD15, SD15_GREY
 from diffusion.networks.shapes import Shapes
-from diffusion.prediction import Eps, V
 from diffusion.text.slots import ClipRules, TextSlot
 
 TITLE = "Stable Diffusion 1"
@@ -34,17 +22,13 @@ def _fit(shapes: Shapes, _: Metadata) -> ContextOnly:
     return ContextOnly(0 if signature is None else signature.context_dim, TITLE)
 
 
-def _prediction(checkpoint: Checkpoint) -> Eps | V:
-    return eps_or_v(checkpoint, predicts_v=says_v(checkpoint) is True)
-
-
 FAMILY = Family(
     name="sd15",
     title=TITLE,
     architecture="U-Net",
     recognise=_recognise,
     network=unet_of,
-    prediction=_prediction,
+    prediction=eps_or_v,
     latent_format=SD15,
     text=(
         TextSlot(

@@ -4,17 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from diffusion.family import (
-    Checkpoint,
-    ContextOnly,
-    Family,
-    OneTower,
-    UNetExtra,
-    eps_or_v,
-    says_v,
-    unet_of,
-    unet_signature,
-)
+from diffusion.family import Checkpoint, ContextOnly, Family, OneTower, UNetExtra, eps_or_v, unet_of, unet_signature
 from diffusion.latents import SD15, SD15_GREY
 from diffusion.networks.shapes import Shapes
 from diffusion.prediction import Eps, V
@@ -31,10 +21,8 @@ def _recognise(shapes: Shapes) -> bool:
 
 def _prediction(checkpoint: Checkpoint) -> Eps | V:
     """As the file says, or as it looks; those that start from a picture predict eps."""
-    stated = says_v(checkpoint)
     starts_from_noise = checkpoint.network.shapes["input_blocks.0.0.weight"][1] == SD15.channels
-    guess = stated is None and starts_from_noise and _looks_like_v(checkpoint)
-    return eps_or_v(checkpoint, predicts_v=stated or guess)
+    return eps_or_v(checkpoint, unsaid_v=starts_from_noise and _looks_like_v(checkpoint))
 
 
 def _looks_like_v(checkpoint: Checkpoint) -> bool:

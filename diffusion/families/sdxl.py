@@ -17,7 +17,6 @@ from diffusion.family import (
     UNetExtra,
     check_context,
     eps_or_v,
-    says_v,
     unet_of,
     unet_signature,
 )
@@ -51,7 +50,7 @@ def _prediction(checkpoint: Checkpoint) -> Eps | V | EdmV:
     if any(name in checkpoint.markers for name in EDM_SCALE):
         highest, lowest = (_number(checkpoint, name) for name in EDM_SCALE)
         return EdmV(lowest or EdmV.lowest, highest or EdmV.highest)
-    return eps_or_v(checkpoint, predicts_v=says_v(checkpoint) is True)
+    return eps_or_v(checkpoint)
 
 
 def _number(checkpoint: Checkpoint, name: str) -> float | None:
