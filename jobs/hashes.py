@@ -10,6 +10,8 @@ import threading
 import time
 from pathlib import Path
 
+from graph.wal import log_ahead
+
 log = logging.getLogger("weft.hashes")
 
 SETTLED_NS = 1_000_000_000
@@ -84,7 +86,7 @@ def _opened(memory: Path) -> sqlite3.Connection:
 def _open(memory: Path | str) -> sqlite3.Connection:
     """Raises sqlite3.DatabaseError when the file is damaged."""
     connection = sqlite3.connect(memory, isolation_level=None, timeout=10, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode=WAL")
+    log_ahead(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute(
         "CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime INTEGER NOT NULL,"

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from graph.keys import SIZE, Key, Record
 from graph.tiers.batch import Fact
+from graph.wal import log_ahead
 
 log = logging.getLogger("weft.cache")
 
@@ -94,7 +95,7 @@ class Index:
 
     def _prepare(self, edition: str) -> None:
         db = self._db
-        db.execute("PRAGMA journal_mode=WAL")
+        log_ahead(db)
         db.execute("PRAGMA synchronous=NORMAL")
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version not in (0, _VERSION):
