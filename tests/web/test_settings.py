@@ -76,8 +76,11 @@ def test_larger_text_is_larger_everywhere_and_stays_in_the_window(studio: Studio
     choose(page, "Size of text", percent)
     assert height(studio.button("Run")) / before == pytest.approx(int(percent[:3]) / 100, rel=0.02)
     page.keyboard.press("Control+,")
+    dialog = page.get_by_role("dialog", name="Settings")
+    expect(dialog).to_be_visible()
     assert page.evaluate(CUT) == []
     page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
     page.locator(".canvas").click(button="right", position={"x": 300, "y": 800})
     menu = page.get_by_role("menu", name="Commands").bounding_box()
     assert menu is not None
