@@ -73,9 +73,8 @@ class Beside(NamedTuple):
 
 @dataclass(frozen=True)
 class Hooks:
-    """`skipped`: names of blocks to leave out, as if they gave back what they get: `joint_blocks.N` of an MMDiT,
-    transformers (`input_blocks.N.1`, `middle_block.1`, `output_blocks.N.1`) of a U-Net. `beside`: by the name of an
-    attention what is added to it."""
+    """`skipped`: names of blocks to leave out, as if they gave back what they get, see `Skippable`. `beside`: by the
+    name of an attention what is added to it."""
 
     attend: Attend | None = None
     skipped: frozenset[str] = frozenset()
@@ -97,9 +96,10 @@ NO_HOOKS = Hooks()
 
 @runtime_checkable
 class Skippable(Protocol):
-    """A network with `blocks` that hooks may leave out, by name, in the order in which they come."""
+    """A network with blocks that hooks may leave out, by name, in the order in which they come: the transformers of a
+    U-Net (`input_blocks.N.1`, `middle_block.1`, `output_blocks.N.1`), `joint_blocks.N` of an MMDiT."""
 
-    blocks: Sequence[str]
+    block_names: Sequence[str]
 
 
 def probabilities(q_BLND: Tensor, k_BSND: Tensor) -> Tensor:

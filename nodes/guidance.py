@@ -173,7 +173,7 @@ def self_attention_guidance(
 
     model: to guide so. scale: how far. blur: how much, in latent cells.
     """
-    return _with_term(model, SelfAttention(scale, blur), Span(), f"sag {scale} {blur}")
+    return _with_term(model, SelfAttention.of(model.network, scale, blur), Span(), f"sag {scale} {blur}")
 
 
 def _with_term(model: Model, term: Term, span: Span, told: str) -> Model:

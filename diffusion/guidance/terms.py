@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from diffusion.guidance.rules import Ask, Moment
 from diffusion.hooks import Hooks, Site, Skippable, probabilities
 from diffusion.networks.layers import attention
+from diffusion.networks.unet import UNet
 
 MIDDLE = "middle_block.1"
 """The transformer in the middle of a U-Net."""
@@ -20,8 +20,8 @@ MIDDLE = "middle_block.1"
 def blocks_of(network: nn.Module, chosen: str) -> frozenset[str]:
     """Names of blocks, of "middle" or of numbers and names between commas. ValueError for one there is not."""
     if not isinstance(network, Skippable):
-        raise ValueError(f"{type(network).__name__} has no blocks that could be chosen")
-    blocks, found = list(network.blocks), set[str]()
+        raise ValueError(f"model: expected one whose blocks can be left out, got a {type(network).__name__}")
+    blocks, found = list(network.block_names), set[str]()
     for word in filter(None, map(str.strip, chosen.split(","))):
         if word == "middle":
             found.add(MIDDLE if MIDDLE in blocks else blocks[len(blocks) // 2])
@@ -85,38 +85,42 @@ class SkippedLayers:
 @dataclass(frozen=True)
 class SelfAttention:
     """Self-attention guidance (Hong et al., arXiv 2210.00939, algorithm 1) of a U-Net: the worse input is blurred, by a
-    Gaussian of deviation `blur` in latent cells, where the middle of the network looks more than on average."""
+    Gaussian of deviation `blur` in latent cells, where the middle of the network looks more than on average.
+
+    `halvings`: how often latents are halved on the way to the middle. Only texts for the whole picture are watched.
+    """
 
     scale: float
     blur: float
+    halvings: int
+
+    @staticmethod
+    def of(network: nn.Module, scale: float, blur: float) -> SelfAttention:
+        """For a network; ValueError for one without self-attention in its middle."""
+        if not isinstance(network, UNet) or MIDDLE not in network.block_names:
+            kind = type(network).__name__
+            raise ValueError(f"model: expected a U-Net with a transformer in its middle, got a {kind}")
+        return SelfAttention(scale, blur, len(network.params.multipliers) - 1)
 
     def __call__(self, ask: Ask, at: Moment, towards: Tensor, away: Tensor | None) -> Tensor:
         place, estimate = (0, towards) if away is None else (1, away)
+        batch, _, height, width = estimate.shape
+        rows, columns = ((side - 1 >> self.halvings) + 1 for side in (height, width))
         looked: list[Tensor] = []
 
         def watch(site: Site, q_BLND: Tensor, k_BSND: Tensor, v_BSND: Tensor) -> Tensor:
-            if site.name == f"{MIDDLE}.transformer_blocks.0.attn1":
+            if site.name == f"{MIDDLE}.transformer_blocks.0.attn1" and q_BLND.shape[1] == rows * columns:
                 looked.append(probabilities(q_BLND, k_BSND).mean(1).sum(1))
             return attention(q_BLND, k_BSND, v_BSND)
 
         ask(at, (place,), Hooks(attend=watch))
-        if len(looked) != 1:
-            raise ValueError(
-                "self-attention guidance: expected a U-Net with a transformer in its middle and one prompt for the "
-                f"whole picture, got {len(looked)} attentions"
-            )
-        mask_B1HW = _enlarged(looked[0] > 1, *estimate.shape[2:])
+        if not looked:
+            return torch.zeros_like(estimate)
+        marked_B1hw = (torch.cat(looked).unflatten(0, (-1, batch)).mean(0) > 1).unflatten(1, (1, rows, columns))
+        mask_B1HW = F.interpolate(marked_B1hw.float(), (height, width), mode="nearest") > 0
         worse = torch.where(mask_B1HW, blurred(estimate, self.blur), estimate)
         (seen,) = ask(at._replace(x_BCHW=at.x_BCHW + at.alpha * (worse - estimate)), (place,))
         return self.scale * (worse - seen)
-
-
-def _enlarged(marked_BL: Tensor, height: int, width: int) -> Tensor:
-    """Marks of the tokens of a feature map, on latents of that size: B 1 H W."""
-    sizes = (((height - 1 >> n) + 1, (width - 1 >> n) + 1) for n in range(8))
-    rows, columns = next(size for size in sizes if math.prod(size) == marked_BL.shape[1])
-    marked_B1hw = marked_BL.unflatten(1, (rows, columns))[:, None]
-    return F.interpolate(marked_B1hw.float(), (height, width), mode="nearest") > 0
 
 
 def blurred(x_BCHW: Tensor, deviation: float) -> Tensor:

@@ -80,7 +80,8 @@ class DiT(nn.Module):
         self.register_buffer("pos_embed", None if p.positions is None else position_table(p.positions, p.width))
         self.t_embedder = TimestepEmbedder(p.time_dim, p.width)
         self.y_embedder = LabelEmbedder(p.rows, p.width)
-        self.blocks = nn.ModuleList(DiTBlock(f"blocks.{n}", p.width, p.heads) for n in range(p.depth))
+        self.block_names = [f"blocks.{n}" for n in range(p.depth)]
+        self.blocks = nn.ModuleList(DiTBlock(name, p.width, p.heads) for name in self.block_names)
         self.final_layer = FinalLayer(p.width, p.out_channels * p.patch**2)
 
     def forward(

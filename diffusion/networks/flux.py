@@ -82,8 +82,10 @@ class Flux(nn.Module):
         self.time_in = Embedder(TIME_DIM, p.width)
         self.vector_in = Embedder(p.y_dim, p.width)
         self.guidance_in = Embedder(TIME_DIM, p.width) if p.guided else None
-        self.double_blocks = nn.ModuleList(DoubleBlock(f"double_blocks.{n}", p) for n in range(p.double_blocks))
-        self.single_blocks = nn.ModuleList(SingleBlock(f"single_blocks.{n}", p) for n in range(p.single_blocks))
+        counts = {"double_blocks": p.double_blocks, "single_blocks": p.single_blocks}
+        self.block_names = [f"{kind}.{n}" for kind, count in counts.items() for n in range(count)]
+        self.double_blocks = nn.ModuleList(DoubleBlock(name, p) for name in self.block_names[: p.double_blocks])
+        self.single_blocks = nn.ModuleList(SingleBlock(name, p) for name in self.block_names[p.double_blocks :])
         self.final_layer = FinalLayer(p.width, p.out_channels * PATCH**2)
 
     def forward(
@@ -112,7 +114,7 @@ class Flux(nn.Module):
             context_BLW, x_BLW = block(context_BLW, x_BLW, c_BW, turns, hooks)
         joint_BLW = torch.cat((context_BLW, x_BLW), dim=1)
         for block in self.single_blocks:
-            joint_BLW = block(joint_BLW, c_BW, turns, hooks)
+            joint_BLW = block(joint_BLW, context_BLW.shape[1], c_BW, turns, hooks)
         out_BLD = self.final_layer(joint_BLW[:, context_BLW.shape[1] :], c_BW)
         return unpatched(out_BLD, rows, columns)[..., :height, :width]
 
@@ -195,7 +197,7 @@ class DoubleBlock(nn.Module):
             )
         )
         tokens = context_BLW.shape[1]
-        joint = attended(hooks, self.site, rotated(q, turns), rotated(k, turns), v)
+        joint = attended(hooks, self.site._replace(text=tokens), rotated(q, turns), rotated(k, turns), v)
         context_BLW = context_BLW + of_context[2] * self.txt_attn.proj(joint[:, :tokens])
         context_BLW = context_BLW + of_context[5] * self.txt_mlp(modulated(context_BLW, *of_context[3:5]))
         x_BLW = x_BLW + of_x[2] * self.img_attn.proj(joint[:, tokens:])
@@ -203,7 +205,7 @@ class DoubleBlock(nn.Module):
 
 
 class SingleBlock(nn.Module):
-    """All tokens alike; attention and MLP side by side between two linear layers."""
+    """All tokens alike, `tokens` of the context first; attention and MLP side by side between two linear layers."""
 
     def __init__(self, name: str, p: FluxParams) -> None:
         super().__init__()
@@ -214,14 +216,14 @@ class SingleBlock(nn.Module):
         self.linear2 = nn.Linear(p.width + self.hidden, p.width)
         self.norm = QKNorm()
 
-    def forward(self, x_BLW: Tensor, c_BW: Tensor, turns: Tensor, hooks: Hooks) -> Tensor:
+    def forward(self, x_BLW: Tensor, tokens: int, c_BW: Tensor, turns: Tensor, hooks: Hooks) -> Tensor:
         if self.name in hooks.skipped:
             return x_BLW
         shift, scale, gate = self.modulation(c_BW)
         fused, hidden = self.linear1(modulated(x_BLW, shift, scale)).split((3 * self.width, self.hidden), dim=-1)
         q, k, v = fused.unflatten(-1, (3, self.heads, -1)).unbind(2)
         q, k = rotated(self.norm.query_norm(q), turns), rotated(self.norm.key_norm(k), turns)
-        joint = attended(hooks, self.site, q, k, v)
+        joint = attended(hooks, self.site._replace(text=tokens), q, k, v)
         return x_BLW + gate * self.linear2(torch.cat((joint, F.gelu(hidden, approximate="tanh")), dim=-1))
 
 

@@ -90,7 +90,7 @@ class MMDiT(nn.Module):
         )
         self.final_layer = FinalLayer(p.width, p.out_channels * p.patch**2)
         name_sites(self)
-        self.blocks = [f"joint_blocks.{n}" for n in range(p.depth)]
+        self.block_names = [f"joint_blocks.{n}" for n in range(p.depth)]
 
     def forward(
         self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None = None, hooks: Hooks = NO_HOOKS

@@ -87,7 +87,8 @@ class PixArt(nn.Module):
         self.y_embedder = CaptionEmbedder(p.tokens, p.context_dim, p.width)
         self.csize_embedder = NumbersEmbedder(p.time_dim, p.width // 3) if p.told_size else None
         self.ar_embedder = NumbersEmbedder(p.time_dim, p.width // 3) if p.told_size else None
-        self.blocks = nn.ModuleList(PixArtBlock(f"blocks.{n}", p.width, p.heads) for n in range(p.depth))
+        self.block_names = [f"blocks.{n}" for n in range(p.depth)]
+        self.blocks = nn.ModuleList(PixArtBlock(name, p.width, p.heads) for name in self.block_names)
         self.final_layer = FinalLayer(p.width, p.out_channels * p.patch**2)
 
     def forward(

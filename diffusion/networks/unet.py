@@ -137,7 +137,7 @@ class UNet(nn.Module):
         self.output_blocks = nn.ModuleList(up)
         self.out = NormActConv(p.channels, p.out_channels)
         name_sites(self)
-        self.blocks = [module.name for module in self.modules() if isinstance(module, SpatialTransformer)]
+        self.block_names = [module.name for module in self.modules() if isinstance(module, SpatialTransformer)]
 
     def forward(
         self, x_BCHW: Tensor, t_B: Tensor, context_BLD: Tensor, y_BD: Tensor | None = None, hooks: Hooks = NO_HOOKS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from diffusion.conditioning import combined
 from diffusion.guidance.rules import (
     WHOLE,
     Ask,
@@ -244,7 +246,7 @@ def attend_of(term: PerturbedAttention) -> Callable[[Site, Tensor, Tensor, Tenso
 def test_self_attention_guidance_is_the_formula_of_the_paper() -> None:
     """In noise: the prediction plus scale times its distance to that for the degraded latent (equation 16)."""
     x, sigma, scale = latent(UNET), 2.0, 0.75
-    guide = with_term(UNET, SelfAttention(scale, 1.5))
+    guide = with_term(UNET, SelfAttention.of(UNET, scale, 1.5))
     negative = unguided(guide.model, guide.conditionings[1])
     seen: list[Tensor] = []
 
@@ -267,6 +269,8 @@ def test_self_attention_guidance_is_the_formula_of_the_paper() -> None:
     found = estimate(positive_weighs_nothing, x, sigma)
     assert 0 < float(mask.float().mean()) < 1
     assert torch.allclose(found, expected, atol=1e-4)
+    several = combined([guide.conditionings[1], guide.conditionings[1]])
+    assert torch.allclose(estimate(replace(guide, conditionings=(several, several)), x, sigma), expected, atol=1e-4)
 
 
 def test_blurring_keeps_what_is_even_and_its_sum() -> None:
@@ -284,5 +288,22 @@ def test_blocks_by_number_name_and_middle() -> None:
     for wrong in ("7", "joint_blocks.9", "", "-1"):
         with pytest.raises(ValueError, match="blocks: expected"):
             blocks_of(MMDIT, wrong)
-    with pytest.raises(ValueError, match="no blocks"):
+    with pytest.raises(ValueError, match="model: expected one whose blocks"):
         blocks_of(Recorder(), "0")
+
+
+@pytest.mark.parametrize("family", tiny.NETWORKS)
+def test_blocks_of_every_family_can_be_left_out_and_look_at_less(family: str) -> None:
+    params: Any = tiny.NETWORKS[family]
+    network = tiny.network_of(params)
+    blocks = blocks_of(network, "0")
+    x, t = torch.randn(2, params.in_channels, 8, 8), torch.full((2,), 0.5)
+    context = torch.tensor([[[0.0, 3.0]]]).expand(2, 1, 2) if family == "dit" else torch.randn(2, 3, params.context_dim)
+    told = (getattr(params, "y_dim", None) or 0) + getattr(params, "guided", 0)
+    y = torch.ones(2, told) if told else None
+    with torch.no_grad():
+        plain = network(x, t, context, y)
+        without = network(x, t, context, y, Hooks(skipped=blocks))
+        looking = network(x, t, context, y, Hooks(attend=attend_of(PerturbedAttention(1.0, blocks))))
+    assert not torch.allclose(without, plain, atol=1e-3)
+    assert not torch.allclose(looking, plain, atol=1e-3)
