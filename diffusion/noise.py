@@ -1,36 +1,51 @@
-"""Noise rules: which noise a seed means. A rule is `(seed, shape) -> (draw number -> noise)`.
+"""Noise rules: which noise a seed means, as a function of the number of the draw.
 
-Draw 0 is the noise a generation starts from, draw n the one a stochastic sampler adds after step n. All noise is made
-on the CPU in float32, so a seed means the same picture on every device.
+Draw 0 is the noise a generation starts from, the others are those a stochastic sampler adds, step by step. All noise is
+made on the CPU in float32, so a seed means the same picture on every device.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 Noise = Callable[[int], Tensor]
-NoiseRule = Callable[[int, tuple[int, ...]], Noise]
+
+
+class NoiseRule(Protocol):
+    """The noise of a seed for latents of a shape. `items`: their numbers in the batch they were taken out of, None for
+    a batch that is whole. `done`: how many draws a run before has made that this one goes on from."""
+
+    def __call__(
+        self, seed: int, shape: tuple[int, ...], items: Sequence[int] | None = None, done: int = 0, /
+    ) -> Noise: ...
+
 
 _WORD = 0xFFFFFFFF
 
 
-def per_item(seed: int, shape: tuple[int, ...]) -> Noise:
+def per_item(seed: int, shape: tuple[int, ...], items: Sequence[int] | None = None, done: int = 0) -> Noise:
     """Noise that depends on (seed, item of the batch, draw, position) alone, so that any item of any batch and any step
     can be made again without the others."""
     batch, *item_shape = shape
-    return lambda draw: normal(seed, range(batch), draw, math.prod(item_shape)).reshape(shape)
+    numbers = range(batch) if items is None else items
+    return lambda draw: normal(seed, numbers, draw and draw + done, math.prod(item_shape)).reshape(shape)
 
 
-def whole_batch(seed: int, shape: tuple[int, ...]) -> Noise:
-    """ComfyUI's noise on a CPU: the batch is one draw of torch's generator, the steps draw from one of seed + 1."""
+def whole_batch(seed: int, shape: tuple[int, ...], items: Sequence[int] | None = None, _done: int = 0) -> Noise:
+    """ComfyUI's noise on a CPU: the batch is one draw of torch's generator, the steps draw from one of seed + 1, in
+    every run anew. What was taken out of a batch is drawn item by item, up to the last that is wanted."""
 
     def draw(number: int) -> Tensor:
-        generator = torch.Generator().manual_seed(seed if number == 0 else seed + 1)
+        generator = torch.Generator().manual_seed(seed if number == 0 else (seed + 1) % 2**64)
+        if number == 0 and items is not None:
+            drawn = [torch.randn(1, *shape[1:], generator=generator) for _ in range(max(items) + 1)]
+            return torch.cat([drawn[item] for item in items])
         for _ in range(number - 1):
             torch.randn(shape, generator=generator)
         return torch.randn(shape, generator=generator)
@@ -46,7 +61,7 @@ def after_start(noise: Noise, shape: tuple[int, ...]) -> Noise:
     return lambda draw: noise(draw) if draw else torch.zeros(shape)
 
 
-def normal(seed: int, items: range, draw: int, count: int) -> Tensor:
+def normal(seed: int, items: Sequence[int], draw: int, count: int) -> Tensor:
     """len(items) x count standard normal values, float32: Box-Muller in float64 of counters (position, item, draw)."""
     item, block = torch.meshgrid(torch.tensor(items), torch.arange((count + 3) // 4), indexing="ij")
     counter = torch.stack([block, item, torch.full_like(item, draw), torch.zeros_like(item)])

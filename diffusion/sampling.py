@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from diffusion import noise, samplers, schedules
+from diffusion import samplers, schedules
 from diffusion.alarm import explain
 from diffusion.conditioning import Conditioning
 from diffusion.guides import Guide, classifier_free
 from diffusion.inpainting import growing, keeping, mask_for, put_back
 from diffusion.model import Model
-from diffusion.noise import Noise, NoiseRule
+from diffusion.noise import Noise, per_item
 from diffusion.samplers import Informed, OnStep, Sampler, Step
 from diffusion.schedules import Sigmas
 
@@ -45,19 +44,22 @@ def sample(
     schedule: str = "normal",
     denoise: float = 1.0,
     mask_BHW: Tensor | None = None,
+    items: Sequence[int] | None = None,
     on_step: OnStep = _unheard,
-    noise_rule: NoiseRule = noise.per_item,
 ) -> Tensor:
     """A clean latent, with classifier-free guidance down a schedule: `follow` as it is used most.
 
-    `denoise` below 1 starts part of the way down, keeping that much of the latent; 0 returns it. Raises ValueError for
-    a setting out of range.
+    `denoise` below 1 starts part of the way down, keeping that much of the latent; 0 returns it. `items` as in
+    `NoiseRule`. Raises ValueError for a setting out of range.
     """
     way = samplers.get(sampler)
     sigmas = schedules.sigmas(schedule, model.prediction, steps, denoise, way.adapt)
     guide = classifier_free(model, positive, negative, cfg)
-    drawn = partial(noise_rule, seed)
-    return follow(guide, way, sigmas, latent_BCHW, drawn, mask_BHW=mask_BHW, on_step=on_step).latent_BCHW
+
+    def noise_of(shape: tuple[int, ...]) -> Noise:
+        return per_item(seed, shape, items)
+
+    return follow(guide, way, sigmas, latent_BCHW, noise_of, mask_BHW=mask_BHW, on_step=on_step).latent_BCHW
 
 
 def follow(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -109,12 +110,14 @@ def latent_batch(latents: list[Latent]) -> Latent:
 
 @node("LatentFromBatch", category="latent", title="Latent from batch")
 def latent_from_batch(latent: Latent, index: _Index = 0, count: _Count = 1) -> Latent:
-    """Take some latents out of a batch.
+    """Take some latents out of a batch; a sampler gives each the noise it has in there.
 
     latent: the batch. index: the first one, from 0. count: how many.
     """
-    rows, mask = _some(len(latent.samples_BCHW), index, count), latent.mask_BHW
-    return Latent(latent.samples_BCHW[rows], mask if mask is None or len(mask) == 1 else mask[rows])
+    length, mask = len(latent.samples_BCHW), latent.mask_BHW
+    rows, items = _some(length, index, count), latent.items or tuple(range(length))
+    taken = mask if mask is None or len(mask) == 1 else mask[rows]
+    return Latent(latent.samples_BCHW[rows], taken, items[rows])
 
 
 @node("RepeatLatentBatch", category="latent", title="Repeat latents")
@@ -139,7 +142,7 @@ def latent_crop(latent: Latent, width: _Size = 512, height: _Size = 512, x: _Pla
     mask = latent.mask_BHW
     if mask is not None:
         mask = _cut(sized(mask, *latent.samples_BCHW.shape[2:]), *cells)
-    return Latent(_cut(latent.samples_BCHW, *cells), mask)
+    return replace(latent, samples_BCHW=_cut(latent.samples_BCHW, *cells), mask_BHW=mask)
 
 
 @node("LatentComposite", category="latent", title="Paste latent")

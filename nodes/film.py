@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated, NamedTuple
 
 import torch
@@ -66,6 +67,7 @@ def ksampler_film(
         schedule=schedule,
         denoise=denoise,
         mask_BHW=latent.mask_BHW,
+        items=latent.items,
         on_step=on_step,
     )
     if not seen:
@@ -73,7 +75,7 @@ def ksampler_film(
     way = samplers.get(sampler)
     sigmas = schedules.sigmas(schedule, model.prediction, steps, denoise, way.adapt)[: len(seen)]
     noisy, estimates = (torch.stack(frames) for frames in zip(*seen, strict=True))
-    return Filmed(Latent(samples_BCHW, latent.mask_BHW), Film(sigmas, noisy, estimates, model.latent_format))
+    return Filmed(replace(latent, samples_BCHW=samples_BCHW), Film(sigmas, noisy, estimates, model.latent_format))
 
 
 @node("FilmStrip", category="understanding", title="Film strip")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, NamedTuple
 
 from diffusion import samplers, schedules
@@ -49,9 +50,10 @@ def ksampler(
         schedule=schedule,
         denoise=denoise,
         mask_BHW=latent.mask_BHW,
+        items=latent.items,
         on_step=shown(model, ctx),
     )
-    return Latent(samples_BCHW, latent.mask_BHW)
+    return replace(latent, samples_BCHW=samples_BCHW)
 
 
 @node("KSamplerAdvanced", category="sampling", title="KSampler (advanced)", resource="gpu")
@@ -86,7 +88,8 @@ def ksampler_advanced(
     if len(sigmas) > 1 and not return_with_leftover_noise:
         sigmas = (*sigmas[:-1], 0.0)
     guide = classifier_free(model, positive, negative, cfg)
-    return _followed(guide, way, sigmas, latent, Noise(seed, noise_rule, add_noise), ctx).latent
+    noise = Noise(seed, noise_rule, add_noise)
+    return _followed(guide, way, sigmas, latent, noise, ctx, steps_done=start_at_step).latent
 
 
 class Sampled(NamedTuple):
@@ -159,9 +162,10 @@ def _followed(
     latent: Latent,
     noise: Noise,
     ctx: Context,
+    steps_done: int = 0,
 ) -> Sampled:
     def noise_of(shape: tuple[int, ...]) -> Drawn:
-        drawn = RULES[noise.rule](noise.seed, shape)
+        drawn = RULES[noise.rule](noise.seed, shape, latent.items, steps_done * way.draws)
         return drawn if noise.begin else after_start(drawn, shape)
 
     made = follow(
@@ -173,4 +177,4 @@ def _followed(
         mask_BHW=latent.mask_BHW,
         on_step=shown(guide.model, ctx),
     )
-    return Sampled(Latent(made.latent_BCHW, latent.mask_BHW), Latent(made.estimate_BCHW, latent.mask_BHW))
+    return Sampled(replace(latent, samples_BCHW=made.latent_BCHW), replace(latent, samples_BCHW=made.estimate_BCHW))

@@ -45,11 +45,13 @@ Mask = NewType("Mask", Tensor)
 class Latent:
     """A batch of pictures in an autoencoder's own scale, float32; all zeros is an empty one, whatever its channels.
 
-    `mask_BHW` of any size is stretched over them: 1 is to be painted, 0 stays as it is; None paints all.
+    `mask_BHW` of any size is stretched over them: 1 is to be painted, 0 stays as it is; None paints all. `items`: their
+    numbers in the batch they were taken out of, which say what noise each gets; None for a batch that is whole.
     """
 
     samples_BCHW: Tensor
     mask_BHW: Tensor | None = None
+    items: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 A sampler follows a noisy latent down the levels `sigmas`, calling `denoise(x, sigma)` for the clean estimate; one that
 is `Informed` gets all of what the guidance gives. `alpha` is the signal coefficient of
 `x = alpha(sigma) * x0 + sigma * noise`, all it knows of the kind of model; `noise(n)` is the unit noise of draw
-n = 1, 2, ...; `on_step` is told of each step and may raise to stop.
+n = 1, 2, ..., as many for every step; `on_step` is told of each step and may raise to stop.
 """
 
 from __future__ import annotations
@@ -58,10 +58,11 @@ class Follow(Protocol):
 
 @dataclass(frozen=True)
 class Sampler:
-    """A way down the levels, and how it wants schedules to be."""
+    """A way down the levels, and how it wants schedules to be. `draws`: how often a step draws noise, if it does."""
 
     follow: Follow
     adapt: Callable[[Schedule], Schedule] = unchanged
+    draws: int = 1
     with_eta: Callable[[float], Follow] | None = None
 
     def run(
@@ -90,6 +91,7 @@ class Informed:
     follow: FollowGuided
     both: bool
     adapt: Callable[[Schedule], Schedule] = unchanged
+    draws: int = 1
 
     def run(
         self, denoise: GuidedDenoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: Noise, on_step: OnStep

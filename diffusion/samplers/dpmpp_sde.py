@@ -47,4 +47,4 @@ def _half_by_half(
     )
 
 
-SAMPLER = Sampler(sample)
+SAMPLER = Sampler(sample, draws=2)

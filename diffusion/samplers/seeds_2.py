@@ -29,4 +29,4 @@ def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: No
     return x
 
 
-SAMPLER = Sampler(sample)
+SAMPLER = Sampler(sample, draws=2)

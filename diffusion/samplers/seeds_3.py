@@ -41,4 +41,4 @@ def _risen(h: float) -> float:
     return h + math.expm1(-2 * h) / 2 if h < math.inf else 1.0
 
 
-SAMPLER = Sampler(sample)
+SAMPLER = Sampler(sample, draws=3)

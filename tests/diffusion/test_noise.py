@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffusion.noise import normal, per_item, philox, whole_batch
+from diffusion.noise import NoiseRule, normal, per_item, philox, whole_batch
 
 GOLDEN = json.loads(Path(__file__).with_name("golden").joinpath("noise.json").read_text())
 
@@ -54,6 +54,19 @@ def test_an_item_of_a_batch_is_made_alone(shape: tuple[int, ...]) -> None:
     assert torch.equal(per_item(3, (2, *shape))(2), batch[:2])
 
 
+@pytest.mark.parametrize("rule", [per_item, whole_batch])
+def test_items_taken_out_of_a_batch_keep_their_noise(rule: NoiseRule) -> None:
+    """That of ComfyUI only where an item has a multiple of 16 values, as there."""
+    whole = rule(3, (4, 4, 8, 8))(0)
+    assert torch.equal(rule(3, (2, 4, 8, 8), (3, 1))(0), whole[[3, 1]])
+
+
+def test_a_run_that_goes_on_draws_what_comes_next() -> None:
+    noise, later = per_item(3, (2, 5)), per_item(3, (2, 5), None, 4)
+    assert torch.equal(later(1), noise(5))
+    assert torch.equal(later(0), noise(0))
+
+
 def test_seed_item_and_draw_all_matter() -> None:
     seeds = (0, 1, 2**32, 2**63, 2**64 - 1)
     noises = [normal(seed, range(3), draw, 16)[item] for seed in seeds for draw in (0, 1) for item in range(3)]
@@ -72,5 +85,6 @@ def test_whole_batch_steps_draw_from_the_next_seed() -> None:
     generator = torch.Generator().manual_seed(6)
     first, second = torch.randn(2, 3, generator=generator), torch.randn(2, 3, generator=generator)
     noise = whole_batch(5, (2, 3))
+    assert whole_batch(2**64 - 1, (2, 3))(1).isfinite().all()
     assert torch.equal(noise(2), second)
     assert torch.equal(noise(1), first)

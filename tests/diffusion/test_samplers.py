@@ -236,17 +236,21 @@ def test_ancestral_step_for_flow() -> None:
     assert float((run("euler_ancestral", FLOW, (sigma, target), x) - expected).abs().max()) < 1e-12
 
 
-def test_ancestral_noise_is_that_of_its_step() -> None:
-    asked: list[int] = []
+@pytest.mark.parametrize("name", samplers.names())
+def test_noise_is_drawn_once_and_by_its_step(name: str) -> None:
+    asked: list[tuple[int, int]] = []
+    done: list[Step] = []
 
     def noise(number: int) -> Tensor:
-        asked.append(number)
+        asked.append((len(done), number))
         return torch.zeros(8, DIM, dtype=torch.float64)
 
-    samplers.get("euler_ancestral").run(
-        guided(mixture(EPS.alpha)), start(EPS), (10.0, 5.0, 1.0, 0.0), EPS.alpha, noise, lambda s: None
-    )
-    assert asked == [1, 2]
+    way = samplers.get(name)
+    way.run(guided(mixture(EPS.alpha)), start(EPS), (10.0, 5.0, 1.0, 0.0), EPS.alpha, noise, done.append)
+    numbers = [number for _, number in asked]
+    assert len(set(numbers)) == len(numbers)
+    assert all(step == (number - 1) // way.draws for step, number in asked)
+    assert not asked or numbers[-1] == 2 * way.draws
 
 
 def test_names_are_the_files() -> None:
