@@ -5,10 +5,10 @@ networks with random weights, made on the device. Both sides take the same steps
 guidance, a step of Euler. Rounds alternate between the two; printed are medians over all steps but each round's first,
 from device events, and their ratio. `--small` shrinks the networks, for a run on the CPU. On an H200 it printed
 
-    SD1.5        512²  Weft    19.05 ms (18.80-19.29)  diffusers    23.40 ms (22.96-24.08)  ratio 0.814
-    SDXL         1024²  Weft    43.42 ms (43.27-43.59)  diffusers    54.14 ms (51.78-55.39)  ratio 0.802
-    SD3 medium   1024²  Weft    49.14 ms (48.96-49.44)  diffusers    50.62 ms (50.22-51.54)  ratio 0.971
-    SD3.5 large  1024²  Weft   154.25 ms (153.64-154.83)  diffusers   175.86 ms (175.41-176.56)  ratio 0.877
+    SD1.5        512²  Weft    20.43 ms (19.97-22.67)  diffusers    24.94 ms (24.33-27.92)  ratio 0.819
+    SDXL         1024²  Weft    43.47 ms (43.14-47.62)  diffusers    59.80 ms (54.98-63.77)  ratio 0.727
+    SD3 medium   1024²  Weft    48.60 ms (48.42-48.91)  diffusers    50.71 ms (50.00-51.58)  ratio 0.959
+    SD3.5 large  1024²  Weft   153.66 ms (152.94-158.60)  diffusers   175.87 ms (175.20-177.04)  ratio 0.874
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from diffusion.networks.layers import attention
 
 BAND = 2**23
-"""Values of a map that are on the device at a time, unless a single row has more."""
+"""Values, of a map or of the one it is made of, that are on the device at a time, unless a single row has more."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Whole:
             wide = band_BCHW.double() if self.device.type == "cpu" else band_BCHW.float()
             sums_2BC = sums_2BC + torch.stack((wide.sum((2, 3)), wide.square().sum((2, 3)))).double().cpu()
             made.append(band_BCHW.to(self.values_BCHW.device))
-            top, step = bottom, max(1, self.band * (bottom - top) // max(1, band_BCHW.numel()))
+            values = max(band_BCHW.numel() / (bottom - top), self.values_BCHW.numel() / height)
+            top, step = bottom, max(1, int(self.band / values))
         return Whole(torch.cat(made, dim=2), sums_2BC, self.device, self.band)
 
     def normalised(self, norm: nn.GroupNorm) -> Callable[[Tensor], Tensor]:

@@ -144,7 +144,8 @@ def differences(a: nn.Module, b: nn.Module, prefix: str, rank: int) -> tuple[dic
     for name in left:
         layer, _, kind = name.rpartition(".")
         key = prefix + flat(layer)
-        difference = value_of(right[name]).float() - value_of(left[name]).float().to(right[name].device)
+        after = value_of(right[name]).float()
+        difference = after - value_of(left[name]).float().to(after.device)
         if kind not in ("weight", "bias") or not difference.any():
             continue
         if difference.ndim < 2:

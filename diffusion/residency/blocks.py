@@ -59,6 +59,9 @@ class Streaming:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Within, each block that moves has its weights while it runs."""
+        if not self.moving:
+            yield
+            return
         conveyor = self._conveyor = self._conveyor or self._place.conveyor([block.weights for block in self.moving])
         with ExitStack() as hooks:
             for number, block in enumerate(self.moving):

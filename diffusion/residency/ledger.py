@@ -175,8 +175,6 @@ class Residency:
         """As few blocks as possible go through; those that do leave the device."""
         others = self._in_use(besides=standing)
         blocks = [block for block in blocks_of(network) if others.isdisjoint(map(id, block.weights))]
-        if not blocks:
-            raise torch.OutOfMemoryError(f"{standing.bytes} bytes of weights do not fit, and they have no blocks")
         shares = [share / SHARES for share in range(1, SHARES + 1)]
         tried = [Streaming(self._place, standing.weights, blocks, share) for share in shares]
         chosen = next((streaming for streaming in tried if streaming.bytes <= room), tried[-1])

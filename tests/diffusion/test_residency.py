@@ -233,6 +233,16 @@ def test_every_block_of_a_network_is_found(files: dict[str, Path]) -> None:
         assert sum(block.bytes for block in blocks) > 0.6 * total(network)
 
 
+def test_a_network_without_blocks_comes_whole() -> None:
+    """However little room there is meant to be: what does not fit fails when it is brought."""
+    network = nn.Linear(4, 4, bias=False).requires_grad_(False)
+    residency = Residency(CountingPlace(), 1)
+    held = residency.hold(Origin("one", "1"), {"weight": torch.eye(4) * 2}, shapes_of(network), torch.float32)
+    network.load_state_dict(held, assign=True)
+    assert torch.equal(within_memory(network, X, lambda rows: network(X[rows])), X * 2)
+    assert [entry.bytes for entry in residency.entries()] == [64]
+
+
 def test_networks_without_a_ledger_are_left_alone() -> None:
     network = nn.Linear(2, 2)
     with using(network):
