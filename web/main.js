@@ -142,10 +142,6 @@ effect(() => {
   view.showHint(editor.version.value >= 0 && workspace.loaded.value && editor.document.nodes.size === 0);
 });
 listenToKeys(actions, (event) => {
-  if (event.key === "Escape" && input.busy) {
-    input.cancel();
-    return true;
-  }
   const onPage = event.target === document.body || (event.target instanceof Element && view.element.contains(event.target));
   const plain = !event.ctrlKey && !event.metaKey && event.key !== "?";
   // A button pressed before, such as Run, keeps the focus; letters mean nothing to it.

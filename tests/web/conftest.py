@@ -165,13 +165,14 @@ class Studio:
         box.fill(str(steps))
         box.press("Tab")
 
-    def drag(self, start: Locator, x: float, y: float) -> None:
+    def drag(self, start: Locator, x: float, y: float, *, release: bool = True) -> None:
         box = start.bounding_box()
         assert box is not None
         self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         self.page.mouse.down()
         self.page.mouse.move(x, y, steps=6)
-        self.page.mouse.up()
+        if release:
+            self.page.mouse.up()
 
     def drag_to(self, start: Locator, end: Locator) -> None:
         box = end.bounding_box()

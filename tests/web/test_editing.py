@@ -242,6 +242,8 @@ def test_a_thousand_nodes_open_with_few_elements(studio: Studio) -> None:
     workflow = {"version": 1, "nodes": nodes, "view": {"nodes": places}}
     studio.drop(studio.page.locator(".panel"), "large.json", "application/json", json.dumps(workflow).encode())
     expect(studio.page.get_by_label("Name of the workflow")).to_have_value("large")
+    idle = "new Promise(done => requestIdleCallback(() => requestIdleCallback(done)))"
+    assert studio.page.evaluate(f"{idle}.then(() => document.querySelectorAll('.node').length)") == 0, "seen from afar"
     studio.page.mouse.move(400, 400)
     for _ in range(12):
         studio.page.mouse.wheel(0, -300)

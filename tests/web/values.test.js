@@ -8,7 +8,7 @@ import { nameAt, reweighed } from "../../web/core/prompt.js";
 import { afterRun, nextSeed, seedsOf, withAfterRun } from "../../web/core/seeds.js";
 
 test("arithmetic is read as a person writes it", () => {
-  const cases = { "1024*1.5": 1536, "(512+64)/8": 72, "2^10": 1024, "2^3^2": 512, "-3+5": 2, "7 % 4": 3, "1e3/4": 250, "2×3÷4": 1.5, ".5*2": 1, "-2^2": -4, "8/2/2": 2, " 42 ": 42 };
+  const cases = { "1024*1.5": 1536, "(512+64)/8": 72, "2^10": 1024, "2^3^2": 512, "-3+5": 2, "7 % 4": 3, "1e3/4": 250, "2×3÷4": 1.5, ".5*2": 1, "-2^2": -4, "8/2/2": 2, " 42 ": 42, "2**10": 1024, "（１＋２）＊４": 12, "1e-3": 0.001 };
   for (const [text, value] of Object.entries(cases)) assert.equal(evaluate(text), value, text);
 });
 

@@ -55,10 +55,11 @@ export class Input {
     element.addEventListener("focusin", (event) => this.#focused(event));
     addEventListener("keydown", (event) => this.#space_(event, true));
     addEventListener("keyup", (event) => this.#space_(event, false));
-  }
-
-  get busy() {
-    return this.#tool !== null;
+    addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !this.#tool) return;
+      event.preventDefault();
+      this.cancel();
+    });
   }
 
   /** Give up the gesture in progress. */

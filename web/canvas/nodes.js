@@ -77,7 +77,7 @@ export class NodeLayer {
     }
     this.element.classList.remove("moving");
     const order = this.#inReadingOrder([...wanted].filter((id) => !this.#mounted.has(id)));
-    if (order.length > 0) this.#schedule(order);
+    this.#schedule(order);
   }
 
   /** Have a node's DOM now. @param {string} id @returns {NodeView} */
@@ -131,9 +131,11 @@ export class NodeLayer {
     for (const [id, node] of this.#mounted) node.element.classList.toggle("lifted", ids.has(id));
   }
 
-  /** @param {string[]} order */
+  /** Make the DOM of these nodes, and of no others that were to have it. @param {string[]} order */
   #schedule(order) {
     neverMind(this.#pending);
+    this.#pending = 0;
+    if (order.length === 0) return;
     this.#pending = whenIdle(() => {
       this.#pending = 0;
       const until = performance.now() + this.#slice;

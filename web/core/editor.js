@@ -245,20 +245,20 @@ export class Editor {
     return extract(this.document, this.selection.value);
   }
 
-  /** Add another workflow's nodes at a point and select them. @param {unknown} json @param {Point} at @param {boolean} outside  with their links from outside */
-  paste(json, at, outside = false) {
+  /** Add another workflow's nodes at a point and select them. @param {unknown} json @param {Point} at @param {boolean} outside  with their links from outside @param {string | null} gesture */
+  paste(json, at, outside = false, gesture = null) {
     const { changes, ids } = insert(this.document, json, at, outside);
-    this.edit(changes);
+    this.edit(changes, gesture);
     this.select(ids);
   }
 
-  /** Copies of the selected nodes beside them, reading from where the originals read. */
-  duplicate(offset = DUPLICATE_OFFSET) {
+  /** Copies of the selected nodes beside them, reading from where the originals read. @param {number} offset @param {string | null} gesture */
+  duplicate(offset = DUPLICATE_OFFSET, gesture = null) {
     const part = this.copy();
     if (!part) return;
     const places = [...this.selection.value].flatMap((id) => this.document.places.get(id) ?? []);
     const corner = { x: Math.min(...places.map((place) => place.x)), y: Math.min(...places.map((place) => place.y)) };
-    this.paste(part, { x: corner.x + offset, y: corner.y + offset }, true);
+    this.paste(part, { x: corner.x + offset, y: corner.y + offset }, true, gesture);
   }
 
   /** Add a note. @param {string} text @param {Point} at */

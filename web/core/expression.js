@@ -1,4 +1,4 @@
-/** Arithmetic as it is typed into a number field: `1024*1.5`, `(512+64)/8`, `2^10`, `-3`. Read by hand: nothing is executed. */
+/** Arithmetic as it is typed into a number field: `1024*1.5`, `(512+64)/8`, `2^10`, `-3`, also in full-width characters. Read by hand: nothing is executed. */
 
 /** @type {Readonly<Record<string, (a: number, b: number) => number>>} */
 const OPERATIONS = {
@@ -19,7 +19,8 @@ const DEEPEST = 50;
  * @returns {number | null}
  */
 export function evaluate(text) {
-  const tokens = text.replaceAll("×", "*").replaceAll("÷", "/").replaceAll("−", "-").match(/\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|[-+*/%^()]|\S/gi) ?? [];
+  const plain = text.replace(/[！-～]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0));
+  const tokens = plain.replaceAll("×", "*").replaceAll("÷", "/").replaceAll("−", "-").replaceAll("**", "^").match(/\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|[-+*/%^()]|\S/gi) ?? [];
   let at = 0;
 
   /** @param {number} level @param {number} depth @returns {number} */

@@ -17,18 +17,18 @@ import { apart, boxOf, inView } from "./tool.js";
 
 const REACH = 6;
 
-/** Move the selected nodes. @param {Bench} bench @param {Point} start @param {() => void} click @returns {Tool} */
-export function dragTool(bench, start, click) {
+/** Move the selected nodes. @param {Bench} bench @param {Point} start @param {() => void} click  when they stay where they are @param {string} gesture @returns {Tool} */
+export function dragTool(bench, start, click, gesture = `drag\0${performance.now()}`) {
   const { editor } = bench;
   const { places } = editor.document;
   const ids = new Set([...editor.selection.value].filter((id) => !places.get(id)?.pinned));
-  return dragging(bench, start, ids, framesCarriedBy(editor.document, ids), click);
+  return dragging(bench, start, ids, framesCarriedBy(editor.document, ids), click, gesture);
 }
 
 /** Move a frame and all it carries. @param {Bench} bench @param {string} frame @param {Point} start @returns {Tool} */
 export function dragFrameTool(bench, frame, start) {
   const { document } = bench.editor;
-  return dragging(bench, start, membersOf(document, frame), framesIn(document, frame), () => {});
+  return dragging(bench, start, membersOf(document, frame), framesIn(document, frame), () => {}, `drag\0${performance.now()}`);
 }
 
 /**
@@ -37,9 +37,10 @@ export function dragFrameTool(bench, frame, start) {
  * @param {ReadonlySet<string>} ids
  * @param {readonly string[]} frames
  * @param {() => void} click
+ * @param {string} gesture
  * @returns {Tool}
  */
-function dragging({ view, editor, snaps }, start, ids, frames, click) {
+function dragging({ view, editor, snaps }, start, ids, frames, click, gesture) {
   const { document } = editor;
   const outer = frames.flatMap((id) => document.frames.get(id) ?? [])[0];
   const box = outer ?? boxOf(editor, ids) ?? { x: 0, y: 0, w: 0, h: 0 };
@@ -73,13 +74,13 @@ function dragging({ view, editor, snaps }, start, ids, frames, click) {
       view.setOverlay({ guides: near?.guides, ghosts });
     },
     end() {
-      if (!moved) return click();
       const wire = view.hoveredWire === null ? undefined : editor.scene.wire(view.hoveredWire);
-      const gesture = `drag\0${performance.now()}`;
-      if (offset.x !== 0 || offset.y !== 0) {
-        editor.edit(moves(editor, ids, frames, offset), gesture);
-        editor.edit(dropIntoFrames(document, editor.scene, ids, frames), gesture);
+      if (offset.x === 0 && offset.y === 0) {
+        if (moved) finish();
+        return click();
       }
+      editor.edit(moves(editor, ids, frames, offset), gesture);
+      editor.edit(dropIntoFrames(document, editor.scene, ids, frames), gesture);
       if (loose !== null && wire) putInto(editor, loose, wire, gesture);
       editor.seal();
       finish();

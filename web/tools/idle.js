@@ -52,11 +52,25 @@ function nodeTool(bench, id, at, event) {
   const selected = editor.selection.value;
   const was = selected.has(id);
   if (!was) editor.select(add ? [...selected, id] : [id]);
-  if (event.altKey) editor.duplicate(0);
+  if (event.altKey) return copyTool(bench, at);
   return dragTool(bench, at, () => {
     if (add && was) editor.select([...editor.selection.value].filter((other) => other !== id));
-    else if (!add && !event.altKey) editor.select([id]);
+    else if (!add) editor.select([id]);
   });
+}
+
+/** Drag copies of the selected nodes off them; there are none when they stay where they are. @param {Bench} bench @param {Point} at @returns {Tool} */
+function copyTool(bench, at) {
+  const { editor } = bench;
+  const originals = editor.selection.value;
+  const gesture = `copy\0${performance.now()}`;
+  editor.duplicate(0, gesture);
+  const leave = () => {
+    editor.undo();
+    editor.select(originals);
+  };
+  const drag = dragTool(bench, at, leave, gesture);
+  return { ...drag, cancel: () => (drag.cancel(), leave()) };
 }
 
 /** @param {Bench} bench @param {Point} at @returns {Tool | null} */

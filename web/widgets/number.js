@@ -31,28 +31,32 @@ export function numberBox(field) {
     "aria-label": field.label, "aria-valuemin": finite(min), "aria-valuemax": finite(max), title: t("widget.numberHint"),
   });
 
+  /** Whether there is text that is not taken yet. */
+  let typing = false;
   /** @param {unknown} value */
   const show = (value) => {
-    if (!(box === document.activeElement && box.value.trim() !== "" && Number(box.value) === value)) box.value = String(value ?? "");
+    if (!typing) box.value = String(value ?? "");
     setAttributes(box, { "aria-valuenow": typeof value === "number" ? value : null });
   };
   const now = () => Number(field.value() ?? field.input.default ?? 0) || 0;
-  const add = (/** @type {number} */ steps) => field.set(nearest(now() + steps * step), false);
-
-  box.addEventListener("input", () => {
-    const value = box.value.trim() === "" ? NaN : Number(box.value);
-    if (Number.isFinite(value) && value === nearest(value)) field.set(value, false);
-  });
-  box.addEventListener("change", () => {
+  const take = () => {
+    typing = false;
     const value = evaluate(box.value);
     if (value !== null) field.set(nearest(value), false);
     else if (field.sweepCount(box.value) > 1) field.setSweep(box.value);
     field.seal();
-    box.value = String(field.value() ?? "");
-  });
+    box.value = String(field.value() ?? field.input.default ?? "");
+  };
+  const add = (/** @type {number} */ steps) => {
+    if (typing) take();
+    field.set(nearest(now() + steps * step), false);
+  };
+  box.addEventListener("input", () => (typing = true));
+  box.addEventListener("change", take);
   box.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
-    if (event.key === "Enter") box.dispatchEvent(new Event("change"));
+    if (typing && event.key === "Escape") box.value = "";
+    if (event.key === "Enter" || event.key === "Escape") take();
     const steps = /** @type {Record<string, number>} */ ({ ArrowUp: 1, ArrowDown: -1, PageUp: BIG, PageDown: -BIG })[event.key];
     if (steps === undefined || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
