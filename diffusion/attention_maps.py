@@ -50,12 +50,12 @@ def attention_maps(model: Model, positive: Conditioning, latent_BCHW: Tensor, le
     """Maps S H W of the first latent, one for each token of the first text, at the resolution of the latents.
 
     At every place they add up to 1 over the tokens. The latent, in the autoencoder's scale, is brought to `levels`
-    noise levels evenly along the schedule with noise of that seed, as if it were being painted. ValueError for networks
-    in which no picture looks at text.
+    noise levels evenly along the schedule with noise of that seed, as if it were being painted. ControlNets and
+    pictures do not count. Unfit for text of another family, ValueError for networks in which no picture looks at text.
     """
     clean = model.latent_format.process_in(latent_BCHW[:1].float().to(model.device))
     noise = per_item(seed, tuple(clean.shape))(0).to(clean.device)
-    entry = replace(positive.entries[0], area=None, mask_BHW=None, start=0.0, end=1.0, controls=())
+    entry = replace(positive.entries[0], area=None, mask_BHW=None, start=0.0, end=1.0, controls=(), pictures=())
     height, width = clean.shape[2:]
     watcher = _Watcher(height, width)
     with torch.no_grad():

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from diffusion.hooks import Residuals
 from diffusion.networks.mmdit import MMDiT
 from diffusion.residency import within_memory
+from diffusion.unfit import Unfit
 
 
 class ControlNetwork(Protocol):
@@ -60,7 +61,7 @@ class ControlNet:
         """For pictures of that kind. ValueError for one it does not know."""
         if kind not in self.kinds:
             known = ", ".join(self.kinds) or "one kind of pictures only"
-            raise ValueError(f"ControlNet: this one knows {known}, got {kind!r}")
+            raise Unfit(f"ControlNet: this one knows {known}, got {kind!r}")
         return replace(self, kind=kind)
 
 
@@ -110,7 +111,7 @@ def residuals(
 ) -> Residuals | None:
     """What all of them add to the network `steered` when it is called with these; None for none. All count now.
 
-    ValueError for pictures that are neither one nor as many as the latents, or as one of several stacks of them.
+    Unfit for pictures that are neither one nor as many as the latents, or as one of several stacks of them.
     """
     total: Residuals | None = None
     for control in controls:
@@ -122,7 +123,7 @@ def residuals(
 
 def _tokens(steered: nn.Module, x_BCHW: Tensor) -> Tensor:
     if not isinstance(steered, MMDiT):
-        raise ValueError("ControlNet: this one is for Stable Diffusion 3.5; use one made for this kind of model")
+        raise Unfit("ControlNet: this one is for Stable Diffusion 3.5; use one made for this kind of model")
     return within_memory(steered, x_BCHW, lambda rows: steered.embedded(x_BCHW[rows]))
 
 
@@ -148,5 +149,5 @@ def _scaled(control: Control, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
 
 def _stacked(embedded_BCHW: Tensor, batch: int) -> Tensor:
     if batch % len(embedded_BCHW):
-        raise ValueError(f"ControlNet: expected 1 picture or one for each latent, got {len(embedded_BCHW)}")
+        raise Unfit(f"ControlNet: expected 1 picture or one for each latent, got {len(embedded_BCHW)}")
     return embedded_BCHW.repeat(batch // len(embedded_BCHW), 1, 1, 1)

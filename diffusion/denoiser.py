@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from diffusion.model import Model
 from diffusion.picture_prompts import PicturePrompt, beside
 from diffusion.prediction import Prediction
 from diffusion.regions import Part, part
+from diffusion.unfit import Unfit
 
 
 class Estimate(NamedTuple):
@@ -27,8 +29,10 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class _Ask:
-    """What a network is asked for one part: its latents, unscaled, and its text, for the whole batch."""
+    """What a network is asked for one part: its latents, unscaled, and its text, for the whole batch. `place`: of the
+    conditioning it is of."""
 
+    place: int
     part: Part
     x_BCHW: Tensor
     context_BLD: Tensor
@@ -58,17 +62,25 @@ def denoise(
     weights, 0 where nothing has a weight. Entries of one shape go through the network as one batch, whichever
     conditioning they are of. Texts of different lengths take a call each: a padded text would change the picture where
     text and image attend to each other. `hooks` go into every call; what ControlNets add is added to theirs, what
-    attentions see of pictures is beside the text.
+    attentions see of pictures is beside the text. Unfit for what does not go with the model.
     """
-    asked = [[_ask(model, x_BCHW, part) for part in _at_work(model, x_BCHW, sigma, c)] for c in conditionings]
+    asked: list[list[_Ask]] = []
+    for place, conditioning in enumerate(conditionings):
+        with _of(place):
+            asked.append([_ask(model, x_BCHW, place, part) for part in _at_work(model, x_BCHW, sigma, conditioning)])
     batches: dict[tuple[object, ...], list[_Ask]] = {}
     for ask in (ask for asks in asked for ask in asks):
         batches.setdefault(ask.kind, []).append(ask)
     estimates: dict[int, Estimate] = {}
     for asks in batches.values():
-        answers = zip(asks, _answers(model, sigma, asks, hooks), strict=True)
+        with _of(asks[0].place):
+            answers = zip(asks, _answers(model, sigma, asks, hooks), strict=True)
         estimates |= {id(ask): answer for ask, answer in answers}
-    return [_blended(x_BCHW, [(ask.part, estimates[id(ask)]) for ask in asks]) for asks in asked]
+    blended: list[Estimate] = []
+    for place, asks in enumerate(asked):
+        with _of(place):
+            blended.append(_blended(x_BCHW, [(ask.part, estimates[id(ask)]) for ask in asks]))
+    return blended
 
 
 def _at_work(model: Model, x_BCHW: Tensor, sigma: float, conditioning: Conditioning) -> list[Part]:
@@ -77,7 +89,16 @@ def _at_work(model: Model, x_BCHW: Tensor, sigma: float, conditioning: Condition
     return [found for entry in active if (found := part(entry, x_BCHW, downscale)) is not None]
 
 
-def _ask(model: Model, x_BCHW: Tensor, part: Part) -> _Ask:
+@contextmanager
+def _of(place: int) -> Iterator[None]:
+    """Within, what does not fit is of the conditioning at that place."""
+    try:
+        yield
+    except Unfit as error:
+        raise Unfit(str(error), place) from error
+
+
+def _ask(model: Model, x_BCHW: Tensor, place: int, part: Part) -> _Ask:
     entry, batch, downscale = part.entry, x_BCHW.shape[0], model.latent_format.downscale
     height, width = (side * downscale for side in x_BCHW.shape[2:])
     pooled_BD = entry.pooled_BD
@@ -88,10 +109,11 @@ def _ask(model: Model, x_BCHW: Tensor, part: Part) -> _Ask:
     )
     extra_BCHW = None if model.extra_channels is None else part.window.of(model.extra_channels(entry.reference, x_BCHW))
     return _Ask(
+        place,
         part,
         part.window.of(x_BCHW),
-        _for_batch(context_BLD, batch, "conditioning"),
-        None if y_BD is None else _for_batch(y_BD, batch, "conditioning"),
+        _for_batch(context_BLD, batch, "text"),
+        None if y_BD is None else _for_batch(y_BD, batch, "text"),
         extra_BCHW,
     )
 
@@ -151,5 +173,5 @@ def _blend(x_BCHW: Tensor, estimates: Sequence[tuple[Part, Tensor]]) -> Tensor:
 def _for_batch(tensor: Tensor, batch: int, what: str) -> Tensor:
     """One item for all pictures, or one each."""
     if tensor.shape[0] not in (1, batch):
-        raise ValueError(f"{what}: expected 1 or {batch} items for {batch} latents, got {tensor.shape[0]}")
+        raise Unfit(f"{what}: expected 1 or {batch} items for {batch} latents, got {tensor.shape[0]}")
     return tensor.expand(batch, *tensor.shape[1:])

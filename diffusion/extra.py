@@ -10,6 +10,7 @@ from torch import Tensor
 from diffusion.conditioning import Reference
 from diffusion.latents import LatentFormat
 from diffusion.regions import sized
+from diffusion.unfit import Unfit
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,11 @@ class Inpaint:
         batch, _, height, width = x_BCHW.shape
         if reference is None:
             if self.grey is None:
-                raise ValueError("conditioning: this network paints into a picture; give it one, with a mask")
+                raise Unfit("this network paints into a picture; give it one, with a mask")
             grey_BCHW = x_BCHW.new_tensor(self.grey)[None, :, None, None].expand(batch, -1, height, width)
             return torch.cat((torch.ones_like(x_BCHW[:, :1]), grey_BCHW), dim=1)
         if reference.mask_BHW is None:
-            raise ValueError("conditioning: this network paints into a picture; give it a mask of what to paint")
+            raise Unfit("this network paints into a picture; give it a mask of what to paint")
         latent_BCHW = _picture(reference, x_BCHW, "picture to paint into")
         mask_B1HW = sized(reference.mask_BHW.to(x_BCHW), height, width)[:, None].round()
         return torch.cat((_each(mask_B1HW, batch, "mask"), self.latent_format.process_in(latent_BCHW)), dim=1)
@@ -56,7 +57,7 @@ class Edit:
 def _picture(reference: Reference, x_BCHW: Tensor, what: str) -> Tensor:
     latent_BCHW = reference.latent_BCHW.to(x_BCHW)
     if latent_BCHW.shape[1:] != x_BCHW.shape[1:]:
-        raise ValueError(
+        raise Unfit(
             f"{what}: expected latents of the size of the sampled ones, {list(x_BCHW.shape[1:])}, "
             f"got {list(latent_BCHW.shape[1:])}"
         )
@@ -65,5 +66,5 @@ def _picture(reference: Reference, x_BCHW: Tensor, what: str) -> Tensor:
 
 def _each(tensor: Tensor, batch: int, what: str) -> Tensor:
     if tensor.shape[0] not in (1, batch):
-        raise ValueError(f"{what}: expected 1 or {batch} items for {batch} latents, got {tensor.shape[0]}")
+        raise Unfit(f"{what}: expected 1 or {batch} items for {batch} latents, got {tensor.shape[0]}")
     return tensor.expand(batch, *tensor.shape[1:])

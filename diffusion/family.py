@@ -21,6 +21,7 @@ from diffusion.prediction import SCALED_LINEAR, Eps, Prediction, V
 from diffusion.text.encode import Encoding
 from diffusion.text.slots import TextSlot
 from diffusion.training import predicted, scaled
+from diffusion.unfit import Unfit
 
 Metadata = Mapping[str, str]
 
@@ -163,9 +164,9 @@ class ContextOnly:
 
 
 def check_context(context_BLD: Tensor, width: int, title: str) -> None:
-    """ValueError if encoded text is not `width` wide."""
+    """Unfit if encoded text is not `width` wide."""
     if context_BLD.shape[2] != width:
-        raise ValueError(
-            f"conditioning: {title} takes text {width} wide, got {context_BLD.shape[2]}; "
+        raise Unfit(
+            f"{title} takes text {width} wide, got {context_BLD.shape[2]}; "
             "encode the prompt with the text encoders of the same family"
         )

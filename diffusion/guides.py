@@ -15,6 +15,7 @@ from diffusion.hooks import NO_HOOKS, Hooks
 from diffusion.model import Model
 from diffusion.regions import aligned, placed
 from diffusion.samplers import Guided, GuidedDenoiser
+from diffusion.unfit import Unfit
 
 
 class Way(Protocol):
@@ -26,14 +27,17 @@ class Way(Protocol):
 
 @dataclass(frozen=True)
 class Guide:
-    """`way` is made anew for each run, as it may remember the steps before."""
+    """`way` is made anew for each run, as it may remember the steps before. `names` of the conditionings are what
+    errors call them."""
 
     model: Model
     conditionings: tuple[Conditioning, ...]
     way: Callable[[Model], Way]
+    names: tuple[str, ...]
 
     def denoiser(self, clean_BCHW: Tensor) -> GuidedDenoiser:
-        """For a run on latents such as this one, in the model's scale."""
+        """For a run on latents such as this one, in the model's scale. Unfit for conditionings that do not go with the
+        model."""
         model, way = self.model, self.way(self.model)
         prepared = aligned(placed(self.conditionings, clean_BCHW))
 
@@ -41,7 +45,10 @@ class Guide:
             spreads: list[Tensor | None] = []
 
             def ask(at: Moment, places: Sequence[int], hooks: Hooks = NO_HOOKS, /) -> list[Tensor]:
-                found = denoise(model, at.x_BCHW, at.sigma, [prepared[place] for place in places], hooks)
+                try:
+                    found = denoise(model, at.x_BCHW, at.sigma, [prepared[place] for place in places], hooks)
+                except Unfit as error:
+                    raise Unfit(f"{self.names[places[error.place]]}: {error}") from error
                 spreads.append(found[0].spread_BCHW)
                 return [estimate.clean_BCHW for estimate in found]
 
@@ -58,7 +65,7 @@ def unguided(model: Model, positive: Conditioning) -> Guide:
         (estimate,) = ask(at, (0,))
         return Guided(estimate, estimate)
 
-    return Guide(model, (positive,), lambda _: way)
+    return Guide(model, (positive,), lambda _: way, ("conditioning",))
 
 
 def classifier_free(model: Model, positive: Conditioning, negative: Conditioning, scale: float) -> Guide:
@@ -83,7 +90,7 @@ def classifier_free(model: Model, positive: Conditioning, negative: Conditioning
 
         return way
 
-    return Guide(model, (positive, negative), make)
+    return Guide(model, (positive, negative), make, ("positive", "negative"))
 
 
 def dual(
@@ -96,7 +103,7 @@ def dual(
         one, two, away = ask(at, (0, 1, 2))
         return Guided(away + scales[1] * (two - away) + scales[0] * (one - two), away)
 
-    return Guide(model, (first, second, negative), lambda _: way)
+    return Guide(model, (first, second, negative), lambda _: way, ("first", "second", "negative"))
 
 
 def nested(
@@ -108,7 +115,7 @@ def nested(
         one, two, away = ask(at, (0, 1, 2))
         return Guided(away + scales[1] * (two + scales[0] * (one - two) - away), away)
 
-    return Guide(model, (first, second, negative), lambda _: way)
+    return Guide(model, (first, second, negative), lambda _: way, ("first", "second", "negative"))
 
 
 def perpendicular(
@@ -123,4 +130,4 @@ def perpendicular(
         share = dot(unwanted, wanted) / dot(wanted, wanted).clamp_min(1e-8)
         return Guided(away + scale * (wanted - weight * (unwanted - share * wanted)), away)
 
-    return Guide(model, (positive, negative, empty), lambda _: way)
+    return Guide(model, (positive, negative, empty), lambda _: way, ("positive", "negative", "empty"))

@@ -13,6 +13,8 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from diffusion.unfit import Unfit
+
 Kind = Literal["self", "cross", "joint"]
 
 
@@ -49,9 +51,9 @@ class Residuals:
         return Residuals(tuple(change(r) for r in self.blocks), None if self.middle is None else change(self.middle))
 
     def plus(self, other: Residuals) -> Residuals:
-        """The sum. ValueError if the two are for networks of other depths."""
+        """The sum. Unfit if the two are for networks of other depths."""
         if len(self.blocks) != len(other.blocks) or (self.middle is None) != (other.middle is None):
-            raise ValueError(f"ControlNets: {len(self.blocks)} and {len(other.blocks)} residuals cannot be added up")
+            raise Unfit(f"ControlNets: {len(self.blocks)} and {len(other.blocks)} residuals cannot be added up")
         middle = None if self.middle is None or other.middle is None else self.middle + other.middle
         return Residuals(tuple(a + b for a, b in zip(self.blocks, other.blocks, strict=True)), middle)
 

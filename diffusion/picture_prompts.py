@@ -16,6 +16,7 @@ from diffusion.mistaken import mistaken_for
 from diffusion.networks.ip_adapter import IPAdapterNetwork
 from diffusion.networks.unet import UNet
 from diffusion.residency import Home, home_of, using, within_memory
+from diffusion.unfit import Unfit
 from diffusion.weights import BadWeights, Weights
 
 
@@ -110,7 +111,7 @@ def beside(
 ) -> Mapping[str, tuple[Beside, ...]]:
     """What cross-attentions see beside the text, by their names, when parts of `batch` rows go through together.
 
-    `prompts`: those of each part, of one kind for each place. ValueError for adapters of another kind of network.
+    `prompts`: those of each part, of one kind for each place. Unfit for adapters of another kind of network.
     """
     result: dict[str, tuple[Beside, ...]] = {}
     for together in zip(*prompts, strict=True):
@@ -129,7 +130,7 @@ def _sites(network: nn.Module, adapter: IPAdapter) -> Sequence[str]:
     widths = adapter.network.widths
     found = network.cross_attentions() if isinstance(network, UNet) else {}
     if tuple(found.values()) != widths:
-        raise ValueError(
+        raise Unfit(
             f"IP-Adapter: this one is for U-Nets with {len(widths)} cross-attentions, got a {type(network).__name__} "
             f"with {len(found)}; use one made for this kind of model"
         )

@@ -122,13 +122,17 @@ class AsLatents:
 def preparation(net: ControlNet, vae: VAE | None, mask_BHW: Tensor | None = None) -> AsPicture | AsLatents:
     """How pictures become hints of a ControlNet. ValueError if that takes a VAE or a mask and there is none, or if
     there is a mask and it takes none."""
-    if isinstance(net.network, ControlUNet):
+    network = net.network
+    if not isinstance(network, ControlMMDiT | ControlTokens):
         return AsPicture(mask_BHW)
     if vae is None:
-        raise ValueError("ControlNet: this one reads pictures through the model's VAE; connect it")
-    takes_mask = isinstance(net.network, ControlMMDiT) and net.network.takes_mask
+        raise ValueError("vae: this ControlNet reads pictures through the model's VAE; connect it")
+    takes_mask = isinstance(network, ControlMMDiT) and network.takes_mask
+    channels = network.pos_embed_input.proj.in_channels - takes_mask
+    if vae.channels != channels:
+        raise ValueError(f"vae: this ControlNet reads latents of {channels} channels, got a VAE of {vae.channels}")
     if takes_mask != (mask_BHW is not None):
-        raise ValueError(f"ControlNet: this one {'paints into pictures; connect a' if takes_mask else 'takes no'} mask")
+        raise ValueError(f"mask: this ControlNet {'paints into pictures; connect one' if takes_mask else 'takes none'}")
     if takes_mask:
         return AsLatents(vae, mask_BHW, SD3.shift)
     return AsLatents(vae, shift=SD3.shift, change=_CHANGES[net.kind or "blur"]) if net.borrows else AsLatents(vae)

@@ -8,6 +8,7 @@ from typing import Annotated
 import torch.nn.functional as F
 
 from diffusion.attention_maps import attention_maps
+from diffusion.unfit import Unfit
 from graph import Seed, Slider, Text, node
 from nodes.types import Conditioning, Image, Latent, Model
 
@@ -28,7 +29,10 @@ def attention_maps_node(
     levels: at how many noise levels to look. seed: which noise is put on. White is the most that any of the tokens
     shown gets anywhere.
     """
-    maps_SHW = attention_maps(model, positive, latent.samples_BCHW, levels, seed)
+    try:
+        maps_SHW = attention_maps(model, positive, latent.samples_BCHW, levels, seed)
+    except Unfit as error:
+        raise ValueError(f"positive: {error}") from error
     wanted = token_numbers(tokens, len(maps_SHW))
     shown_T1HW = maps_SHW[wanted][:, None]
     scale = model.latent_format.downscale

@@ -12,6 +12,7 @@ from diffusion.noise import RULES, after_start
 from diffusion.noise import Noise as Drawn
 from diffusion.sampling import follow, sample
 from diffusion.schedules import SCHEDULES
+from diffusion.unfit import Unfit
 from graph import NO_CONTEXT, Choice, Context, Seed, Slider, node
 from nodes.preview import shown
 from nodes.types import Conditioning, Guide, Latent, Model, Noise, Sampler, Sigmas
@@ -110,7 +111,10 @@ def sampler_custom_advanced(
     way = samplers.get(sampler.name)
     if sampler.eta is not None:
         way = samplers.with_eta(sampler.name, sampler.eta)
-    return _followed(guide, way, sigmas, latent, noise, ctx)
+    try:
+        return _followed(guide, way, sigmas, latent, noise, ctx)
+    except Unfit as error:
+        raise ValueError(f"guide: {error}") from error
 
 
 @node("RandomNoise", category="sampling/parts", title="Noise")

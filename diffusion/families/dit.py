@@ -16,6 +16,7 @@ from diffusion.networks.dit import DIGIT, DiT, DiTParams, digits, label_of
 from diffusion.networks.shapes import Shapes
 from diffusion.prediction import LINEAR, Eps, LearnedEps
 from diffusion.text.encode import Encoding
+from diffusion.unfit import Unfit
 
 TITLE = "DiT"
 NO_CLASS = DIGIT**2 - 1
@@ -35,10 +36,10 @@ class Fit:
 
     def __call__(self, context_BLD: Tensor, _pooled_BD: Tensor | None, _sizes: Sizes) -> tuple[Tensor, None]:
         if context_BLD.shape[1:] != (1, 2):
-            raise ValueError(f"conditioning: a {TITLE} takes a class, not text; connect a ClassLabel")
+            raise Unfit(f"a {TITLE} takes a class, not text; connect a ClassLabel")
         label = int(label_of(context_BLD)[0])
         if label != NO_CLASS and label >= self.rows:
-            raise ValueError(f"class: expected 0 to {self.rows - 1}, got {label}")
+            raise Unfit(f"expected a class from 0 to {self.rows - 1}, got {label}")
         return digits(self.rows - 1).to(context_BLD) if label == NO_CLASS else context_BLD, None
 
 

@@ -17,6 +17,7 @@ from diffusion.networks.shapes import Shapes
 from diffusion.prediction import FluxFlow
 from diffusion.text.encode import Encoding
 from diffusion.text.slots import ClipRules, T5Rules, TextSlot
+from diffusion.unfit import Unfit
 
 TITLE = "Flux"
 TOKENS, T5_WIDTH, POOLED = 256, 4096, 768
@@ -48,9 +49,8 @@ class Fit:
     def __call__(self, context_BLD: Tensor, pooled_BD: Tensor | None, _sizes: Sizes) -> tuple[Tensor, Tensor]:
         check_context(context_BLD, self.context_width, TITLE)
         if pooled_BD is None or pooled_BD.shape[1] != self.pooled_width:
-            raise ValueError(
-                f"conditioning: {TITLE} needs the pooled text of CLIP-L, {self.pooled_width} wide; load both of its "
-                "text encoders"
+            raise Unfit(
+                f"{TITLE} needs the pooled text of CLIP-L, {self.pooled_width} wide; load both of its text encoders"
             )
         # Not in half precision, which has no number for every scale.
         pooled_BD = pooled_BD.float()

@@ -19,6 +19,7 @@ from diffusion.prediction import Flow
 from diffusion.text.encode import Encoding
 from diffusion.text.join import TOKENS, join_clip
 from diffusion.text.slots import ClipRules, T5Rules, TextSlot
+from diffusion.unfit import Unfit
 
 TITLE = "Stable Diffusion 3"
 T5_WIDTH = 4096
@@ -58,8 +59,8 @@ class Fit:
             pooled_BD = None
         elif pooled_BD is None or pooled_BD.shape[1] != self.pooled_width:
             got = "none" if pooled_BD is None else f"one {pooled_BD.shape[1]} wide"
-            raise ValueError(
-                f"conditioning: this {TITLE} network takes pooled text {self.pooled_width} wide, got {got}; "
+            raise Unfit(
+                f"this {TITLE} network takes pooled text {self.pooled_width} wide, got {got}; "
                 "encode the prompt with the text encoders of the same family"
             )
         missing = self.context_width - context_BLD.shape[2]

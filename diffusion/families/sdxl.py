@@ -28,6 +28,7 @@ from diffusion.prediction import EdmV, Eps, V
 from diffusion.text.encode import Encoding
 from diffusion.text.join import Joined, join_clip
 from diffusion.text.slots import ClipRules, TextSlot
+from diffusion.unfit import Unfit
 
 TITLE = "Stable Diffusion XL"
 WIDTH = 2048
@@ -74,7 +75,7 @@ def _fit(_shapes: Shapes, _metadata: Metadata) -> Fit:
     def fit(context_BLD: Tensor, pooled_BD: Tensor | None, sizes: Sizes) -> tuple[Tensor, Tensor]:
         check_context(context_BLD, WIDTH, TITLE)
         if pooled_BD is None or pooled_BD.shape[1] < POOLED:
-            raise ValueError(f"conditioning: {TITLE} needs the pooled text of CLIP-G; load its two text encoders")
+            raise Unfit(f"{TITLE} needs the pooled text of CLIP-G; load its two text encoders")
         return context_BLD, torch.cat((pooled_BD[:, -POOLED:], size_vector(pooled_BD, sizes)), dim=1)
 
     return fit

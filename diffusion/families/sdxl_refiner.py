@@ -16,6 +16,7 @@ from diffusion.networks.shapes import Shapes
 from diffusion.prediction import Eps
 from diffusion.text.encode import Encoding
 from diffusion.text.slots import ClipRules, TextSlot
+from diffusion.unfit import Unfit
 
 TITLE = "Stable Diffusion XL refiner"
 WIDTH = 1280
@@ -42,7 +43,7 @@ def _fit(_shapes: Shapes, _metadata: Metadata) -> Fit:
         """The pooled text, the picture's size, the corner it is cropped at, and how beautiful it is to be."""
         check_context(context_BLD, WIDTH, TITLE)
         if pooled_BD is None or pooled_BD.shape[1] != POOLED:
-            raise ValueError(f"conditioning: {TITLE} needs the pooled text of CLIP-G; load its text encoder")
+            raise Unfit(f"{TITLE} needs the pooled text of CLIP-G; load its text encoder")
         numbers = (sizes.height, sizes.width, sizes.top, sizes.left, sizes.aesthetic)
         return context_BLD, torch.cat((pooled_BD, embedded(pooled_BD, numbers)), dim=1)
 

@@ -29,6 +29,7 @@ from diffusion.networks.mmdit import (
 )
 from diffusion.networks.shapes import Shapes, count, shape_of
 from diffusion.networks.unet import DownBlock, EmbeddingMLP, MidBlock, UNetParams, conv3, way_down
+from diffusion.unfit import Unfit
 
 HINT_WIDTHS = (16, 32, 96, 256)
 UNION_HEADS = 8
@@ -75,13 +76,13 @@ class ControlUNet(nn.Module):
         embedded_BCHW: Tensor,
         kind: int | None = None,
     ) -> Residuals:
-        """All but `embedded` and `kind` as the U-Net itself gets them. ValueError for text or a vector of another
+        """All but `embedded` and `kind` as the U-Net itself gets them. Unfit for text or a vector of another
         family, and for no kind where there are several."""
         check_text(context_BLD, self.params.context_dim)
         emb_BD = self.time_embed(timestep_embedding(t_B, self.params.channels).to(x_BCHW.dtype))
         if self.label_emb is not None:
             if y_BD is None:
-                raise ValueError(f"ControlNet: expected an extra vector of {self.params.y_dim} values, got none")
+                raise Unfit(f"ControlNet: expected an extra vector of {self.params.y_dim} values, got none")
             emb_BD = emb_BD + self.label_emb(y_BD)
         emb_BD = emb_BD + self.told(kind)
         h, residuals = x_BCHW, []
@@ -115,7 +116,7 @@ class ControlUnion(ControlUNet):
     def told(self, kind: int | None) -> Tensor:
         kinds = len(self.task_embedding)
         if kind is None:
-            raise ValueError(f"ControlNet: this one follows {kinds} kinds of pictures; say which one it gets")
+            raise Unfit(f"ControlNet: this one follows {kinds} kinds of pictures; say which one it gets")
         marks_K = torch.zeros(kinds, device=self.task_embedding.device)
         marks_K[kind] = 1
         dim = self.control_add_embedding.linear_1.in_features // kinds
@@ -277,9 +278,9 @@ class ControlTokens(nn.Module):
         embedded_BCHW: Tensor,
         _kind: int | None = None,
     ) -> Residuals:
-        """`x`: what `MMDiT.embedded` makes of the latents. ValueError for those of a network of another width."""
+        """`x`: what `MMDiT.embedded` makes of the latents. Unfit for those of a network of another width."""
         if x_BLW.shape[2] != self.width or y_BD is None:
-            raise ValueError(
+            raise Unfit(
                 f"ControlNet: this one is for networks {self.width} wide that read pooled text, got one "
                 f"{x_BLW.shape[2]} wide; use one made for this kind of model"
             )
@@ -294,7 +295,7 @@ class ControlTokens(nn.Module):
 
 def check_text(context_BLD: Tensor, width: int) -> None:
     if context_BLD.shape[2] != width:
-        raise ValueError(
+        raise Unfit(
             f"ControlNet: this one takes text {width} wide, got {context_BLD.shape[2]}; "
             "use one made for this kind of model"
         )

@@ -24,6 +24,7 @@ from diffusion.networks.mmdit import (
     unpatchify,
 )
 from diffusion.networks.shapes import Shapes, count, shape_of
+from diffusion.unfit import Unfit
 
 HEAD_WIDTH = 64
 XL_WIDTH, XL_HEADS = 1152, 16  # the one size whose heads are wider
@@ -95,15 +96,15 @@ class DiT(nn.Module):
         side = (self.params.positions or rows) * self.params.patch
         if x_BCHW.shape[-2:] != (side, side):
             raise ValueError(
-                f"DiT: expected latents of {side} x {side}, the size this network was trained on, got "
-                f"{x_BCHW.shape[-2]} x {x_BCHW.shape[-1]}"
+                f"latent: this DiT was trained on {side} x {side} cells, {8 * side} pixels a side, and takes no other "
+                f"size, nor an area of it; got {x_BCHW.shape[-2]} x {x_BCHW.shape[-1]}"
             )
         positions = self.pos_embed
         if positions is None:
             with x_BCHW.device:
                 positions = position_table(rows, self.params.width)
         if hooks.residuals is not None:
-            raise ValueError("ControlNet: there is none for a DiT")
+            raise Unfit("ControlNet: there is none for a DiT")
         c_BW = self.t_embedder(t_B, x_BCHW.dtype) + self.y_embedder(label_of(context_BLD))
         x_BLW = self.x_embedder(x_BCHW) + positions.to(x_BCHW)
         for block in self.blocks:

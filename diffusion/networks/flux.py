@@ -17,6 +17,7 @@ from diffusion.hooks import NO_HOOKS, Hooks, Site
 from diffusion.networks.layers import attended, timestep_embedding
 from diffusion.networks.mmdit import FinalLayer, modulated
 from diffusion.networks.shapes import Shapes, count, shape_of
+from diffusion.unfit import Unfit
 
 AXES = (16, 56, 56)
 HEAD_WIDTH = sum(AXES)
@@ -99,7 +100,7 @@ class Flux(nn.Module):
         if y_BD is None or y_BD.shape[1] != p.y_dim + p.guided:
             raise ValueError(f"Flux: expected a vector of {p.y_dim + p.guided} values for each latent")
         if hooks.residuals is not None:
-            raise ValueError("ControlNet: none for Flux is known")
+            raise Unfit("ControlNet: none for Flux is known")
         c_BW = self.time_in(timestep_embedding(1000 * t_B.float(), TIME_DIM).to(dtype))
         c_BW = c_BW + self.vector_in(y_BD[:, : p.y_dim].to(dtype))
         if self.guidance_in is not None:

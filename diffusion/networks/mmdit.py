@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from diffusion.hooks import NO_HOOKS, Hooks, Residuals, Site
 from diffusion.networks.layers import attended, timestep_embedding
 from diffusion.networks.shapes import Shapes, count, shape_of
+from diffusion.unfit import Unfit
 
 HEAD_WIDTH = 64
 EPS = 1e-6
@@ -313,9 +314,9 @@ def name_sites(network: nn.Module) -> None:
 
 
 def residual_of(residuals: Residuals, block: int, depth: int) -> Tensor:
-    """The one for a block, where there may be fewer than blocks. ValueError for those of another network."""
+    """The one for a block, where there may be fewer than blocks. Unfit for those of another network."""
     if not residuals.blocks or residuals.middle is not None or len(residuals.blocks) > depth:
-        raise ValueError(
+        raise Unfit(
             f"ControlNet: this MMDiT takes 1 to {depth} residuals and none for a middle, got {len(residuals.blocks)}; "
             "use a ControlNet made for this kind of model"
         )
@@ -332,8 +333,8 @@ def centre_of(positions: Tensor, params: MMDiTParams, rows: int, columns: int) -
     side, patch = params.positions, params.patch
     if max(rows, columns) > side:
         raise ValueError(
-            f"MMDiT: expected a latent of at most {side * patch} x {side * patch}, "
-            f"got {rows * patch} x {columns * patch}"
+            f"latent: this MMDiT takes at most {side * patch} x {side * patch} cells of 8 pixels, got {rows * patch} x "
+            f"{columns * patch}"
         )
     top, left = (side - rows) // 2, (side - columns) // 2
     return positions.unflatten(1, (side, side))[:, top : top + rows, left : left + columns].flatten(1, 2)

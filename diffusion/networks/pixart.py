@@ -19,6 +19,7 @@ from diffusion.networks.dit import SelfAttention
 from diffusion.networks.layers import attended, timestep_embedding
 from diffusion.networks.mmdit import MLP, PatchEmbed, TimestepEmbedder, modulated, unpatchify
 from diffusion.networks.shapes import Shapes, count, shape_of
+from diffusion.unfit import Unfit
 
 HEAD_WIDTH = 72
 SPAN, SPAN_256 = 32.0, 16.0
@@ -99,7 +100,7 @@ class PixArt(nn.Module):
         `y`, where the network is told the size: height and width in pixels, and height / width. ValueError without.
         """
         if hooks.residuals is not None:
-            raise ValueError("ControlNet: there is none for a PixArt")
+            raise Unfit("ControlNet: there is none for a PixArt")
         height, width = x_BCHW.shape[-2:]
         patch = self.params.patch
         padded = F.pad(x_BCHW, (0, -width % patch, 0, -height % patch), mode="replicate")

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from diffusion.hooks import NO_HOOKS, Hooks, Residuals, Site
 from diffusion.networks.layers import attended, timestep_embedding
 from diffusion.networks.shapes import Shapes, count, shape_of
+from diffusion.unfit import Unfit
 
 GROUPS = 32
 HEAD_WIDTH = 64
@@ -394,7 +395,7 @@ def name_sites(network: nn.Module) -> None:
 def with_residuals(middle: Tensor, skips: list[Tensor], residuals: Residuals) -> tuple[Tensor, list[Tensor]]:
     """The middle and the outputs of the way down with a ControlNet's added."""
     if len(residuals.blocks) != len(skips) or residuals.middle is None:
-        raise ValueError(
+        raise Unfit(
             f"ControlNet: this U-Net takes {len(skips)} residuals and one for the middle, got {len(residuals.blocks)}; "
             "use a ControlNet made for this kind of model"
         )

@@ -267,7 +267,7 @@ def test_a_dit_takes_a_class_or_none_and_no_text() -> None:
     for label, row in ((0, 0), (10, 10), (None, 10)):
         context_BLD, y_BD = fit(class_conditioning(label).entries[0].context_BLD.bfloat16(), None, sizes)
         assert (label_of(context_BLD).tolist(), y_BD) == ([row], None)
-    with pytest.raises(ValueError, match="class: expected 0 to 10, got 11"):
+    with pytest.raises(ValueError, match="expected a class from 0 to 10, got 11"):
         fit(class_conditioning(11).entries[0].context_BLD, None, sizes)
     with pytest.raises(ValueError, match="takes a class, not text"):
         fit(torch.zeros(1, 77, 768), None, sizes)

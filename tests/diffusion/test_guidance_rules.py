@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from diffusers.guiders.adaptive_projected_guidance import MomentumBuffer, normalized_guidance
 from diffusers.guiders.classifier_free_zero_star_guidance import cfg_zero_star_scale
 from diffusers.guiders.guider_utils import rescale_noise_cfg
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -107,6 +107,7 @@ def test_guidance_of_the_first_channels_leaves_the_others_to_the_positive(predic
 
 
 @KINDS
+@settings(deadline=None)
 @given(share=st.floats(0.001, 0.999))
 def test_progress_is_the_inverse_of_level(prediction: Prediction, share: float) -> None:
     assert progress(prediction, prediction.level(share)) == pytest.approx(share, abs=2e-3)

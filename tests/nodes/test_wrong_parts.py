@@ -61,6 +61,30 @@ NODES = {
             "steps": 1,
         },
     },
+    "othertext": {"type": "CLIPTextEncode", "inputs": {"clip": link("model", "clip"), "text": "a cat"}},
+    "two": {"type": "SolidImage", "inputs": {"width": 16, "height": 16, "batch": 2}},
+    "marks": {"type": "MaskFromImage", "inputs": {"image": link("two", "image")}},
+    "masked": {
+        "type": "ConditioningSetMask",
+        "inputs": {"conditioning": link("text", "conditioning"), "mask": link("marks", "mask")},
+    },
+    "parts": {
+        "type": "BasicGuider",
+        "inputs": {"model": link("model", "model"), "conditioning": link("text", "conditioning")},
+    },
+    "painted": {
+        "type": "SamplerCustomAdvanced",
+        "inputs": {
+            "noise": link("noise", "noise"),
+            "guide": link("parts", "guide"),
+            "sampler": link("way", "sampler"),
+            "sigmas": link("levels", "sigmas"),
+            "latent": link("canvas", "latent"),
+        },
+    },
+    "noise": {"type": "RandomNoise", "inputs": {}},
+    "way": {"type": "KSamplerSelect", "inputs": {}},
+    "levels": {"type": "BasicScheduler", "inputs": {"model": link("model", "model"), "steps": 1}},
     "out": {"type": "VAEDecode", "inputs": {"vae": link("model", "vae"), "latent": link("sampler", "latent")}},
     "save": {"type": "SaveImage", "inputs": {"image": link("out", "image")}},
 }
@@ -69,14 +93,36 @@ CASES = {
     "a ControlNet of another family": (
         {"sampler_positive": link("apply", "positive"), "sampler_negative": link("apply", "negative")},
         "sampler",
-        None,
+        "positive",
         "ControlNet: this one takes text 1024 wide, got 768; use one made for this kind of model",
     ),
     "text of another family": (
         {"text_clip": link("other", "clip")},
         "sampler",
-        None,
+        "positive",
         "Stable Diffusion 1 takes text 768 wide, got 64; encode the prompt with the text encoders of the same family",
+    ),
+    "text of another family to avoid": (
+        {"othertext_clip": link("other", "clip"), "sampler_negative": link("othertext", "conditioning")},
+        "sampler",
+        "negative",
+        "Stable Diffusion 1 takes text 768 wide, got 64",
+    ),
+    "text of another family, guided by parts": (
+        {
+            "parts_conditioning": link("othertext", "conditioning"),
+            "othertext_clip": link("other", "clip"),
+            "out_latent": link("painted", "latent"),
+        },
+        "painted",
+        "guide",
+        "conditioning: Stable Diffusion 1 takes text 768 wide, got 64",
+    ),
+    "masks that are not as many as the pictures": (
+        {"canvas_batch": 3, "sampler_positive": link("masked", "conditioning")},
+        "sampler",
+        "positive",
+        "mask: expected 1 or 3 items for 3 latents, got 2",
     ),
     "a VAE of 16 channels on a latent of 4": (
         {"out_vae": link("other", "vae")},

@@ -202,15 +202,17 @@ def test_one_that_paints_into_pictures_equals_the_reference(tmp_path: Path) -> N
     ours = net.network(x, t, context, torch.randn(1, 40), net.network.embed(hint))
     for got, wanted in zip(ours.blocks, theirs, strict=True):
         assert relative_error(got, wanted) <= TOLERANCE
-    with pytest.raises(ValueError, match="paints into pictures; connect a mask"):
+    with pytest.raises(ValueError, match="mask: this ControlNet paints into pictures; connect one"):
         preparation(net, vae)
 
 
 def test_masks_for_the_others(tmp_path: Path) -> None:
     plain = SD3ControlNetModel(**sd3_config(SD3, 1)).state_dict()
     net = load_controlnet(tiny.save(tmp_path / "c.safetensors", plain), "cpu")
-    with pytest.raises(ValueError, match="takes no mask"):
+    with pytest.raises(ValueError, match="mask: this ControlNet takes none"):
         preparation(net, vae_of(), torch.zeros(1, 8, 8))
+    with pytest.raises(ValueError, match="vae: this ControlNet reads latents of 16 channels, got a VAE of 4"):
+        preparation(net, replace(vae_of(), channels=4))
     vae = vae_of()
     assert preparation(net, vae) == AsLatents(vae)
     hint = AsPicture(torch.tensor([[[1.0, 0.0]]]))(torch.full((1, 3, 16, 16), 0.25), 2, 2)

@@ -104,7 +104,7 @@ def test_classes_are_exact_in_any_precision(dtype: torch.dtype) -> None:
 
 def test_another_size_and_what_it_cannot_use_are_refused() -> None:
     network = DiT(SMALL)
-    with pytest.raises(ValueError, match=r"latents of 8 x 8, .* got 8 x 10"):
+    with pytest.raises(ValueError, match=r"latent: .* 8 x 8 cells, .* got 8 x 10"):
         network(torch.zeros(1, 4, 8, 10), torch.zeros(1), digits(1))
     with pytest.raises(ValueError, match="none for a DiT"):
         network(torch.zeros(1, 4, 8, 8), torch.zeros(1), digits(1), None, Hooks(residuals=Residuals(())))
