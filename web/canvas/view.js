@@ -382,7 +382,7 @@ export class View {
     this.#nodes.lift(this.#screen.lifted);
     if (!complete) return this.invalidate();
     for (const done of this.#waiting.splice(0)) done();
-    if (!this.#moving) this.#prefetch();
+    if (!this.#moving && this.#screen.lifted.size === 0) this.#prefetch();
   }
 
   /** Paint, while nothing else is to do, what a motion would bring into view first. */
