@@ -160,11 +160,13 @@ def test_what_is_said_under_a_node_is_drawn_once(studio: Studio) -> None:
     studio.quicken()
     studio.run()
     studio.page.wait_for_timeout(200)
-    studio.node("5").get_by_label("cfg", exact=True).fill("5")
+    box = studio.node("5").get_by_label("cfg", exact=True)
+    box.fill("5")
+    box.press("Tab")
     expect(studio.node("5").locator(".node-status")).to_contain_text("cfg")
-    box = studio.node("5").bounding_box()
-    assert box is not None
-    clip: FloatRect = {"x": box["x"], "y": box["y"] + box["height"] + 3, "width": box["width"], "height": 20}
+    at = studio.node("5").bounding_box()
+    assert at is not None
+    clip: FloatRect = {"x": at["x"], "y": at["y"] + at["height"] + 3, "width": at["width"], "height": 20}
     studio.page.wait_for_timeout(300)
     shown = picture(studio.page, clip)
     studio.page.evaluate("document.querySelector('.nodes').style.opacity = '0'")
