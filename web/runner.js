@@ -243,12 +243,12 @@ export class Runner {
     this.follow(next);
   }
 
-  /** What an edited node failed with is past. @param {ReadonlySet<string> | null} touched */
+  /** What an edited or deleted node failed with is past; how any other fared is there when its deletion is undone. @param {ReadonlySet<string> | null} touched */
   #forget(touched) {
     if (touched === null) return;
     const run = this.run.peek();
     if (isActive(run)) return;
-    const stale = [...touched].filter((id) => run.nodes.get(this.#editor.runId(id))?.state === "failed" || !this.#editor.document.nodes.has(id)).map((id) => this.#editor.runId(id));
+    const stale = [...touched].filter((id) => run.nodes.get(this.#editor.runId(id))?.state === "failed").map((id) => this.#editor.runId(id));
     if (run.error === null && !stale.some((id) => run.nodes.has(id))) return;
     const [told, nodes] = [new Map(run.told), new Map(run.nodes)];
     for (const id of [...told.keys()]) if (stale.includes(original(id))) told.delete(id);

@@ -41,6 +41,14 @@ test("a link has exactly a node and an output", () => {
   }
 });
 
+test("the id of a node that was deleted is not given to another", () => {
+  const document = Document.from(pipeline());
+  const free = Number(document.freeId());
+  document.apply(edits.addNode(String(free), specs().Sample, { x: 0, y: 0 }));
+  document.apply([{ kind: "remove", id: String(free) }]);
+  assert.equal(document.freeId(), String(free + 1));
+});
+
 test("every change has an inverse", () => {
   const document = Document.from(pipeline());
   const before = document.toJSON();

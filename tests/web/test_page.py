@@ -125,6 +125,24 @@ def test_another_prompt_runs_one_encoder_and_undoing_runs_nothing(studio: Studio
         expect(studio.badge(id)).to_have_text("cached")
 
 
+def test_a_deleted_node_comes_back_with_how_it_fared_and_another_never_takes_its_place(studio: Studio) -> None:
+    studio.quicken()
+    studio.run()
+    told = studio.badge("7").inner_text()
+    assert re.match("cached|ran", told)
+    studio.node("7").locator(".node-head").click()
+    studio.page.keyboard.press("Delete")
+    expect(studio.node("7")).to_have_count(0)
+    studio.page.keyboard.press("Control+z")
+    expect(studio.badge("7")).to_have_text(told)
+    studio.page.keyboard.press("Delete")
+    studio.page.keyboard.press("Tab")
+    studio.page.get_by_role("combobox", name="Search nodes").fill("Save image")
+    studio.page.keyboard.press("Enter")
+    expect(studio.badge("8")).to_have_text("")
+    assert "7" not in studio.document()["nodes"]
+
+
 def test_a_missing_link_is_shown_on_its_port(studio: Studio) -> None:
     port = studio.port("5", "input", "latent")
     expect(port).to_have_class(LINKED)

@@ -45,6 +45,8 @@ export class Level {
   frames = new Map();
   /** Fields of its view that are not known here. @type {Record<string, unknown>} */
   viewRest = {};
+  /** The largest number that was ever the id of a node here. */
+  #largest = 0;
   /** Who reads a node: source id -> "target\0input" -> end of the link. @type {Map<string, Map<string, End>>} */
   #readers = new Map();
 
@@ -59,11 +61,9 @@ export class Level {
     return this.#readers.get(id)?.values() ?? [];
   }
 
-  /** A free id: one more than the largest number in use. */
+  /** An id that no node has or had, so that what is known of one that was deleted is never taken for another's. */
   freeId() {
-    let largest = 0;
-    for (const id of this.nodes.keys()) if (/^\d{1,9}$/.test(id)) largest = Math.max(largest, Number(id));
-    return String(largest + 1);
+    return String(this.#largest + 1);
   }
 
   /** Free ids for frames: "a", "b" ... "z", "aa": no numbers, so that they are never taken for nodes'. @param {number} count */
@@ -83,6 +83,7 @@ export class Level {
     const before = this.nodes.get(id);
     if (before) this.#index(id, before, false);
     if (node) {
+      if (/^\d{1,9}$/.test(id)) this.#largest = Math.max(this.#largest, Number(id));
       this.nodes.set(id, node);
       this.#index(id, node, true);
     } else this.nodes.delete(id);
