@@ -2,6 +2,7 @@
 
 import { localisedTitles } from "./core/naming.js";
 import { t } from "./core/strings.js";
+import { Retry } from "./retry.js";
 
 /** @import {RunEvent} from "./core/run.js" */
 /** @import {NodeSpec, OutputFile, Problem} from "./core/types.js" */
@@ -9,7 +10,9 @@ import { t } from "./core/strings.js";
  *            outputs: Record<string, OutputFile[]>, error: Partial<Problem> | null}} JobSummary */
 
 const ROOT = "/api/v1";
-const RETRY_MS = [250, 500, 1000, 2000, 5000];
+
+/** Waits for the server together with all that it did not answer. */
+export const retry = new Retry();
 
 export class ApiError extends Error {
   /** @param {number} status 0: no answer @param {string} message @param {Record<string, unknown>} details */
@@ -30,6 +33,7 @@ export async function call(path, options = {}) {
   const response = await fetch(ROOT + path, options).catch((error) => {
     throw new ApiError(0, t("error.network"), { cause: String(error) });
   });
+  retry.succeeded();
   if (response.ok) return response;
   const details = await response.json().catch(() => ({}));
   const text = [details.detail, details.hint].filter(Boolean).join(" ");
@@ -111,7 +115,6 @@ export const followAll = (take, connection) => follow(() => "", (events) => (tak
  */
 function follow(query, take, connection = () => {}) {
   let stopped = false;
-  let tries = 0;
   /** @type {WebSocket | undefined} */
   let socket;
   const stop = () => {
@@ -119,12 +122,12 @@ function follow(query, take, connection = () => {}) {
     socket?.close();
   };
   const connect = () => {
-    if (stopped) return;
+    if (stopped) return false;
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     socket = new WebSocket(`${scheme}//${location.host}${ROOT}/events?${query()}`);
     socket.addEventListener("open", () => {
-      tries = 0;
       connection(true);
+      retry.succeeded();
     });
     socket.addEventListener("message", (message) => {
       const data = JSON.parse(message.data);
@@ -133,9 +136,9 @@ function follow(query, take, connection = () => {}) {
     socket.addEventListener("close", () => {
       if (stopped) return;
       connection(false);
-      setTimeout(connect, RETRY_MS[Math.min(tries, RETRY_MS.length - 1)]);
-      tries += 1;
+      retry.wait(connect, connect);
     });
+    return true;
   };
   connect();
   return stop;

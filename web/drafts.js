@@ -3,7 +3,7 @@
  * belongs to one window, which holds a lock of its name; one that nobody holds was left behind, and is offered.
  */
 
-import { ApiError } from "./api.js";
+import { ApiError, retry } from "./api.js";
 import * as documents from "./documents.js";
 
 /** @import {Tab} from "./workspace.js" */
@@ -102,8 +102,18 @@ export class Drafts {
       this.#written.set(draft, await documents.writeDraft(draft, text, tab.saved.revision, leaving));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      if (error.status === 0) this.changed(tab);
+      if (error.status === 0) this.#wait(tab);
     }
+  }
+
+  /** Keep it when the server is there again. @param {Tab} tab */
+  #wait(tab) {
+    this.#waiting.set(tab, 0);
+    retry.wait(tab, () => {
+      if (!this.#waiting.has(tab)) return false;
+      void this.#write(tab, false);
+      return true;
+    });
   }
 
   /** A name for the draft that is held by no other window. @param {Tab} tab */

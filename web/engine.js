@@ -47,7 +47,9 @@ export class Engine {
         [before, connected] = [true, now];
       },
     );
-    addEventListener("focus", () => void this.refresh());
+    addEventListener("focus", () => {
+      if (this.state.peek() !== "offline") void this.refresh();
+    });
   }
 
   /** Ask how the engine is, and for the definitions and model names that are not known yet. */

@@ -110,7 +110,7 @@ function show(id) {
 }
 
 /** @type {import("./actions/action.js").Parts} */
-const parts = { editor, runner, forecast, workspace, view, engine, dock, settings, notify, show, search, pointer: wanted, addNode: () => ask({ at: wanted(), from: null }), actions: new Map(), fields, extensions, addFor: (from) => ask({ at: wanted(), from }) };
+const parts = { editor, runner, forecast, status, workspace, view, engine, dock, settings, notify, show, search, pointer: wanted, addNode: () => ask({ at: wanted(), from: null }), actions: new Map(), fields, extensions, addFor: (from) => ask({ at: wanted(), from }) };
 const actions = createActions(parts);
 parts.actions = actions;
 workspace.lens = { get: () => view.camera, set: (/** @type {import("./core/camera.js").Camera} */ camera) => view.jump(camera) };
@@ -168,5 +168,6 @@ engine.follow();
 void extensions.startExtensions(parts);
 setTimeout(async () => {
   await learnAll();
+  (await import("./speak.js")).speakRuns(parts);
   (await import("./announce.js")).announceEnds(parts);
 }, LATER);

@@ -7,6 +7,7 @@
  *   `keys`: "Mod+Shift+Z", Mod being Ctrl, on a Mac Command; `everywhere`: they work in a text field too;
  *   `hidden`: not listed, as its like is
  * @typedef {{editor: import("../core/editor.js").Editor, runner: import("../runner.js").Runner, forecast: import("../forecast.js").Forecast,
+ *            status: ReturnType<typeof import("../status.js").statusOf>,
  *            workspace: import("../workspace.js").Workspace, view: import("../canvas/view.js").View,
  *            engine: import("../engine.js").Engine, actions: ReadonlyMap<string, Action>,
  *            dock: import("../panels/dock.js").Dock, settings: import("../settings.js").Settings,

@@ -32,5 +32,7 @@ export function whyOf(run, naming) {
 export function detailsOf(run, naming) {
   if (!run || run.state === "idle") return "";
   const made = run.bytes ? t("status.made", { size: byteSize(run.bytes) }) : "";
-  return [t("status.why", { status: statusText(run), reason: reasonOf(run.reason, naming) }), made].filter(Boolean).join("\n");
+  const status = statusText(run);
+  const why = run.reason === NEVER_RUN ? status : t("status.why", { status, reason: reasonOf(run.reason, naming) });
+  return [why, made].filter(Boolean).join("\n");
 }

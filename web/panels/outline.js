@@ -1,11 +1,13 @@
-/** The graph as a list in the order of its links: what a screen reader reads in place of the drawing. */
+/** The graph as a list in the order of its links, with how each node fares: what a screen reader reads in place of the drawing. */
 
 import { linksOf } from "../core/document.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
-import { h } from "../dom.js";
-import { titleOf } from "../canvas/look.js";
+import { h, setText } from "../dom.js";
+import { namingOf, titleOf } from "../canvas/look.js";
+import { detailsOf, statusText, whyOf } from "../canvas/status.js";
 import { portLabel } from "../core/naming.js";
+import { sentence } from "../core/run.js";
 
 /** @import {Parts} from "../actions/action.js" */
 
@@ -17,6 +19,10 @@ export function outlinePanel(parts) {
     editor.version.value;
     editor.selection.value;
     if (dock.shown.left.value === "outline") fill(parts, tree);
+  });
+  effect(() => {
+    parts.status.value;
+    if (dock.shown.left.value === "outline") tellStates(parts, tree);
   });
   tree.addEventListener("keydown", (event) => {
     const items = /** @type {HTMLElement[]} */ ([...tree.querySelectorAll('[role="treeitem"]')]);
@@ -37,6 +43,7 @@ function fill(parts, tree) {
   const order = inOrder(parts);
   tree.replaceChildren(...order.map((id, index) => item(parts, id, index === 0)));
   if (order.length === 0) tree.append(h("li", { class: "quiet", role: "treeitem", tabindex: 0 }, t("outline.empty")));
+  tellStates(parts, tree);
   if (focused !== undefined && focused !== null && editor.document.nodes.has(focused)) {
     /** @type {HTMLElement | null} */ (tree.querySelector(`[data-outline="${CSS.escape(focused)}"]`))?.focus();
   }
@@ -52,16 +59,34 @@ function item({ editor, show }, id, first) {
     { role: "treeitem", tabindex: first ? 0 : -1, "data-outline": id, "aria-selected": String(editor.selection.peek().has(id)) },
     h("strong", {}, titleOf(editor, id)),
     h("small", {}, sources.join(", ")),
+    h("small", { class: "outline-state" }),
   );
   element.addEventListener("click", () => show(id));
   element.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" && event.key !== " ") return;
+    if ((event.key !== "Enter" && event.key !== " ") || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     event.stopPropagation();
     show(id);
   });
   return element;
 }
+
+/** Say how each node fares, in the items that are there: the one that has the focus keeps it. @param {Parts} parts @param {HTMLElement} tree */
+function tellStates({ editor, status }, tree) {
+  const { run, problems } = status.peek();
+  const naming = namingOf(editor);
+  for (const item of /** @type {NodeListOf<HTMLElement>} */ (tree.querySelectorAll("[data-outline]"))) {
+    const id = item.dataset.outline ?? "";
+    const node = run.nodes.get(id);
+    const wrong = problems.get(id) ?? [];
+    const told = wrong.length > 0 ? [statusText({ state: "failed", reason: "" }), ...wrong.map((each) => sentence(each, editor.scene.spec(id)?.title ?? ""))] : [percentOf(node) ?? detailsOf(node, naming), node?.next === undefined ? "" : whyOf(node, naming)];
+    item.dataset.state = wrong.length > 0 ? "failed" : (node?.state ?? "idle");
+    setText(/** @type {Element} */ (item.querySelector(".outline-state")), told.filter(Boolean).join(" · ").replaceAll("\n", " · "));
+  }
+}
+
+/** How far a node is that tells its steps. @param {import("../core/run.js").NodeRun | undefined} node */
+const percentOf = (node) => (node?.state === "running" && node.total ? t("outline.percent", { status: t("status.running"), percent: Math.round((100 * (node.step ?? 0)) / node.total) }) : null);
 
 /** Ids so that a node comes after those it reads. @param {Parts} parts */
 function inOrder({ editor }) {

@@ -1,5 +1,6 @@
 /** What is going on, in one line: what runs and how long it still takes; else what would run. */
 
+import { retry } from "../api.js";
 import { byteSize, duration, isActive } from "../core/run.js";
 import { t } from "../core/strings.js";
 import { running } from "../forecast.js";
@@ -16,7 +17,7 @@ export function runLine({ editor, runner, engine, forecast }) {
   const run = runner.run.value;
   const state = engine.state.value;
   const problems = [...runner.problems.value.values()].flat().length;
-  if (state === "offline") return t("bar.offline");
+  if (state === "offline") return offlineLine(retry.next.value);
   if (problems > 0) return countProblems(problems);
   if (isActive(run)) {
     if (state === "starting") return t("job.waiting");
@@ -31,6 +32,9 @@ export function runLine({ editor, runner, engine, forecast }) {
   if (run.state !== "idle") return t(`job.${run.state}`);
   return state === "starting" ? t("bar.starting") : "";
 }
+
+/** @param {number | null} next  try, in ms since the epoch; null: now */
+const offlineLine = (next) => (next === null ? t("bar.connecting") : t("bar.offline", { seconds: Math.max(1, Math.ceil((next - Date.now()) / 1000)) }));
 
 /** @param {Editor} editor @param {Run} run */
 function activity(editor, run) {

@@ -3,13 +3,16 @@
 import { describe } from "../actions/keys.js";
 import { button, h, icon, setAttributes, setText, walkByArrows } from "../dom.js";
 import { fraction, isActive } from "../core/run.js";
-import { effect } from "../core/store.js";
+import { effect, signal } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { forecastLine, runLine } from "./runline.js";
 import { runMenu } from "./runmenu.js";
 
 /** @import {Action} from "../actions/action.js" */
 /** @import {Parts} from "../actions/action.js" */
+
+/** How often the time to the next try to connect is told. */
+const SECOND_MS = 1000;
 
 /** @param {Parts} parts @param {ReadonlyMap<string, Action>} actions */
 export function topBar(parts, actions) {
@@ -19,7 +22,8 @@ export function topBar(parts, actions) {
     workspace.rename(name.value.trim());
   });
   const unsaved = h("span", { class: "unsaved", title: t("app.unsaved"), hidden: true });
-  const status = h("div", { class: "bar-status", role: "status" });
+  const status = h("div", { class: "bar-status" });
+  const reconnect = commandButton(actions, "reconnect", { text: t("action.reconnect"), class: "button wide" });
   const meter = h("div", { class: "meter", role: "progressbar", "aria-label": t("bar.progress"), "aria-valuemin": 0, "aria-valuemax": 100 }, h("i"));
   const run = commandButton(actions, "run", { icon: "run", text: t("action.run"), class: "button run" });
   const cancel = commandButton(actions, "cancel", { icon: "stop", text: t("action.cancel"), class: "button cancel" });
@@ -29,16 +33,23 @@ export function topBar(parts, actions) {
     unsaved.toggleAttribute("hidden", !workspace.dirty.value);
     document.title = [workspace.name.value, t("app.name")].filter(Boolean).join(" · ");
   });
+  const tick = signal(0);
+  let ticking = 0;
   effect(() => {
+    tick.value;
     const current = runner.run.value;
     const active = isActive(current);
+    const offline = engine.state.value === "offline";
     const focused = document.activeElement === run || document.activeElement === cancel;
     run.toggleAttribute("hidden", active);
     cancel.toggleAttribute("hidden", !active);
     if (focused) (active ? cancel : run).focus();
     const problems = [...runner.problems.value.values()].flat().length;
     setText(status, runLine(parts));
-    status.dataset.tone = engine.state.value === "offline" || problems > 0 ? "bad" : active || engine.state.value === "starting" ? "busy" : "calm";
+    reconnect.toggleAttribute("hidden", !offline);
+    clearTimeout(ticking);
+    if (offline) ticking = window.setTimeout(() => (tick.value += 1), SECOND_MS);
+    status.dataset.tone = offline || problems > 0 ? "bad" : active || engine.state.value === "starting" ? "busy" : "calm";
     run.title = [describe(/** @type {Action} */ (actions.get("run"))), forecastLine(forecast.told.value)].filter(Boolean).join("\n");
     const percent = active ? Math.round(100 * fraction(current)) : 0;
     meter.classList.toggle("active", active);
@@ -63,6 +74,7 @@ export function topBar(parts, actions) {
     h("div", { class: "spring" }),
     commandButton(actions, "form", { icon: "sliders", class: "button to-form" }),
     status,
+    reconnect,
     run,
     cancel,
     runMenu(parts, actions),

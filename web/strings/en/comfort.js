@@ -66,6 +66,8 @@ export const comfort = {
   "outline.title": "Outline",
   "outline.empty": "There are no nodes yet.",
   "outline.from": "{input} from {title}",
+  "outline.percent": "{status}, {percent} %",
+  "spoken.done": "Done in {duration}. Ran: {ran}, cached: {cached}.",
   "form.title": "Form",
   "form.graph": "Show the graph",
   "form.empty": "This workflow has nothing to fill in.",

@@ -66,6 +66,8 @@ export const comfort = {
   "outline.title": "大纲",
   "outline.empty": "还没有节点。",
   "outline.from": "{input} 来自 {title}",
+  "outline.percent": "{status}，{percent}%",
+  "spoken.done": "已完成，用时 {duration}。运行 {ran} 个，缓存 {cached} 个。",
   "form.title": "表单",
   "form.graph": "显示节点图",
   "form.empty": "此工作流没有可填写的内容。",
