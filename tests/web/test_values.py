@@ -206,7 +206,7 @@ def test_a_curve_is_drawn(studio: Studio) -> None:
     document = {"version": 1, "nodes": {"1": guidance}}
     studio.drop(studio.page.locator(".canvas"), "curve.json", "application/json", json.dumps(document).encode())
     studio.button("Draw the curve of points").click()
-    curve = studio.page.get_by_role("application", name=re.compile("^Curve"))
+    curve = studio.page.get_by_role("application", name="Curve of points")
     box = curve.bounding_box()
     assert box is not None
     curve.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
@@ -224,7 +224,7 @@ def test_a_schedule_is_drawn_between_nothing_and_all_noise(studio: Studio) -> No
     document = {"version": 1, "nodes": {"1": {"type": "CurveScheduler", "inputs": {"points": "0: 1, 1: 0"}}}}
     studio.drop(studio.page.locator(".canvas"), "levels.json", "application/json", json.dumps(document).encode())
     studio.button("Draw the curve of points").click()
-    curve = studio.page.get_by_role("application", name=re.compile("^Curve"))
+    curve = studio.page.get_by_role("application", name="Curve of points")
     box = curve.bounding_box()
     assert box is not None
     mouse = studio.page.mouse

@@ -1,0 +1,148 @@
+"""What a person does and learns who has a keyboard and a screen reader, and no pointer."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import urllib.request
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, expect
+
+from tests.web.conftest import RUN_MS, Studio, serving
+
+HEARD = """() => {
+    const region = document.querySelector(".spoken");
+    window.heard = [];
+    new MutationObserver(() => window.heard.push(region.textContent)).observe(region, { childList: true });
+}"""
+
+
+def test_the_outline_tells_how_nodes_fare_and_a_run_is_heard_to_begin_and_to_end(studio: Studio) -> None:
+    page = studio.page
+    page.locator(".spoken").wait_for(state="attached")
+    page.evaluate(HEARD)
+    page.keyboard.press("Control+Shift+O")
+    tree = page.get_by_role("tree", name="Outline")
+    sampler = tree.get_by_role("treeitem", name=re.compile("^KSampler"))
+    sampler.focus()
+    prompt = studio.node("2").get_by_role("textbox", name="text")
+    prompt.fill("a sound nobody has heard before")
+    sampler.focus()
+    page.keyboard.press("Control+Enter")
+    expect(sampler).to_contain_text(re.compile(r"running, \d+ %"), timeout=RUN_MS)
+    studio.wait_for_end()
+    expect(sampler).to_contain_text(re.compile(r"ran [\d.]+ m?s( · .*)? · made [\d.]+ KB"))
+    expect(sampler).to_be_focused()
+    expect(page.locator(".spoken")).to_have_text(re.compile(r"^Done in [\d.]+ m?s\. Ran: [4-7], cached: [0-3]\.$"))
+    assert len(page.evaluate("window.heard")) == 2
+    page.keyboard.press("Control+Enter")
+    expect(sampler).to_contain_text("cached · same inputs as an earlier run")
+    studio.wait_for_end()
+    tree.locator('[data-outline="6"]').focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Delete")
+    expect(tree.get_by_role("treeitem")).to_have_count(6)
+    page.keyboard.press("Control+Enter")
+    failed = tree.get_by_role("treeitem", name=re.compile("^Save image"))
+    expect(failed).to_contain_text(re.compile("failed · .*image"))
+    expect(page.locator(".spoken")).to_have_text(re.compile(r"^1 problem\. Save image: .*image"))
+    assert studio.complaints == []
+
+
+def test_a_dead_server_is_tried_rarely_and_its_return_noticed(browser: Browser, tmp_path: Path, models: Path) -> None:
+    """Ten minutes are eighteen lines of the console at most; a focus, a network that is back and a press are tries."""
+    data = tmp_path / "data"
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    with serving(data, models) as url:
+        studio = Studio(context.new_page(), url)
+        page = studio.page
+        page.clock.install()
+        studio.open()
+        page.locator(".spoken").wait_for(state="attached")
+    studio.node("2").get_by_role("textbox", name="text").fill("kept until the server is there")
+    status = page.locator(".bar-status")
+    expect(status).to_have_text(re.compile(r"^No connection, next try in \d+ s$"))
+    for _ in range(20):
+        page.clock.run_for(30_000)
+    expect(status).to_have_text(re.compile(r"^No connection, next try in \d+ s$"))
+    assert 12 <= len(studio.complaints) <= 18
+    for event in ("online", "focus"):
+        with page.expect_console_message():
+            page.evaluate("name => dispatchEvent(new Event(name))", event)
+        expect(status).to_have_text(re.compile(r"next try in \d+ s$"))
+    with serving(data, models, "--port", url.split(":")[-1].strip("/")):
+        page.get_by_role("button", name="Connect now").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator(".notice")).to_contain_text("Connected again")
+        expect(page.get_by_role("button", name="Connect now")).to_have_count(0)
+        page.clock.run_for(3_000)
+        expect(status).not_to_contain_text("No connection")
+    context.close()
+
+
+def test_a_mask_a_crop_and_a_curve_are_drawn_by_keys(studio: Studio, tmp_path: Path) -> None:
+    page, source = studio.page, tmp_path / "poppy.png"
+    Image.new("RGB", (96, 64), (200, 30, 60)).save(source)
+    nodes = {
+        "1": {"type": "LoadImage", "inputs": {}},
+        "2": {"type": "GuidanceCurve", "inputs": {"points": "0: 7, 1: 1"}},
+    }
+    document = {"version": 1, "nodes": nodes, "view": {"nodes": {"1": {"x": 0, "y": 0}, "2": {"x": 400, "y": 0}}}}
+    studio.drop(page.locator(".canvas"), "start.json", "application/json", json.dumps(document).encode())
+    studio.node("1").locator("input[type=file]").set_input_files(source)
+    expect(studio.node("1").locator(".file-name")).to_have_text(re.compile("^poppy"))
+    studio.node("1").get_by_role("button", name=re.compile("Paint a mask")).press("Enter")
+    dialog = page.get_by_role("dialog", name="Paint a mask or crop")
+    area = dialog.get_by_role("application", name="Picture to paint on")
+    expect(area).to_be_focused()
+    expect(area).to_have_accessible_description(re.compile("arrows move the brush"))
+    told = dialog.get_by_role("status")
+
+    def press(*keys: str) -> None:
+        for key in keys:
+            page.keyboard.press(key)
+
+    press("ArrowLeft")
+    expect(told).to_have_text("46, 32 · not painted")
+    expect(dialog.locator(".paint-hand")).to_be_visible()
+    press("Space", "ArrowRight", "ArrowRight")
+    expect(told).to_have_text("50, 32 · painted · down")
+    press("Space", "[")
+    expect(told).to_have_text("Brush 9 %")
+    press("Home", "PageUp", "Space", "Space")
+    share = str(told.text_content())
+    press("Control+z")
+    expect(told).not_to_have_text(share)
+    dialog.get_by_role("button", name="Crop", exact=True).press("Enter")
+    area.focus()
+    press("Shift+ArrowRight", "Shift+ArrowDown", "Space", "End", "PageDown")
+    expect(told).to_have_text("96, 64 · 84 × 52 · down")
+    press("Space")
+    dialog.get_by_role("button", name="Use it").press("Enter")
+    expect(page.get_by_text("Uploaded poppy.png.")).to_be_visible()
+    name = studio.document()["nodes"]["1"]["inputs"]["image"]
+    with urllib.request.urlopen(f"{studio.url}api/v1/files/input/{name}") as answer:
+        made = Image.open(io.BytesIO(answer.read()))
+    assert (made.size, made.getpixel((36, 20))[3], made.getpixel((0, 0))[3]) == ((84, 52), 0, 255)  # type: ignore[index]
+
+    opener = studio.button("Draw the curve of points")
+    opener.press("Enter")
+    curve = page.get_by_role("application", name="Curve of points")
+    expect(curve).to_be_focused()
+    told = page.locator(".popup").get_by_role("status")
+    expect(told).to_have_text("Point 1 of 2: 7 at 0 %")
+    press("Space")
+    expect(told).to_have_text("Point 2 of 3: 4 at 50 %")
+    press("Shift+ArrowRight", "ArrowUp")
+    expect(told).to_have_text("Point 2 of 3: 4.1 at 60 %")
+    press("PageDown")
+    expect(told).to_have_text("Point 3 of 3: 1 at 100 %")
+    press("Delete", "Escape")
+    expect(opener).to_be_focused()
+    assert studio.document()["nodes"]["2"]["inputs"]["points"] == "0: 7, 0.6: 4.1"
+    press("Control+z")
+    assert studio.document()["nodes"]["2"]["inputs"]["points"] == "0: 7, 0.6: 4.1, 1: 1"
+    assert studio.complaints == []
