@@ -1,4 +1,4 @@
-/** Copy, cut and paste of nodes, as JSON text; and pictures and workflows dropped on the page. */
+/** Copy, cut and paste of nodes, as JSON text; pictures, workflows and links to saved ones that are pasted or dropped on the page. */
 
 import { BadDocument } from "./core/document.js";
 import { t } from "./core/strings.js";
@@ -16,8 +16,9 @@ const isAboutText = (event) => isEditing(event.target) || document.querySelector
  * @param {() => Point} pasteAt  in the world
  * @param {(text: string) => void} notify
  * @param {(file: File, at: Point) => void} takeFile
+ * @param {(text: string) => boolean} openLink  whether it was one
  */
-export function listenToClipboard(editor, pasteAt, notify, takeFile) {
+export function listenToClipboard(editor, pasteAt, notify, takeFile, openLink) {
   let shift = false;
   addEventListener("keydown", (event) => (shift = event.shiftKey), { capture: true });
   const copy = (/** @type {ClipboardEvent} */ event) => {
@@ -34,7 +35,8 @@ export function listenToClipboard(editor, pasteAt, notify, takeFile) {
     event.preventDefault();
     const [file] = event.clipboardData.files;
     if (file) return takeFile(file, pasteAt());
-    pasteText(editor, event.clipboardData.getData("text/plain"), pasteAt(), shift, notify);
+    const text = event.clipboardData.getData("text/plain");
+    if (!openLink(text.trim())) pasteText(editor, text, pasteAt(), shift, notify);
   });
 }
 
@@ -72,20 +74,23 @@ export function addPictureNode(editor, at) {
 }
 
 /**
- * Files dropped on the page: on a node that takes a picture they are uploaded, anywhere else their workflow is opened.
+ * Files dropped on the page: on a node that takes a picture they are uploaded, anywhere else their workflow is opened, as is
+ * that of a link.
  * @param {Editor} editor
  * @param {View} view
- * @param {{open: (file: File, at: Point | null) => void, upload: (id: string, input: string, file: File) => void}} take
+ * @param {{open: (file: File, at: Point | null) => void, upload: (id: string, input: string, file: File) => void, openLink: (text: string) => boolean}} take
  */
 export function listenToDrops(editor, view, take) {
   const page = document.documentElement;
   const hasFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") === true;
+  const hasLink = (/** @type {DragEvent} */ event) => !hasFiles(event) && event.dataTransfer?.types.includes("text/uri-list") === true;
   const targetOf = (/** @type {DragEvent} */ event) => {
     const id = event.target instanceof Element && view.element.contains(event.target) ? editor.scene.nodeAt(view.toWorld(view.pointOf(event))) : null;
     const input = id === null ? undefined : editor.scene.spec(id).inputs.find((each) => each.widget?.kind === "InputFile");
     return id !== null && input ? { id, input: input.name } : null;
   };
   addEventListener("dragover", (event) => {
+    if (hasLink(event)) event.preventDefault();
     if (!hasFiles(event)) return;
     event.preventDefault();
     const target = targetOf(event);
@@ -98,6 +103,7 @@ export function listenToDrops(editor, view, take) {
   });
   addEventListener("drop", (event) => {
     leave();
+    if (hasLink(event) && take.openLink(event.dataTransfer?.getData("text/uri-list").trim() ?? "")) event.preventDefault();
     if (!hasFiles(event)) return;
     event.preventDefault();
     const [file] = event.dataTransfer?.files ?? [];

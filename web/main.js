@@ -149,8 +149,9 @@ listenToKeys(actions, (event) => {
   if (plain && ((!onPage && !onButton) || event.target instanceof HTMLInputElement)) return true;
   return event.key === "Tab" && (event.shiftKey || !view.pointing);
 });
-listenToClipboard(editor, () => view.toWorld(wanted()), notify, (file, at) => void takeFile(file, at));
-listenToDrops(editor, view, { open: (file, at) => void (at ? takeFile(file, at) : workspace.openFile(file)), upload: (id, name, file) => void upload(id, name, file) });
+const openLink = (/** @type {string} */ text) => workspace.openLink(text);
+listenToClipboard(editor, () => view.toWorld(wanted()), notify, (file, at) => void takeFile(file, at), openLink);
+listenToDrops(editor, view, { open: (file, at) => void (at ? takeFile(file, at) : workspace.openFile(file)), upload: (id, name, file) => void upload(id, name, file), openLink });
 
 /** @type {Promise<void> | undefined} */
 let form;

@@ -73,7 +73,7 @@ export class Workspace {
       this.#keepSoon();
     });
     addEventListener("pagehide", () => this.#keep());
-    addEventListener("hashchange", () => void this.#follow());
+    addEventListener("hashchange", () => void this.#follow(location.href));
   }
 
   /** Put back what was open, or open what the address names, or the default template. @param {Promise<void>} definitions  of nodes */
@@ -81,7 +81,7 @@ export class Workspace {
     if (sessionStorage.getItem(SESSION) !== null || location.hash !== "") {
       await definitions;
       this.#restore();
-      await this.#follow();
+      await this.#follow(location.href);
     }
     if (!this.loaded.peek()) await this.openTemplate("default", definitions);
     if (!this.loaded.peek()) this.empty();
@@ -254,6 +254,13 @@ export class Workspace {
     return `${location.origin}/#workflow=${encodeURIComponent(name)}`;
   }
 
+  /** Open what such an address names; false: it is none of ours. @param {string} text */
+  openLink(text) {
+    if (!URL.canParse(text) || new URL(text).origin !== location.origin || wantedBy(text) === null) return false;
+    void this.#follow(text);
+    return true;
+  }
+
   /** @param {unknown} json @param {string} name @param {{name: string, revision: string | null}} saved @returns {Tab} */
   #place(json, name, saved = { name: "", revision: null }) {
     const before = this.current.peek();
@@ -315,13 +322,12 @@ export class Workspace {
     recent.value = [name, ...recent.peek().filter((each) => each !== name)].slice(0, MOST_RECENT);
   }
 
-  /** Open what the address names after "#". */
-  async #follow() {
-    const wanted = new URLSearchParams(location.hash.slice(1));
-    const [name, template] = [wanted.get("workflow"), wanted.get("template")];
-    if (name === null && template === null) return;
+  /** Open what an address names, and forget it. @param {string} address */
+  async #follow(address) {
+    const wanted = wantedBy(address);
+    if (wanted === null) return;
     history.replaceState(null, "", location.pathname + location.search);
-    await (name !== null ? this.openSaved(name) : this.openTemplate(template ?? ""));
+    await ("workflow" in wanted ? this.openSaved(wanted.workflow) : this.openTemplate(wanted.template));
   }
 
   /** Look for drafts that were left behind. */
@@ -373,4 +379,11 @@ export class Workspace {
       this.#notify(t("app.draftLost", { why: error.message }));
     }
   }
+}
+
+/** What an address names after "#"; null: nothing. @param {string} address @returns {{workflow: string} | {template: string} | null} */
+function wantedBy(address) {
+  const named = new URLSearchParams(new URL(address).hash.slice(1));
+  const [workflow, template] = [named.get("workflow"), named.get("template")];
+  return workflow !== null ? { workflow } : template !== null ? { template } : null;
 }

@@ -16,6 +16,13 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.web.conftest import Studio
 
+DROP_LINK = """(element, address) => {
+    const data = new DataTransfer();
+    data.setData("text/uri-list", address);
+    return element.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+}"""
+"""Drop a link; whether the browser is to do with it what it does with links."""
+
 
 def prompt(studio: Studio) -> Locator:
     return studio.node("2").get_by_role("textbox", name="text")
@@ -180,14 +187,37 @@ def test_two_windows_on_one_workflow_are_merged(studio: Studio, browser: Browser
 
 
 def test_a_link_opens_a_saved_workflow(studio: Studio, browser: Browser) -> None:
+    """Copied to the clipboard; followed by a browser that was never here, pasted and dropped on another window."""
     prompt(studio).fill("behind a link")
+    copy = studio.page.get_by_role("menuitem", name="Copy a link to this workflow")
+    studio.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    studio.button("Main commands").click()
+    copy.click()
+    expect(studio.page.locator(".notice")).to_contain_text("Save the workflow first")
     save_as(studio, "links/一")
+    studio.button("Main commands").click()
+    copy.click()
+    expect(studio.page.locator(".notice")).to_contain_text("The link opens this workflow")
+    link = studio.page.evaluate("navigator.clipboard.readText()")
+    assert link == f"{studio.url}#workflow={quote('links/一', safe='')}"
     context = browser.new_context()
     page = context.new_page()
-    page.goto(f"{studio.url}#workflow={quote('links/一', safe='')}")
+    page.goto(link)
     expect(Studio(page, studio.url).node("2").get_by_role("textbox", name="text")).to_have_value("behind a link")
     assert page.url == studio.url
     context.close()
+    other = Studio(studio.page.context.new_page(), studio.url).open()
+    name = other.page.get_by_label("Name of the workflow")
+    other.page.locator(".canvas").press("Control+v")
+    expect(name).to_have_value("links/一")
+    expect(prompt(other)).to_have_value("behind a link")
+    other.page.keyboard.press("Alt+n")
+    expect(name).to_have_value("")
+    for address, opened in (("https://example.org/#workflow=links", ""), (link, "links/一")):
+        went = other.page.locator(".canvas").evaluate(DROP_LINK, address)
+        assert went == (opened == "")
+        expect(name).to_have_value(opened)
+    assert other.complaints == studio.complaints == []
 
 
 def test_a_picture_of_any_format_brings_its_workflow(studio: Studio) -> None:

@@ -10,8 +10,11 @@ export function fileActions(parts) {
   const many = () => workspace.tabs.value.length > 1;
   const copyLink = async () => {
     const name = workspace.current.peek()?.saved.name ?? "";
-    if (name !== "") await navigator.clipboard.writeText(workspace.link(name));
-    notify(t(name === "" ? "files.unsaved" : "files.linked"));
+    if (name === "") return notify(t("files.unsaved"));
+    const link = workspace.link(name);
+    // A page that came without encryption from another machine has no clipboard: the link is shown to be copied by hand.
+    const copied = navigator.clipboard?.writeText(link).then(() => true, () => false);
+    notify((await copied) ? t("files.linked") : link);
   };
   return [
     { id: "new", title: "action.new", keys: ["Alt+N"], enabled: always, run: () => workspace.empty() },
