@@ -70,6 +70,10 @@ class Prediction(Protocol):
         """The clean latent's scale, when sampling stopped at a level that may not be 0."""
         ...
 
+    def resumed(self, latent: Tensor, sigma: float) -> Tensor:
+        """The point where sampling goes on, of a latent that `finish` made at that level."""
+        ...
+
 
 @dataclass(frozen=True)
 class Betas:
@@ -155,6 +159,9 @@ class _Exploding(ABC):
 
     def finish(self, x: Tensor, sigma: float) -> Tensor:
         return x
+
+    def resumed(self, latent: Tensor, sigma: float) -> Tensor:
+        return latent
 
 
 @dataclass(frozen=True)
@@ -300,7 +307,11 @@ class Flow:
         return (1 - sigma) * latent + sigma * noise
 
     def finish(self, x: Tensor, sigma: float) -> Tensor:
-        return x / (1 - sigma)
+        """Pure noise, in which nothing of a latent is left, stays as it is."""
+        return x / (1 - sigma or 1.0)
+
+    def resumed(self, latent: Tensor, sigma: float) -> Tensor:
+        return latent * (1 - sigma or 1.0)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ from diffusion.guides import Guide, classifier_free
 from diffusion.inpainting import growing, keeping, mask_for, put_back
 from diffusion.model import Model
 from diffusion.noise import Noise, per_item
+from diffusion.prediction import Prediction
 from diffusion.samplers import Informed, OnStep, Sampler, Step
 from diffusion.schedules import Sigmas
 
@@ -77,12 +79,14 @@ def follow(
     `latent` is in the autoencoder's own scale; one that is all zeros is empty: it is left out of the scaling, and gets
     the model's number of channels. `noise_of` makes the noise of latents of a shape. Where `mask` is 0 the latent stays
     as it is; it is stretched to the latent's size. `on_step` sees latents in the model's scale. Where the last level is
-    not 0 the noise of that level is left in the result. NotFinite names the layer where numbers went wrong.
+    not 0 the noise of that level is left in the result. ValueError for levels the model or the sampler cannot
+    follow. NotFinite names the layer where numbers went wrong.
     """
     model = guide.model
     latent_BCHW = _fitting(model, latent_BCHW.float())
     if len(sigmas) < 2:
         return Painted(latent_BCHW, latent_BCHW)
+    _check(sigmas, model.prediction, sampler)
     clean = latent_BCHW.to(model.device)
     if latent_BCHW.any():
         clean = model.latent_format.process_in(clean)
@@ -98,12 +102,14 @@ def follow(
         on_step(step)
 
     with torch.no_grad():
-        start = prediction.noised(clean, fresh(0), sigmas[0])
+        noise = fresh(0)
+        # A latent that gets none has it already.
+        start = prediction.noised(clean, noise, sigmas[0]) if noise.any() else prediction.resumed(clean, sigmas[0])
         denoise = guide.denoiser(clean)
         mask_B1HW = None if mask_BHW is None else mask_for(mask_BHW, clean)
         if mask_B1HW is not None:
             grown = growing(prediction, mask_B1HW, sigmas[0]) if model.grows_masks else lambda _: mask_B1HW
-            denoise = keeping(denoise, prediction, clean, fresh(0), grown)
+            denoise = keeping(denoise, prediction, clean, noise, grown)
 
         def run(on_step: OnStep) -> Tensor:
             return sampler.run(denoise, start, sigmas, prediction.alpha, fresh, on_step)
@@ -115,6 +121,17 @@ def follow(
         if mask_B1HW is not None and sigmas[-1] == 0:
             results = [put_back(latent_BCHW, made, mask_B1HW.cpu()) for made in results]
         return Painted(*results)
+
+
+def _check(sigmas: Sigmas, prediction: Prediction, sampler: Sampler | Informed) -> None:
+    """ValueError for levels that this model has not, or that this sampler does not follow."""
+    if prediction.alpha(max(sigmas)) < 0:
+        raise ValueError(
+            f"sigmas: expected levels of at most {prediction.sigma_max:g}, as flows have, got {max(sigmas):g}"
+        )
+    if not sampler.upwards and any(target > sigma for sigma, target in pairwise(sigmas)):
+        able = ", ".join(name for name in samplers.names() if samplers.get(name).upwards)
+        raise ValueError(f"sampler: this one takes noise away; levels that rise are followed by {able}")
 
 
 def _fitting(model: Model, latent_BCHW: Tensor) -> Tensor:

@@ -209,7 +209,8 @@ def sigmas(
     denoise: float = 1.0,
     adapt: Callable[[Schedule], Schedule] = unchanged,
 ) -> Sigmas:
-    """The levels of `steps` steps; with `denoise` < 1 the last `steps` of a schedule of steps / denoise.
+    """The levels of `steps` steps; with `denoise` < 1 the last `steps` of a schedule of steps / denoise, fewer
+    where the schedule has fewer levels.
 
     A denoise of 0 gives no levels at all. `adapt` makes of the schedule the one a sampler wants. Raises
     ValueError for an unknown schedule or values out of range.
@@ -222,8 +223,11 @@ def sigmas(
         raise ValueError(f"denoise: expected 0..1, got {denoise}")
     if denoise == 0:
         return ()
-    levels = adapt(SCHEDULES[schedule])(prediction, int(steps / denoise))
-    return levels if denoise == 1 else levels[-steps - 1 :]
+    asked = int(steps / denoise)
+    levels = adapt(SCHEDULES[schedule])(prediction, asked)
+    there = len(levels) - 1
+    kept = min(steps, math.ceil(there * steps / asked))  # of those that are there the same share
+    return levels if denoise == 1 else levels[-kept - 1 :]
 
 
 def _at_times(prediction: Prediction, points: int, keep: int) -> Sigmas:

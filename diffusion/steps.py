@@ -23,11 +23,15 @@ def towards(x: Tensor, denoised: Tensor, sigma: float, target: float) -> Tensor:
     return denoised + (x - denoised) * (target / sigma)
 
 
+FAINTEST = 1e-9
+"""Less of a clean latent than this is the rounding of a level that means pure noise."""
+
+
 def log_snr(alpha: Alpha, sigma: float) -> float:
     """Lambda at a level: minus infinity for pure noise, infinity without noise."""
     if sigma == 0:
         return math.inf
-    return math.log(alpha(sigma) / sigma) if alpha(sigma) > 0 else -math.inf
+    return math.log(alpha(sigma) / sigma) if alpha(sigma) > FAINTEST else -math.inf
 
 
 def level(alpha: Alpha, log_snr: float) -> float:
@@ -78,6 +82,14 @@ def remembered(history: Remembered, place: float, value: Tensor, length: int) ->
     """`history` with one value more, at most `length`; of a place given twice the last counts, infinite ones do not."""
     older = ((p, v) for p, v in history if p != place and math.isfinite(p))
     return ((place, value), *older)[:length]
+
+
+def reaching(history: Remembered, end: float) -> Remembered:
+    """What of `history` an extrapolation to `end` can rest on: the newest alone where the step is more than 3 times as
+    long as the one before."""
+    if len(history) > 1 and abs(end - history[0][0]) > 3 * abs(history[0][0] - history[1][0]):
+        return history[:1]
+    return history
 
 
 def integral(function: Callable[[float], float], low: float, high: float, pieces: int = 64) -> float:

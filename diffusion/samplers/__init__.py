@@ -58,11 +58,13 @@ class Follow(Protocol):
 
 @dataclass(frozen=True)
 class Sampler:
-    """A way down the levels, and how it wants schedules to be. `draws`: how often a step draws noise, if it does."""
+    """A way down the levels, and how it wants schedules to be. `draws`: how often a step draws noise, if it does.
+    `upwards`: it follows levels that rise, too."""
 
     follow: Follow
     adapt: Callable[[Schedule], Schedule] = unchanged
     draws: int = 1
+    upwards: bool = False
     with_eta: Callable[[float], Follow] | None = None
 
     def run(
@@ -92,6 +94,7 @@ class Informed:
     both: bool
     adapt: Callable[[Schedule], Schedule] = unchanged
     draws: int = 1
+    upwards: bool = False
 
     def run(
         self, denoise: GuidedDenoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: Noise, on_step: OnStep

@@ -20,7 +20,7 @@ def sample(
     """`eta` 0 adds no noise at all, 1 as much as DDPM (eq. 16)."""
     for number, (sigma, target) in enumerate(pairwise(sigmas), 1):
         denoised = denoise(x, sigma)
-        shared = target * alpha(sigma) / (sigma * alpha(target)) if target > 0 else 0.0
+        shared = target * alpha(sigma) / (sigma * alpha(target)) if target < sigma else 1.0
         fresh = eta * target * math.sqrt(max(0.0, 1 - shared**2))
         own = math.sqrt(target**2 - fresh**2) / sigma
         x = own * x + (alpha(target) - alpha(sigma) * own) * denoised
@@ -30,4 +30,4 @@ def sample(
     return x
 
 
-SAMPLER = Sampler(sample, with_eta=lambda eta: partial(sample, eta=eta))
+SAMPLER = Sampler(sample, with_eta=lambda eta: partial(sample, eta=eta), upwards=True)

@@ -42,4 +42,4 @@ def _time(sigma: float) -> float:
     return (math.sqrt(BETA_START**2 + 2 * slope * math.log1p(sigma**2)) - BETA_START) / slope
 
 
-SAMPLER = Sampler(sample)
+SAMPLER = Sampler(sample, upwards=True)

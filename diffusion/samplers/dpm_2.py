@@ -32,4 +32,4 @@ def midpoint(denoise: Denoiser, x: Tensor, denoised: Tensor, sigma: float, targe
     return x + (target - sigma) * (halfway - denoise(halfway, middle)) / middle
 
 
-SAMPLER = Sampler(sample, adapt=without_penultimate)
+SAMPLER = Sampler(sample, adapt=without_penultimate, upwards=True)

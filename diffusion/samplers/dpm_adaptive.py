@@ -26,7 +26,7 @@ def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, _noise: N
     total, sigma = len(sigmas) - 1, sigmas[0]
     last = sigmas[-2] if sigmas[-1] == 0 else sigmas[-1]
     told = 0
-    if alpha(sigma) == 0 and total > 1:
+    if log_snr(alpha, sigma) == -math.inf and total > 1:
         denoised = denoise(x, sigma)
         x, sigma, told = towards(x, denoised, sigma, sigmas[1]), sigmas[1], 1
         on_step(Step(told, total, x, denoised))

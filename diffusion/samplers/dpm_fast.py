@@ -3,6 +3,8 @@ steps of third order even in lambda. Of the levels it takes the first and the la
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from diffusion.dpm_solver import DPMSolver
@@ -10,13 +12,13 @@ from diffusion.noise import Noise
 from diffusion.prediction import Alpha
 from diffusion.samplers import Denoiser, OnStep, Sampler, Step
 from diffusion.schedules import Sigmas
-from diffusion.steps import between, towards
+from diffusion.steps import between, log_snr, towards
 
 
 def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, _noise: Noise, on_step: OnStep) -> Tensor:
     total, solver, sigma, calls = len(sigmas) - 1, DPMSolver(denoise, alpha), sigmas[0], 0
     last = sigmas[-2] if sigmas[-1] == 0 else sigmas[-1]
-    if alpha(sigma) == 0 and total > 1:
+    if log_snr(alpha, sigma) == -math.inf and total > 1:
         denoised = denoise(x, sigma)
         x, sigma, calls = towards(x, denoised, sigma, sigmas[1]), sigmas[1], 1
         on_step(Step(calls, total, x, denoised))

@@ -12,7 +12,7 @@ from diffusion.noise import Noise
 from diffusion.prediction import Alpha
 from diffusion.samplers import Denoiser, OnStep, Sampler, Step
 from diffusion.schedules import Sigmas
-from diffusion.steps import Remembered, diffusion, log_snr, remembered
+from diffusion.steps import Remembered, diffusion, log_snr, reaching, remembered
 
 
 def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: Noise, on_step: OnStep) -> Tensor:
@@ -23,7 +23,8 @@ def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: No
         weights = diffusion(alpha, sigma, target)
         x = weights.x * x + weights.estimate * denoised
         if 0 < target < sigma:
-            x = x + alpha(target) * _correction(history, log_snr(alpha, target)) + weights.noise * noise(number)
+            end = log_snr(alpha, target)
+            x = x + alpha(target) * _correction(reaching(history, end), end) + weights.noise * noise(number)
         on_step(Step(number, len(sigmas) - 1, x, denoised))
     return x
 

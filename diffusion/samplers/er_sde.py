@@ -12,14 +12,14 @@ from diffusion.noise import Noise
 from diffusion.prediction import Alpha
 from diffusion.samplers import Denoiser, OnStep, Sampler, Step
 from diffusion.schedules import Sigmas
-from diffusion.steps import Remembered, integral, remembered
+from diffusion.steps import Remembered, integral, log_snr, remembered
 
 
 def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, noise: Noise, on_step: OnStep) -> Tensor:
     history: Remembered = ()
     for number, (sigma, target) in enumerate(pairwise(sigmas), 1):
         denoised = denoise(x, sigma)
-        now = sigma / alpha(sigma) if alpha(sigma) > 0 else math.inf
+        now = sigma / alpha(sigma) if log_snr(alpha, sigma) > -math.inf else math.inf
         end = target / alpha(target)
         history = remembered(history, now, denoised, length=3)
         if target == 0:

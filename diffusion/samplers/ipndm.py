@@ -34,4 +34,4 @@ def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, _alpha: Alpha, _noise: 
     return x
 
 
-SAMPLER = Sampler(sample)
+SAMPLER = Sampler(sample, upwards=True)

@@ -12,7 +12,7 @@ from diffusion.noise import Noise
 from diffusion.prediction import Alpha
 from diffusion.samplers import Denoiser, OnStep, Sampler, Step
 from diffusion.schedules import Sigmas
-from diffusion.steps import Remembered, log_snr, remembered, towards
+from diffusion.steps import Remembered, log_snr, reaching, remembered, towards
 
 
 def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, _noise: Noise, on_step: OnStep) -> Tensor:
@@ -28,6 +28,7 @@ def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, _noise: N
 def extrapolated(history: Remembered, end: float, pace: int = 1) -> Tensor:
     """The estimate that, held over the step to lambda `end`, does what one that changes linearly in lambda does; what
     came before is forgotten at that `pace`, 1 on the ODE, 2 on the SDE."""
+    history = reaching(history, end)
     now, denoised = history[0]
     step = end - now
     if len(history) == 1 or not 0 < step < math.inf:

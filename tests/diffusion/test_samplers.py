@@ -205,6 +205,21 @@ def test_a_level_given_twice_changes_nothing(name: str, prediction: Prediction) 
 
 
 @pytest.mark.parametrize("name", samplers.names())
+def test_a_level_that_rounding_keeps_from_pure_noise_counts_as_pure_noise(name: str) -> None:
+    nearly, pure = ((top, 0.8, 0.5, 0.2, 0.0) for top in (1 - 2**-53, 1.0))
+    found, expected = (run(name, FLOW, levels, start(FLOW)) for levels in (nearly, pure))
+    assert float((found - expected).abs().max()) < 1e-9
+
+
+@PREDICTIONS
+@pytest.mark.parametrize("name", [name for name in samplers.names() if samplers.get(name).upwards])
+def test_upwards_the_noise_is_found_that_leads_down_here(name: str, prediction: Prediction) -> None:
+    upwards = tuple(reversed(even(prediction, 160)))
+    found, expected = run(name, prediction, upwards, reference(prediction)), top_of(prediction)
+    assert float((found - expected).norm() / expected.norm()) < 0.05
+
+
+@pytest.mark.parametrize("name", samplers.names())
 def test_reports_each_step(name: str) -> None:
     steps: list[Step] = []
     x = start(FLOW)

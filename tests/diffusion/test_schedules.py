@@ -87,6 +87,12 @@ def test_denoise_keeps_the_end_of_a_longer_schedule() -> None:
     assert sigmas("normal", Eps(), 10, denoise=0.0) == ()
 
 
+@pytest.mark.parametrize("name", ["beta", "ddim_uniform"])
+def test_denoise_counts_where_a_schedule_has_fewer_levels_than_asked_for(name: str) -> None:
+    for denoise in (0.5, 0.01):
+        assert sigmas(name, Eps(), 1000, denoise)[0] == pytest.approx(Eps().level(1 - denoise), rel=0.3)
+
+
 @pytest.mark.parametrize(
     ("name", "steps", "denoise", "message"),
     [

@@ -136,6 +136,44 @@ def test_levels_of_every_node_lead_down_to_nothing(
     assert studio.value(upwards, "up")["sigmas"] == (1e-4, *sigmas[-2::-1])
 
 
+def test_levels_upwards_find_the_noise_of_a_picture(studio: Studio, document: Document) -> None:
+    """Of a flow up to its top, where nothing of the picture is left; going on from there leads back to it."""
+    painted = link("5", "latent")
+    parts = taken_apart(
+        changed(document, n5_steps=30, n5_cfg=1.0),
+        none=("DisableNoise", {}),
+        up=("FlipSigmas", {"sigmas": link("sigmas", "sigmas")}),
+    )
+    run = {**parts["nodes"]["run"]["inputs"], "noise": link("none", "noise")}
+    up = {**run, "sigmas": link("up", "sigmas"), "latent": painted}
+    both = with_nodes(parts, raised=("SamplerCustomAdvanced", up))
+    both = with_nodes(both, back=("SamplerCustomAdvanced", {**run, "latent": link("raised", "latent")}))
+    raised, back, original = (latent(studio, both, node) for node in ("raised", "back", "5"))
+    assert raised.isfinite().all()
+    assert float((back - original).norm()) < 0.5 * float((raised - original).norm())
+
+
+@pytest.mark.parametrize(
+    ("changes", "port", "message"),
+    [
+        ({"nrun_sigmas": link("up", "sigmas"), "nsampler_sampler": "ddpm"}, "sampler", "followed by ddim, deis"),
+        ({"nrun_sigmas": link("eps", "sigmas")}, "sigmas", "at most 1, as flows have, got 14.615"),
+    ],
+)
+def test_levels_that_cannot_be_followed_are_told(
+    studio: Studio, document: Document, changes: dict[str, object], port: str, message: str
+) -> None:
+    parts = taken_apart(
+        document,
+        up=("FlipSigmas", {"sigmas": link("sigmas", "sigmas")}),
+        eps=("AlignYourStepsScheduler", {}),
+    )
+    assert studio.run(changed(parts, **changes), ["run"]).state == "failed"
+    (failure,) = (event.error for event in studio.events if isinstance(event, Failed))
+    assert (failure.node, failure.port) == ("run", port)
+    assert message in failure.message
+
+
 GUIDED = [
     ("RescaleCFG", {"amount": 0.7}),
     ("CFGZeroStar", {}),
