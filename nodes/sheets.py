@@ -52,13 +52,17 @@ def labelled_sheet(
         0 if not beside else min(2 * width, 2 * _GAP + max(round(_font(size, each).getlength(each)) for each in beside))
     )
     line = size + 2 * _GAP
-    top = line * (bool(title) + bool(over))
+    heads = [_wrapped(label, width, size) for label in over]
+    head = max((len(lines) for lines in heads), default=1) * round(1.3 * size) - round(0.3 * size) + 2 * _GAP
+    top = line * bool(title) + head * bool(over)
     page = Pictures.new("RGB", (left + across * (width + _GAP) - _GAP, top + down * (height + _GAP) - _GAP), _PAPER)
     pen = ImageDraw.Draw(page)
     if title:
         _write(pen, title, (_GAP, line // 2), page.width - 2 * _GAP, size, "lm")
-    for number, label in enumerate(over):
-        _write(pen, label, (left + number * (width + _GAP) + width // 2, top - line // 2), width, size, "mm")
+    for number, lines in enumerate(heads):
+        for under, label in enumerate(reversed(lines)):
+            at = (left + number * (width + _GAP) + width // 2, top - line // 2 - under * round(1.3 * size))
+            _write(pen, label, at, width, size, "mm")
     for number, label in enumerate(beside):
         _write(pen, label, (_GAP, top + number * (height + _GAP) + height // 2), left - _GAP, size, "lm")
     for number, cell in enumerate(cells):
@@ -75,6 +79,18 @@ def _lines(text: str) -> list[str]:
 def _side_by_side(image_B3HW: Tensor) -> Pictures.Image:
     wide_HW3 = image_B3HW.permute(2, 0, 3, 1).flatten(1, 2)
     return Pictures.fromarray((wide_HW3.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy())
+
+
+def _wrapped(text: str, room: int, size: int) -> list[str]:
+    """Text in lines, between its words, so that each has the room it needs where that can be."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _font(size, longer).getlength(longer) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def _write(pen: ImageDraw.ImageDraw, text: str, at: tuple[int, int], room: int, size: int, anchor: str) -> None:

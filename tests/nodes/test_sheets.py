@@ -43,6 +43,13 @@ def test_a_long_label_is_cut_to_its_column() -> None:
     assert one.shape[3] == 64
 
 
+def test_labels_of_several_words_are_whole_in_lines() -> None:
+    one, other = (labelled_sheet([plain(RED)], f"checkpoint {name}") for name in ("emoji", "emoji-b"))
+    assert one.shape == other.shape
+    assert one.shape[2] > labelled_sheet([plain(RED)], "emoji").shape[2]
+    assert not torch.equal(one, other), "names that differ at their ends look alike"
+
+
 def test_pictures_of_several_sizes_lie_in_the_middle_of_equal_cells() -> None:
     sheet = labelled_sheet([plain(RED, 32, 32), plain(GREEN)], "a\nb")
     assert sheet.shape[3] == 2 * 64 + 8

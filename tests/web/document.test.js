@@ -18,8 +18,8 @@ test("what is read is written again, unknown fields and all", () => {
 
 test("a file that is no workflow is refused with the reason", () => {
   assert.throws(() => Document.from([]), BadDocument);
-  assert.throws(() => Document.from({}), /"nodes"/);
-  assert.throws(() => Document.from({ version: 99, nodes: {} }), /version 99/);
+  assert.throws(() => Document.from({}), /app.noWorkflow/);
+  assert.throws(() => Document.from({ version: 99, nodes: {} }), /app.newer/);
   assert.throws(() => Document.from({ nodes: { 7: { inputs: {} } } }), /Node 7 has no "type"/);
 });
 

@@ -37,6 +37,16 @@ test("a prompt box is roomy, grows with its node, and folds away when it is link
   assert.equal(linked.h < natural.h, true);
 });
 
+test("a node is wide enough for its title and for its labels, and its controls have room however narrow it is made", () => {
+  const natural = (/** @type {string} */ title, /** @type {string} */ name) => layoutOf({ ...spec("Plain", [input(name, "int")], []), title }, { type: "Plain", inputs: {} }, undefined);
+  const plain = natural("Plain", "steps");
+  assert.equal(natural("Plain", "guidance start").w - plain.w, natural("Plain", "guidance start").label - plain.label);
+  assert.equal(natural("Plain", "guidance_start").label > plain.label, true);
+  assert.equal(natural("Prompts for an inpainting model", "steps").w > plain.w, true);
+  const narrow = layoutOf(spec("Plain", [input("guidance_start", "int")], []), { type: "Plain", inputs: {} }, { x: 0, y: 0, w: 0 });
+  assert.equal(narrow.label, plain.label);
+});
+
 test("a plain input without a widget can still be typed into; a model cannot", () => {
   const kinds = layoutOf(spec("Plain", [input("n", "int"), input("m", "Model")], []), { type: "Plain", inputs: {} }, undefined);
   assert.deepEqual(kinds.rows.map((row) => [row.input?.name, row.kind]), [["m", "ports"], ["n", "widget"]]);

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image, ImageStat
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Locator, expect
 
 from tests.web.conftest import Studio
@@ -287,6 +288,17 @@ def test_a_pasted_picture_becomes_a_node_that_loads_it(studio: Studio) -> None:
     studio.node("8").wait_for()
     expect(studio.node("8").locator(".node-title")).to_have_text("Load image")
     expect(studio.node("8").get_by_role("img").first).to_be_visible()
+    photo, drawing = io.BytesIO(), io.BytesIO()
+    exif = Image.Exif()
+    exif[0x010E] = "A DIGITAL CAMERA"
+    Image.new("RGB", (8, 8), "green").save(photo, "JPEG", exif=exif)
+    chunks = PngInfo()
+    chunks.add_text("workflow", '{"nodes": [], "links": []}')
+    Image.new("RGB", (8, 8), "blue").save(drawing, "PNG", pnginfo=chunks)
+    for id, name, content in (("9", "photo.jpg", photo), ("10", "foreign.png", drawing)):
+        studio.drop(studio.page.locator(".canvas-hint").locator(".."), name, "image/jpeg", content.getvalue())
+        studio.node(id).wait_for(state="attached")
+        expect(studio.page.locator(".notice")).to_have_text(f"Uploaded {name}.")
 
 
 def test_nodes_are_copied_to_another_window(studio: Studio) -> None:

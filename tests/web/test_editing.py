@@ -166,6 +166,11 @@ def test_zoom_to_the_cursor_pan_and_show_everything(studio: Studio) -> None:
     page.wait_for_function(
         "x => Math.abs(document.querySelector('[data-node=\"5\"]').getBoundingClientRect().x - x) < 1", arg=first["x"]
     )
+    studio.button("Nodes").click()
+    page.wait_for_function(
+        """() => document.querySelector('[data-node="7"]').getBoundingClientRect().right
+            < document.querySelector(".canvas").getBoundingClientRect().right""",
+    )
 
 
 def test_the_view_is_moved_by_space_and_by_the_middle_button(studio: Studio) -> None:
@@ -208,7 +213,7 @@ def test_values_by_slider_keys_and_limits(studio: Studio) -> None:
     assert studio.document()["nodes"]["5"]["inputs"]["steps"] == 29
 
 
-def test_a_prompt_box_grows_with_its_node(studio: Studio) -> None:
+def test_a_node_is_made_larger_and_its_prompt_box_with_it(studio: Studio) -> None:
     prompt = studio.node("2").get_by_role("textbox", name="text")
     before = prompt.bounding_box()
     assert before is not None
@@ -219,6 +224,15 @@ def test_a_prompt_box_grows_with_its_node(studio: Studio) -> None:
     assert after is not None
     assert after["height"] > before["height"] + 50
     assert after["width"] > before["width"] + 30
+    sampler = studio.node("5")
+    narrow, grip = sampler.bounding_box(), sampler.locator("[data-grip]").bounding_box()
+    assert narrow is not None
+    assert grip is not None
+    studio.drag(sampler.locator("[data-grip]"), grip["x"] + 70, grip["y"])
+    wide = sampler.bounding_box()
+    assert wide is not None
+    assert wide["width"] > narrow["width"] + 40, "a node without such a box is made wider"
+    assert wide["height"] == narrow["height"]
 
 
 def test_typing_and_composing_stay_in_the_text_box(studio: Studio) -> None:

@@ -254,14 +254,18 @@ def test_a_dropped_picture_brings_its_workflow(studio: Studio) -> None:
 
 def test_a_file_that_holds_no_workflow_changes_nothing(studio: Studio) -> None:
     before = studio.document()["nodes"]
-    for name, kind, content in (
-        ("a.json", "application/json", b"{nodes"),
-        ("b.json", "application/json", b'{"nodes": {"1": {}}}'),
-        ("c.png", "image/png", b"not a picture"),
-        ("d.txt", "text/plain", b""),
+    for name, kind, content, why in (
+        ("a.json", "application/json", b"{nodes", "neither a workflow"),
+        ("b.json", "application/json", b'{"nodes": {"1": {}}}', "has no"),
+        ("c.png", "image/png", b"not a picture", "no workflow in it"),
+        ("d.txt", "text/plain", b"", "neither a workflow"),
+        ("e.json", "application/json", b'{"nodes": [], "links": [], "version": 0.4}', "made with ComfyUI"),
+        ("f.json", "application/json", b'{"3": {"class_type": "KSampler", "inputs": {}}}', "made with ComfyUI"),
+        ("g.json", "application/json", b'{"version": 99, "nodes": {}}', "version 99"),
     ):
         studio.drop(studio.page.locator(".panel"), name, kind, content)
-        expect(studio.page.locator(".notice")).to_contain_text(name)
+        expect(studio.page.locator(".notice")).to_contain_text(f"{name} could not be opened: ")
+        expect(studio.page.locator(".notice")).to_contain_text(why)
     assert studio.document()["nodes"] == before
 
 

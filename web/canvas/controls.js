@@ -1,6 +1,6 @@
 /** The controls of a node, painted: for each kind of widget what its DOM control looks like while nobody uses it. */
 
-import { controlOf, FILE_LINE, LABEL, WIDGET_ROW } from "../core/geometry.js";
+import { controlOf, FILE_LINE, WIDGET_ROW } from "../core/geometry.js";
 import { optionLabel, portLabel } from "../core/naming.js";
 import { t } from "../core/strings.js";
 
@@ -22,11 +22,11 @@ const PAINTERS = { Slider: slider, Number: slider, Seed: seed, Text: text, Toggl
 /**
  * Paint the control of a widget row.
  * @param {{ctx: Ctx, ink: Ink, theme: Theme}} tools
- * @param {Box} node @param {Row} row @param {InputSpec} input @param {unknown} value
+ * @param {Box} node @param {Row} row @param {number} begin  of the control, where its label is left of it @param {InputSpec} input @param {unknown} value
  */
-export function paintControl(tools, node, row, input, value) {
+export function paintControl(tools, node, row, begin, input, value) {
   const tall = row.h > WIDGET_ROW;
-  const left = node.x + (tall ? 12 : LABEL);
+  const left = node.x + (tall ? 12 : begin);
   const box = { x: left, y: node.y + row.y + 2, w: node.x + node.w - 12 - left, h: row.h - 4 };
   const paint = PAINTERS[controlOf(input) ?? ""] ?? text;
   paint({ ...tools, box, input, value: value ?? input.default });

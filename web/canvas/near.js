@@ -2,7 +2,7 @@
 
 import { isPlain } from "../core/colours.js";
 import { NOTE, REROUTE } from "../core/catalogue.js";
-import { HEADER, LABEL, STATUS, WIDGET_ROW } from "../core/geometry.js";
+import { HEADER, STATUS, WIDGET_ROW } from "../core/geometry.js";
 import { linksOf, own } from "../core/level.js";
 import { portLabel } from "../core/naming.js";
 import { sentence } from "../core/run.js";
@@ -37,7 +37,7 @@ export function paintNear(scenery, id, title, edge, area) {
   const [top, bottom] = [area.y - box.y, area.y + area.h - box.y];
   if (spec.id !== REROUTE && top < HEADER) paintHead(scenery, id, box, title);
   const read = new Set([...editor.document.readers(id)].flatMap((end) => linksOf(editor.document.input(end.id, end.name)).flatMap((link) => (link.node === id ? link.output : []))));
-  for (const row of layout.rows) if (row.y < bottom && row.y + row.h > top) paintRow(scenery, id, box, row, read);
+  for (const row of layout.rows) if (row.y < bottom && row.y + row.h > top) paintRow(scenery, id, box, row, layout.label, read);
   if (layout.rows.length === 0) paintStubs(scenery, id, box, spec, read);
   if (bottom > box.h) paintStatus(scenery, id, box);
   ctx.globalAlpha = 1;
@@ -96,8 +96,8 @@ function paintHead({ ctx, ink, theme, run, problems }, id, box, title) {
   ink.line(ctx, title, box.x + 13, middle - RISE, room);
 }
 
-/** @param {Scenery} scenery @param {string} id @param {Box} box @param {Row} row @param {ReadonlySet<string>} read  outputs that are linked */
-function paintRow(scenery, id, box, row, read) {
+/** @param {Scenery} scenery @param {string} id @param {Box} box @param {Row} row @param {number} begin  of controls @param {ReadonlySet<string>} read  outputs that are linked */
+function paintRow(scenery, id, box, row, begin, read) {
   const { ctx, ink, theme, editor } = scenery;
   const node = editor.document.nodes.get(id);
   const middle = box.y + row.y + Math.min(row.h, WIDGET_ROW) / 2;
@@ -105,10 +105,10 @@ function paintRow(scenery, id, box, row, read) {
   if (input) {
     const value = own(node?.inputs ?? {}, input.name);
     if (node?.type === NOTE) return paintNote(scenery, String(value ?? ""), { x: box.x + 12, y: box.y + row.y + 2, w: box.w - 24, h: row.h - 4 });
-    if (row.kind === "widget") paintControl(scenery, box, row, input, value);
+    if (row.kind === "widget") paintControl(scenery, box, row, begin, input, value);
     const tall = row.kind === "widget" && row.h > WIDGET_ROW;
     const label = portLabel(input.name);
-    const room = row.kind === "widget" ? LABEL - 20 : (output ? box.w / 2 : box.w) - 24;
+    const room = row.kind === "widget" ? begin - 20 : (output ? box.w / 2 : box.w) - 24;
     ink.use(ctx, SIZE);
     ctx.fillStyle = theme.muted;
     if (!tall) ink.line(ctx, label, box.x + 12, middle - RISE, room);

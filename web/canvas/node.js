@@ -67,6 +67,7 @@ export class NodeView {
     style.transform = `translate(${box.x}px, ${box.y}px)`;
     style.width = `${box.w}px`;
     style.height = `${box.h}px`;
+    style.setProperty("--begin", `${layout.label}px`);
     setText(this.#title, titleOf(this.#editor, this.id));
     const spec = scene.spec(this.id);
     this.#showKind(spec, node);
@@ -167,9 +168,7 @@ export class NodeView {
     this.#controls.clear();
     this.#ports.clear();
     this.#body.replaceChildren(...(layout.rows.length > 0 ? layout.rows.map((row) => this.#row(row)) : this.#stubs(spec, layout)));
-    if (layout.rows.some((row) => row.kind === "widget" && row.h > 100)) {
-      this.#body.append(h("div", { class: "node-grip", "data-grip": true, title: t("node.resize", { title: spec.title }) }));
-    }
+    if (layout.rows.length > 0) this.#body.append(h("div", { class: "node-grip", "data-grip": true, title: t("node.resize", { title: spec.title }) }));
   }
 
   /** The ports of a node that shows no rows. @param {NodeSpec} spec @param {Layout} layout */

@@ -51,6 +51,7 @@ export class View {
   #zooming = false;
   #moved = 0;
   #idle = 0;
+  /** Whether all nodes are shown, and are to be in whatever room there is, until the view is moved. */
   #fitWanted = false;
   /** The scale at which the graph is shown when there is room for it: larger for who reads large text. */
   largest = 1;
@@ -104,6 +105,7 @@ export class View {
   /** @param {Camera} camera */
   #move(camera) {
     this.#zooming ||= camera.scale !== this.camera.scale;
+    this.#fitWanted = false;
     this.camera = camera;
     this.#moved = performance.now();
     if (!this.#moving) {
@@ -171,16 +173,15 @@ export class View {
 
   /** Show all nodes, or some. @param {Iterable<string>} [ids] */
   fit(ids) {
-    if (this.size.w === 0) {
-      this.#fitWanted = true;
-      return;
-    }
+    this.#fitWanted = !ids;
+    if (this.size.w === 0) return;
     const { nodes } = this.#editor.scene;
     const frames = ids ? [] : this.#editor.document.frames.values();
     const box = union([...(ids ? [...ids].flatMap((id) => nodes.box(id) ?? []) : nodes.boxes()), ...frames]);
     const camera = box ? cameras.fit({ ...box, h: box.h + STATUS }, this.size, this.largest) : { x: 0, y: 0, scale: 1 };
-    if (ids) this.glide(camera);
-    else this.jump(camera);
+    if (ids) return this.glide(camera);
+    this.jump(camera);
+    this.#fitWanted = true;
   }
 
   /** Move the view just enough that a node is on screen and readable. @param {string} id */
@@ -361,10 +362,7 @@ export class View {
     if (w === 0 || height === 0) return;
     this.size = { w, h: height };
     this.#screen.resize(this.size, devicePixelRatio || 1);
-    if (this.#fitWanted) {
-      this.#fitWanted = false;
-      this.fit();
-    }
+    if (this.#fitWanted) this.fit();
     this.settle();
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;

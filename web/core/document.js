@@ -5,6 +5,7 @@
  */
 
 import { isLink, isRecord, Level, linksOf, own, withField } from "./level.js";
+import { t } from "./strings.js";
 import { unswept } from "./sweep.js";
 
 /** @import {Frame, InterfacePort, NodeData, Place, ComponentPorts} from "./types.js" */
@@ -51,11 +52,10 @@ export class Document {
    */
   static from(saved) {
     const json = unswept(saved);
-    if (!isRecord(json)) throw new BadDocument("A workflow is a JSON object; this is not one.");
-    if (!isRecord(json.nodes)) throw new BadDocument('A workflow has a "nodes" object; this file has none.');
+    if (!isRecord(json) || !isRecord(json.nodes)) throw new BadDocument(t("app.noWorkflow"));
     const version = json.version ?? FORMAT_VERSION;
     if (typeof version !== "number" || version > FORMAT_VERSION) {
-      throw new BadDocument(`This workflow has format version ${String(version)}; this page reads up to ${FORMAT_VERSION}.`);
+      throw new BadDocument(t("app.newer", { version: String(version), known: FORMAT_VERSION }));
     }
     const document = new Document();
     const { nodes, view, components, interface: ports, ...rest } = json;

@@ -5,6 +5,7 @@
 
 import { REROUTE } from "./catalogue.js";
 import { linksOf, own } from "./level.js";
+import { portLabel } from "./naming.js";
 
 /** @import {Box, InputSpec, NodeData, NodeSpec, Place, Point} from "./types.js" */
 
@@ -14,8 +15,17 @@ export const WIDGET_ROW = 32;
 export const PADDING = 8;
 /** Room under a node for its status line. */
 export const STATUS = 24;
-/** Where a control begins: its label is left of it. */
-export const LABEL = 96;
+/** Where controls begin, and where at most: their labels are left of them. */
+const LABEL = 96;
+const WIDEST_LABEL = 160;
+/** What a letter takes, one as wide as it is high, and those of a title, which are bold; what is beside labels and titles. */
+const LETTER = 7.2;
+const SQUARE = 13;
+const BOLD = 1.2;
+const BESIDE_LABEL = 20;
+const BESIDE_TITLE = 26;
+/** What a control is left with, where labels are long. */
+const CONTROL = 140;
 /** The line with the file's name, under its picture. */
 export const FILE_LINE = 32;
 const TEXT_ROWS = 136;
@@ -28,7 +38,7 @@ const REROUTE_SIZE = { w: 32, h: 16 };
 /**
  * @typedef {{kind: "ports" | "widget" | "linked", y: number, h: number, input: InputSpec | null,
  *            output: {name: string, type: string} | null}} Row  y from the node's top
- * @typedef {{w: number, h: number, rows: Row[], inputs: Map<string, Point>, outputs: Map<string, Point>}} Layout
+ * @typedef {{w: number, h: number, label: number, rows: Row[], inputs: Map<string, Point>, outputs: Map<string, Point>}} Layout  `label`: where controls begin
  */
 
 /** @type {Readonly<Record<string, string>>} */
@@ -48,6 +58,21 @@ const isTall = (input) => (input.widget?.kind === "Text" && input.widget.multili
 function controlHeight(input) {
   if (input.widget?.kind === "InputFile") return FILE_ROWS;
   return isTall(input) ? TEXT_ROWS : WIDGET_ROW;
+}
+
+/** What a text takes, at most. @param {string} text */
+const widthOf = (text) => [...text].reduce((sum, letter) => sum + (letter > "\u2e80" ? SQUARE : LETTER), 0);
+
+/** Where controls would begin so that the labels of all are readable. @param {readonly InputSpec[]} widgets */
+function wantedLabel(widgets) {
+  const widths = widgets.filter((input) => !isTall(input)).map(({ name }) => widthOf(portLabel(name)) + BESIDE_LABEL);
+  return Math.min(WIDEST_LABEL, Math.max(LABEL, 8 * Math.ceil(Math.max(0, ...widths) / 8)));
+}
+
+/** How wide a node is that nobody made wider: enough for its title, its labels and controls. @param {NodeSpec} spec @param {boolean} roomy  with a box for text @param {number} label */
+function naturalWidth(spec, roomy, label) {
+  const titled = 8 * Math.ceil((widthOf(spec.title) * BOLD + BESIDE_TITLE) / 8);
+  return roomy ? TEXT_WIDTH : Math.max(WIDTH + label - LABEL, Math.min(TEXT_WIDTH, titled));
 }
 
 /** What the layout of a node depends on besides its kind, as a key. @param {NodeData} node @param {Place} place */
@@ -70,11 +95,11 @@ export function layoutOf(spec, node, place) {
   const ports = spec.inputs.filter((input) => controlOf(input) === null);
   const widgets = spec.inputs.filter((input) => controlOf(input) !== null);
   const tall = widgets.filter((input) => isTall(input) && !linked(input));
-  const natural = tall.some((input) => input.widget?.kind === "Text") ? TEXT_WIDTH : WIDTH;
-  const w = Math.max(MIN_WIDTH, place?.w ?? natural);
+  const label = wantedLabel(widgets);
+  const w = Math.max(MIN_WIDTH, place?.w ?? naturalWidth(spec, tall.some((input) => input.widget?.kind === "Text"), label));
 
   /** @type {Layout} */
-  const layout = { w, h: 0, rows: [], inputs: new Map(), outputs: new Map() };
+  const layout = { w, h: 0, label: Math.min(label, Math.max(LABEL, w - CONTROL)), rows: [], inputs: new Map(), outputs: new Map() };
   let y = HEADER + PADDING;
   for (let index = 0; index < Math.max(ports.length, spec.outputs.length); index++) {
     const [input, output] = [ports[index] ?? null, spec.outputs[index] ?? null];
@@ -99,7 +124,7 @@ export function layoutOf(spec, node, place) {
 function pointLayout(spec, w, h) {
   const inputs = new Map(spec.inputs.map((input) => [input.name, { x: 0, y: h / 2 }]));
   const outputs = new Map(spec.outputs.map((output) => [output.name, { x: w, y: h / 2 }]));
-  return { w, h, rows: [], inputs, outputs };
+  return { w, h, label: 0, rows: [], inputs, outputs };
 }
 
 /** @param {Point} from @param {Point} to  How far the control points of a link reach out, sideways. */

@@ -291,7 +291,7 @@ function pull(vertices, side, gap, sort) {
 }
 
 /**
- * Swap neighbours in a column, and straighten a link of a vertex, where that takes crossings away.
+ * Swap neighbours in a column where that takes crossings away, and straighten a link of a vertex where that brings no more of them and shortens its links.
  * @param {Vertex[][]} columns
  * @param {readonly Line[]} lines
  * @param {readonly Int32Array[]} pairs
@@ -317,10 +317,36 @@ function improve(columns, lines, pairs, gap) {
     for (const vertices of columns) {
       for (let index = 0; index < vertices.length; index++) {
         if (index + 1 < vertices.length && swap(vertices, index, gap, crossingsAt)) better = true;
-        if (straighten(vertices, index, gap, crossingsAt)) better = true;
+        if (straighten(vertices, index, gap, [], crossingsAt)) better = true;
       }
     }
   }
+  effort = Math.min(effort, EFFORT / 5);
+  for (const vertices of [...columns.toReversed(), ...columns]) {
+    if (effort <= 0) break;
+    const passing = lines.filter(({ a, b }) => a.x < vertices[0].x && b.x > vertices[0].x);
+    const seen = (/** @type {Vertex} */ vertex) => {
+      effort -= passing.length;
+      return crossingsAt(vertex) + countBehind(vertex, passing);
+    };
+    for (let index = 0; index < vertices.length; index++) straighten(vertices, index, gap, passing, seen);
+  }
+}
+
+/** Where a line is at the middle of a vertex it passes. @param {Line} line @param {Vertex} vertex */
+function heightAt(line, { x, item }) {
+  const [from, y, fall] = slope(line);
+  return y + (x + item.w / 2 - from) * fall;
+}
+
+/** How many of the lines that pass a vertex pass behind it. @param {Vertex} vertex @param {readonly Line[]} passing */
+function countBehind(vertex, passing) {
+  let count = 0;
+  for (const line of passing) {
+    const into = heightAt(line, vertex) - vertex.y;
+    if (into > 0 && into < vertex.item.h) count += 1;
+  }
+  return count;
 }
 
 /** @param {Vertex[]} vertices @param {number} index @param {number} gap @param {(...vertices: Vertex[]) => number} crossingsAt */
@@ -338,19 +364,31 @@ function swap(vertices, index, gap, crossingsAt) {
   return true;
 }
 
-/** @param {Vertex[]} vertices @param {number} index @param {number} gap @param {(...vertices: Vertex[]) => number} crossingsAt */
-function straighten(vertices, index, gap, crossingsAt) {
+/**
+ * Move a vertex between its neighbours to where a link of it is straight, or a line that passes is just clear of it.
+ * @param {Vertex[]} vertices @param {number} index @param {number} gap @param {readonly Line[]} passing
+ * @param {(vertex: Vertex) => number} seen  crossings, and lines behind it
+ */
+function straighten(vertices, index, gap, passing, seen) {
   const vertex = vertices[index];
-  let fewest = crossingsAt(vertex);
-  if (fewest === 0) return false;
+  let [fewest, shortest, best, better] = [seen(vertex), stretch(vertex), vertex.y, false];
+  if (fewest === 0 && shortest < gap) return false;
   const [above, under] = [vertices[index - 1], vertices[index + 1]];
   const [least, most] = [above ? above.y + above.item.h + gap : -Infinity, under ? under.y - vertex.item.h - gap : Infinity];
-  let [best, better] = [vertex.y, false];
-  for (const joint of [...vertex.ins, ...vertex.outs]) {
-    vertex.y = Math.max(least, Math.min(most, joint.at.y + joint.thereY - joint.hereY));
-    const crossings = crossingsAt(vertex);
-    if (crossings < fewest) [fewest, best, better] = [crossings, vertex.y, true];
+  const clear = fewest === 0 ? [] : passing.map((line) => heightAt(line, vertex)).flatMap((y) => [y - vertex.item.h - 4, y + 4]);
+  for (const y of [...vertex.ins, ...vertex.outs].map((joint) => joint.at.y + joint.thereY - joint.hereY).concat(clear)) {
+    vertex.y = Math.max(least, Math.min(most, y));
+    const [count, length] = [seen(vertex), stretch(vertex)];
+    if (count < fewest || (count === fewest && length < shortest - 1)) [fewest, shortest, best, better] = [count, length, vertex.y, better || count < fewest];
   }
   vertex.y = best;
   return better;
+}
+
+/** How far the lines of a vertex go up and down. @param {Vertex} vertex */
+function stretch({ y, ins, outs }) {
+  let sum = 0;
+  for (const joint of ins) sum += Math.abs(joint.at.y + joint.thereY - joint.hereY - y);
+  for (const joint of outs) sum += Math.abs(joint.at.y + joint.thereY - joint.hereY - y);
+  return sum;
 }

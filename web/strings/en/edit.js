@@ -100,7 +100,7 @@ export const edit = {
   "menu.title": "Commands",
   "menu.reset": "Back to the default",
   "menu.unlink": "Remove its links",
-  "clipboard.bad": "The clipboard holds no nodes.",
+  "clipboard.bad": "The clipboard holds no nodes of Weft.",
   "clipboard.note": "Pasted as a note.",
   "step.added": "Added {title}",
   "step.addedMany": "Added {count} nodes",

@@ -381,7 +381,7 @@ export const definitions = {
   "written.Paint": "绘制",
   "written.Paint over": "重新绘制",
   "written.Other words": "换一种说法",
-  "written.Model B: choose another of the same kind": "模型 B：可换成同类的另一个",
+  "written.Model B: choose another": "模型 B：可换成同类的另一个",
   "written.Model A": "模型 A",
   "written.Left": "左侧",
   "written.In the corner": "角落里",

@@ -100,7 +100,7 @@ export const edit = {
   "menu.title": "命令",
   "menu.reset": "恢复默认值",
   "menu.unlink": "移除其连线",
-  "clipboard.bad": "剪贴板中没有节点。",
+  "clipboard.bad": "剪贴板中没有 Weft 的节点。",
   "clipboard.note": "已粘贴为便签。",
   "step.added": "添加 {title}",
   "step.addedMany": "添加 {count} 个节点",
