@@ -49,11 +49,11 @@ def ksampler_film(
 
     model, positive, negative, latent, seed, steps, cfg, sampler, schedule, denoise: as in KSampler.
     """
-    show, seen = shown(model, ctx), list[tuple[Tensor, Tensor]]()
+    show, seen = shown(model, ctx), dict[int, tuple[Tensor, Tensor]]()
 
     def on_step(step: Step) -> None:
         show(step)
-        seen.append((step.x.half().cpu(), step.denoised.half().cpu()))
+        seen[step.number] = step.x.half().cpu(), step.denoised.half().cpu()
 
     samples_BCHW = sample(
         model,
@@ -73,8 +73,9 @@ def ksampler_film(
     if not seen:
         raise ValueError("film: there is no step to keep at a denoise of 0")
     way = samplers.get(sampler)
-    sigmas = schedules.sigmas(schedule, model.prediction, steps, denoise, way.adapt)[: len(seen)]
-    noisy, estimates = (torch.stack(frames) for frames in zip(*seen, strict=True))
+    levels = schedules.sigmas(schedule, model.prediction, steps, denoise, way.adapt)
+    sigmas = tuple(levels[number - 1] for number in seen)
+    noisy, estimates = (torch.stack(frames) for frames in zip(*seen.values(), strict=True))
     return Filmed(replace(latent, samples_BCHW=samples_BCHW), Film(sigmas, noisy, estimates, model.latent_format))
 
 

@@ -1,6 +1,6 @@
-"""DPM-Solver's adaptive steps at third order (Lu et al., arXiv 2206.00927, appendix C.4): a step is as long as the
-difference between second and third order allows, over the whole batch, so a picture depends a little on the batch it is
-in. Of the levels it takes the first and the last above 0; the number of steps only tells how progress is reported."""
+"""DPM-Solver's adaptive steps at third order (Lu et al., arXiv 2206.00927, appendix C.4), their length controlled as in
+k-diffusion: a step is as long as the difference between second and third order allows, over the whole batch, so a
+picture depends a little on the batch it is in. Of the levels it takes the first and the last above 0; the number of steps only tells how progress is reported."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from diffusion.steps import level, log_snr, towards
 
 RELATIVE, ABSOLUTE = 0.05, 0.0078
 """How large an error may be: a share of the latent, and on top of it (the paper's values)."""
-FIRST, SAFETY = 0.05, 0.9
-"""The first step in lambda, and how much shorter than the error allows the next one is."""
+FIRST, LEAST = 0.05, 0.81
+"""The first step in lambda, and the factor the next one has to have for this one to count."""
 
 
 def sample(denoise: Denoiser, x: Tensor, sigmas: Sigmas, alpha: Alpha, _noise: Noise, on_step: OnStep) -> Tensor:
@@ -58,11 +58,12 @@ def _adapted(
         higher = solver.third(at, target)
         size = torch.maximum(lower.abs(), before.abs()).mul(RELATIVE).clamp_min(ABSOLUTE)
         error = float(((lower - higher) / size).square().mean().sqrt())
-        if error <= 1:
+        factor = 1 + math.atan((error + 1e-8) ** (-1 / 3) - 1)
+        if factor >= LEAST:
             x, before, now = higher, lower, log_snr(alpha, target)
             done = ends[0] + (ends[1] - ends[0]) * (now - start) / (end - start)
             on_step(Step(min(max(1, math.floor(done + 1e-6)), ends[1]), total, x, at.denoised))
-        h = min(SAFETY * h * max(error, 1e-8) ** (-1 / 3), end - now)
+        h *= factor
     return x
 
 

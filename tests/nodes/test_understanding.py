@@ -49,6 +49,15 @@ def test_a_film_has_every_step_and_the_same_end(filmed: films.Filmed) -> None:
             films.film_latents(film, **wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(("sampler", "frames"), [("dpm_adaptive", 3), ("dpm_fast", 3)])
+def test_a_film_of_a_sampler_that_takes_steps_of_its_own(sampler: str, frames: int) -> None:
+    way: dict[str, Any] = {"seed": 5, "steps": 5, "cfg": 2.0, "sampler": sampler}
+    film = films.ksampler_film(PULLS[0], text(1.0), text(0.5), EMPTY, **way).film
+    steps = json.loads(films.film_statistics(film).text)
+    assert len(steps) == len(film.sigmas) == len(film.noisy_SBCHW) >= frames
+    assert list(film.sigmas) == sorted(set(film.sigmas), reverse=True)
+
+
 def test_a_strip_shows_noise_above_and_estimates_below(filmed: films.Filmed) -> None:
     strip = films.film_strip(filmed.film, item=1, height=16)
     assert strip.shape == (1, 3, 32, 4 * 12)

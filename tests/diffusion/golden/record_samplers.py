@@ -64,6 +64,8 @@ def main(folder: str) -> None:
         sample = getattr(sampling, f"sample_{name}")
         if name == "dpm_fast":
             made = sample(model, begin(), LEVELS[-1], LEVELS[0], len(LEVELS) - 1, disable=True)
+        elif name == "dpm_adaptive":
+            made = sample(model, begin(), LEVELS[-1], LEVELS[0], disable=True)
         elif name in NOISY:
             made = sample(model, begin(), levels, disable=True, noise_sampler=counted(name))
         else:
