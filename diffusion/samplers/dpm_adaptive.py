@@ -1,6 +1,7 @@
 """DPM-Solver's adaptive steps at third order (Lu et al., arXiv 2206.00927, appendix C.4), their length controlled as in
 k-diffusion: a step is as long as the difference between second and third order allows, over the whole batch, so a
-picture depends a little on the batch it is in. Of the levels it takes the first and the last above 0; the number of steps only tells how progress is reported."""
+picture depends a little on the batch it is in. Of the levels it takes the first and the last above 0; the number of
+steps only tells how progress is reported."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ def begin() -> Tensor:
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_equals_k_diffusion(name: str) -> None:
-    """`lms` on levels above 0, where its last step is not Euler's; `dpm_fast` and `dpm_adaptive` take the first and the last
-    level."""
+    """`lms` on levels above 0, where its last step is not Euler's; `dpm_fast` and `dpm_adaptive` take the first and
+    the last level."""
     levels = LEVELS if name in ("lms", "dpm_fast", "dpm_adaptive") else TO_ZERO
     found = samplers.get(name).run(guided(mixture(ALPHA)), begin(), levels, ALPHA, wave, lambda step: None)
     expected = torch.tensor(json.loads(GOLDEN.read_text())[name], dtype=torch.float64)
