@@ -18,9 +18,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from diffusion.inspection import inspected
+from tests import command
 
 ROOT = Path(__file__).parents[1]
-ENV = {**os.environ, "STARTED": os.devnull}
 PACK = """
 import os, time
 from pathlib import Path
@@ -59,14 +59,23 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def command(home: Path, *arguments: str) -> list[str]:
+def at(home: Path, name: str, *arguments: str) -> list[str]:
     places = ["--data", str(home / "data"), "--custom-nodes", str(home / "packs"), "--device", "cpu"]
-    return [sys.executable, str(ROOT / "server.py"), arguments[0], *places, *arguments[1:]]
+    return [name, *places, *arguments]
 
 
 def weft(home: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        command(home, *arguments), input=stdin, capture_output=True, check=False, env=ENV, timeout=120
+    return command.weft(*at(home, *arguments), stdin=stdin, environment={"STARTED": os.devnull})
+
+
+def started(home: Path, *arguments: str, began: Path | None = None) -> subprocess.Popen[bytes]:
+    """The command as a shell starts it."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "server.py"), *at(home, *arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "STARTED": str(began)},
     )
 
 
@@ -105,9 +114,10 @@ def test_run_prints_the_paths_of_results(home: Path, tmp_path: Path) -> None:
 
 def test_run_with_json_and_set_from_standard_input(home: Path, tmp_path: Path) -> None:
     text = Path(workflow(tmp_path / "w.json")).read_bytes()
-    done = weft(home, "run", "-", "--set", "a.value=12", "--json", "--out", str(tmp_path), stdin=text)
-    assert done.returncode == 0, done.stderr.decode()
-    result = json.loads(done.stdout)
+    with started(home, "run", "-", "--set", "a.value=12", "--json", "--out", str(tmp_path)) as process:
+        printed, _ = process.communicate(text, timeout=120)
+    assert process.returncode == 0
+    result = json.loads(printed)
     (output,) = result["outputs"]["c"]
     assert Path(output["path"]).read_text() == "12"
     assert (result["state"], result["error"], output["media_type"]) == ("done", None, "text/plain")
@@ -176,12 +186,7 @@ def test_exit_codes(home: Path, tmp_path: Path, arguments: list[str], code: int,
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_cancel_a_run(home: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
     began = tmp_path / "began"
-    with subprocess.Popen(
-        command(home, "run", workflow(tmp_path / "w.json", "cli.Wait"), "--json"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "STARTED": str(began)},
-    ) as process:
+    with started(home, "run", workflow(tmp_path / "w.json", "cli.Wait"), "--json", began=began) as process:
         while not began.exists():
             assert process.poll() is None
             time.sleep(0.02)

@@ -16,12 +16,13 @@ import pytest
 from docs.generate import TARGET, nodes_page
 from jobs.exits import Exit
 from jobs.packs import load_packs
+from tests import command
 
 ROOT = Path(__file__).parents[1]
 USAGE, PACKS = (ROOT / "docs" / f"{name}.md" for name in ("usage", "packs"))
 
 # What stands for the names of a reader's own files.
-MODELS = dict.fromkeys(("a.safetensors", "b.safetensors"), "weft-emoji-unet.safetensors")
+MODELS: dict[str, str] = dict.fromkeys(("a.safetensors", "b.safetensors"), "weft-emoji-unet.safetensors")
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -41,12 +42,14 @@ def test_the_node_reference_is_up_to_date() -> None:
 
 @pytest.mark.parametrize("line", "".join(blocks(USAGE, "bash")).splitlines())
 def test_command_lines(line: str, tmp_path: Path) -> None:
-    command = [sys.executable, *(MODELS.get(word, word) for word in shlex.split(line)[1:])]
-    if "--out" in command:
-        command[command.index("--out") + 1] = str(tmp_path / "pictures")
-    printed = in_a_new_process(command, tmp_path / "home")
-    assert printed.strip()
-    assert "--out" not in command or all(Path(path).is_file() for path in printed.split())
+    python, program, *arguments = (MODELS.get(word, word) for word in shlex.split(line))
+    assert (python, program) == ("python", "server.py")
+    if "--out" in arguments:
+        arguments[arguments.index("--out") + 1] = str(tmp_path / "pictures")
+    done = command.weft(*arguments, environment={"WEFT_HOME": str(tmp_path / "home")})
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.strip()
+    assert "--out" not in arguments or all(Path(path).is_file() for path in done.stdout.decode().split())
 
 
 @pytest.mark.parametrize("program", [b for b in blocks(USAGE, "python") if "urllib" not in b], ids=["nodes", "engine"])
@@ -95,17 +98,16 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def test_every_option_is_documented() -> None:
-    printed = "".join(
-        in_a_new_process([sys.executable, "server.py", command, "--help"], ROOT)
-        for command in ("serve", "run", "explain", "cache", "fsck")
-    )
+    commands = ("serve", "run", "explain", "cache", "fsck")
+    printed = "".join(command.weft(name, "--help").stdout.decode() for name in commands)
+    assert printed.count("usage:") == len(commands)
     text = USAGE.read_text("utf-8") + (ROOT / "README.md").read_text("utf-8")
     assert {o for o in re.findall(r"--[a-z-]+", printed) if o not in text} - {"--help"} == set()
 
 
 def test_the_architecture_page_names_every_folder() -> None:
     text = (ROOT / "docs" / "ARCHITECTURE.md").read_text("utf-8")
-    folders = {p.parent.relative_to(ROOT).as_posix() for p in ROOT.glob("*/*.py")} - {"tests", "docs"}
+    folders = {p.parent.name for p in ROOT.glob("[!.]*/*.py")} - {"tests", "docs"}
     assert {f for f in folders if f"{f}/" not in text} == set()
 
 
