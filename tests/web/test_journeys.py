@@ -20,8 +20,6 @@ from tests.web.newcomer import DESK, LOCALES, PHONE, Finger, Newcomer, at_home
 
 OTHER = "weft-other.safetensors"
 WAYS = [(language, phone) for language in ("en", "zh") for phone in (False, True)]
-TWO_WAYS = [("en", False), ("zh", True)]
-"""Where starting browsers is what takes the time."""
 NAMES = [f"{language}-{'phone' if phone else 'desk'}" for language, phone in WAYS]
 
 
@@ -60,7 +58,7 @@ def to_form(person: Newcomer) -> None:
 
 def whole(person: Newcomer) -> None:
     person.command("action.fit")
-    person.page.wait_for_timeout(250)
+    person.rest()
 
 
 def quicken(person: Newcomer, steps: int = 2) -> None:
@@ -102,7 +100,6 @@ def test_text_to_image_from_an_empty_canvas_by_keyboard_alone(newcomer: Newcomer
         page.keyboard.insert_text(person.kind(kind))
         page.keyboard.press("Enter")
         search.wait_for(state="hidden")
-        page.wait_for_timeout(60)
 
     def connect(port: str, end: str) -> None:
         press_command("action.connect")
@@ -165,7 +162,7 @@ def build_by_mouse(person: Newcomer) -> None:
         person.drag(port, x, y)
         person.choose(person.kind(kind))
         person.press_button("action.fit")
-        person.page.wait_for_timeout(300)
+        person.rest()
 
     person.page.locator(".canvas").dblclick(position={"x": 120, "y": 120})
     person.choose(person.kind("CheckpointLoader"))
@@ -312,7 +309,7 @@ def test_a_component_is_made_opened_left_and_run(newcomer: Newcomer) -> None:
     person.end("component")
 
 
-@pytest.mark.parametrize(("language", "phone"), TWO_WAYS, ids=("en-desk", "zh-phone"))
+@pytest.mark.parametrize(("language", "phone"), WAYS, ids=NAMES)
 def test_work_is_offered_again_after_the_browser_was_killed(
     browser: Browser, server: str, tmp_path: Path, language: str, phone: bool
 ) -> None:
