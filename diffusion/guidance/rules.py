@@ -120,7 +120,7 @@ def rescaled(amount: float) -> Callable[[Prediction], Join]:
         def join(at: Moment, towards: Tensor, away: Tensor, scale: float) -> Tensor:
             positive, negative = (_output(prediction, at, estimate) for estimate in (towards, away))
             guided = negative + scale * (positive - negative)
-            back = guided * (_deviation(positive) / _deviation(guided))
+            back = guided * (_deviation(positive) / _deviation(guided).clamp_min(1e-12))
             return prediction.denoised(at.x_BCHW, amount * back + (1 - amount) * guided, at.sigma)
 
         return join

@@ -113,6 +113,12 @@ def test_progress_is_the_inverse_of_level(prediction: Prediction, share: float) 
     assert progress(prediction, prediction.level(share)) == pytest.approx(share, abs=2e-3)
 
 
+@KINDS
+def test_rescaled_guidance_of_nothing_is_nothing(prediction: Prediction) -> None:
+    nothing, join = torch.zeros(1, 4, 2, 2), rescaled(0.7)(prediction)
+    assert torch.equal(join(Moment(nothing, SIGMA, prediction.alpha(SIGMA)), nothing, nothing, 7.0), nothing)
+
+
 def scales(guidance: Guidance, shares: Sequence[float]) -> list[float]:
     return [guidance.scale(7.0, Flow(), Flow().level(share)) for share in shares]
 
