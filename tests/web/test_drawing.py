@@ -147,9 +147,16 @@ def test_a_component_runs(studio: Studio) -> None:
 
 def test_notes_reroutes_colours_and_modes(studio: Studio) -> None:
     page = studio.page
-    page.mouse.move(100, 500)
+    page.mouse.move(600, 200)
     page.keyboard.press("n")
     studio.node("8").wait_for()
+    page.keyboard.type("mind the seed")
+    sampler, note = studio.node("5").bounding_box(), studio.node("8").bounding_box()
+    assert sampler is not None
+    assert note is not None
+    assert note["y"] > sampler["y"] + sampler["height"] or note["x"] > sampler["x"] + sampler["width"]
+    page.keyboard.press("Escape")
+    studio.button("Show everything").click()
     start, end = centre(studio.port("6", "output", "image")), centre(studio.port("7", "input", "image"))
     page.mouse.dblclick((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
     studio.node("9").wait_for()
@@ -159,7 +166,7 @@ def test_notes_reroutes_colours_and_modes(studio: Studio) -> None:
     studio.node("6").locator(".node-head").click()
     page.keyboard.press("Alt+c")
     saved = document(studio)
-    assert saved["nodes"]["8"]["type"] == "Note"
+    assert saved["nodes"]["8"] == {"type": "Note", "inputs": {"text": "mind the seed"}}
     assert saved["nodes"]["9"] == {"type": "Reroute", "inputs": {"value": {"node": "6", "output": "image"}}}
     assert saved["nodes"]["7"]["inputs"]["image"] == {"node": "9", "output": "value"}
     assert saved["nodes"]["5"]["mode"] == "mute"

@@ -95,12 +95,12 @@ def test_words_of_a_prompt_are_weighed_and_tokens_counted(studio: Studio) -> Non
     prompt.press("Control+ArrowDown")
     prompt.press("Control+ArrowDown")
     expect(prompt).to_have_value("a red apple")
-    count = studio.page.get_by_role("button", name=re.compile("3 of 75 tokens, 1 chunks"))
+    count = studio.page.get_by_role("button", name=re.compile("3 of 75 tokens, chunks: 1"))
     count.click()
     expect(studio.page.get_by_role("dialog", name="Tokens of the prompt")).to_contain_text("apple")
     studio.page.keyboard.press("Escape")
     prompt.fill("apple, " * 60)
-    expect(studio.page.get_by_role("button", name=re.compile("120 of 150 tokens, 2 chunks"))).to_be_visible()
+    expect(studio.page.get_by_role("button", name=re.compile("120 of 150 tokens, chunks: 2"))).to_be_visible()
     assert studio.complaints == []
 
 
@@ -184,6 +184,9 @@ def test_a_mask_is_painted_and_a_picture_cropped(studio: Studio, tmp_path: Path)
 
 
 def test_any_widget_takes_several_values(studio: Studio) -> None:
+    studio.node("5").get_by_label("steps", exact=True).click(button="right")
+    expect(studio.page.get_by_role("menuitem", name="Try several values of steps")).to_be_visible()
+    studio.page.keyboard.press("Escape")
     label = studio.node("5").get_by_text("sampler", exact=True)
     label.click(button="right")
     studio.page.get_by_role("menuitem", name="Try several values of sampler").click()

@@ -157,6 +157,7 @@ function addNote({ editor, view, pointer }) {
   const id = editor.addNote("", view.toWorld(pointer()));
   view.reveal(id);
   view.focus(id);
+  view.nodeView(id)?.element.querySelector("textarea")?.focus({ preventScroll: true });
 }
 
 /** @param {Editor} editor */

@@ -94,9 +94,9 @@ export class Input {
     if (!target.closest("[data-node]")) this.#view.element.focus({ preventScroll: true });
   }
 
-  /** A right press that began a gesture opens no menu. @param {MouseEvent} event @param {(event: MouseEvent) => void} menu */
+  /** A right press that began a gesture opens no menu; in a text the browser's own is wanted. @param {MouseEvent} event @param {(event: MouseEvent) => void} menu */
   #contextMenu(event, menu) {
-    if (isEditing(event.target)) return;
+    if (isEditing(event.target) && !(/** @type {Element} */ (event.target).matches("select, [role=spinbutton]"))) return;
     event.preventDefault();
     if (!this.#tool && !event.altKey && !event.ctrlKey) menu(event);
   }

@@ -227,8 +227,7 @@ export class Editor {
    */
   add(spec, at, from = null) {
     const id = this.document.freeId();
-    const spot = freeSpot(this.scene.nodes, at, layoutOf(spec, { type: spec.id, inputs: {} }, undefined));
-    const changes = edits.addNode(id, spec, spot);
+    const changes = edits.addNode(id, spec, this.#spotFor(spec, at));
     const port = from ? matchingPort(spec, from) : null;
     if (from && port !== null) {
       if (from.side === "output") changes.push(...edits.link({ node: from.node, output: from.port }, id, port));
@@ -237,6 +236,11 @@ export class Editor {
     this.edit(changes);
     this.select([id]);
     return id;
+  }
+
+  /** Where there is room for a node near a point. @param {NodeSpec} spec @param {Point} at */
+  #spotFor(spec, at) {
+    return freeSpot(this.scene.nodes, at, layoutOf(spec, { type: spec.id, inputs: {} }, undefined));
   }
 
   /** The selected nodes as a workflow, or null when none is selected. */
@@ -265,7 +269,7 @@ export class Editor {
   addNote(text, at) {
     const spec = /** @type {NodeSpec} */ (this.catalogue.specs.get(NOTE));
     const id = this.document.freeId();
-    this.edit([...edits.addNode(id, spec, { x: snapped(at.x), y: snapped(at.y) }), ...edits.setInput(id, "text", text)]);
+    this.edit([...edits.addNode(id, spec, this.#spotFor(spec, { x: snapped(at.x), y: snapped(at.y) })), ...edits.setInput(id, "text", text)]);
     this.select([id]);
     return id;
   }
