@@ -146,3 +146,45 @@ def test_a_mask_a_crop_and_a_curve_are_drawn_by_keys(studio: Studio, tmp_path: P
     press("Control+z")
     assert studio.document()["nodes"]["2"]["inputs"]["points"] == "0: 7, 0.6: 4.1, 1: 1"
     assert studio.complaints == []
+
+
+def test_panels_and_inputs_are_worked_by_keys(studio: Studio) -> None:
+    """A closed panel leaves the focus at what opened it; an input is put into the form without a right click."""
+    page = studio.page
+    page.keyboard.press("Control+Shift+O")
+    studio.button("Close Outline").press("Enter")
+    expect(studio.button("Outline")).to_be_focused()
+    studio.node("5").focus()
+    page.keyboard.press("Shift+C")
+    choice = page.get_by_role("combobox", name="Find a command")
+    choice.fill("show cfg")
+    choice.press("Enter")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    assert [port["input"] for port in studio.document()["interface"]] == ["cfg"]
+    expect(studio.node("5")).to_be_focused()
+    prompt = studio.node("2").get_by_role("textbox", name="text")
+    prompt.focus()
+    expect(studio.node("2").locator(".token-count")).to_be_visible()
+    studio.node("6").focus()
+    page.keyboard.press("Shift+C")
+    choice.fill("reroute latent")
+    choice.press("Enter")
+    expect(page.locator(".node.is-reroute")).to_be_visible()
+    assert studio.document()["nodes"]["8"] == {
+        "type": "Reroute",
+        "inputs": {"value": {"node": "5", "output": "latent"}},
+    }
+    studio.node("4").focus()
+    page.keyboard.press("Control+g")
+    page.keyboard.type("start")
+    page.keyboard.press("Enter")
+    studio.node("1").focus()
+    studio.node("4").focus()
+    page.keyboard.press("Shift+G")
+    page.keyboard.press("Control+k")
+    choice.fill("name the frame")
+    choice.press("Enter")
+    page.keyboard.type("canvas")
+    page.keyboard.press("Enter")
+    assert [frame["title"] for frame in studio.document()["view"]["frames"].values()] == ["canvas"]
+    assert studio.complaints == []

@@ -30,6 +30,7 @@ export function appActions(parts) {
     { id: "tour", title: "action.tour", keys: [], enabled: always, run: () => void import("../panels/tour.js").then(({ startTour }) => startTour(parts)) },
     { id: "form", title: "action.form", keys: ["F"], enabled: always, run: () => (settings.view.value = viewOf(settings) === "form" ? "graph" : "form") },
     { id: "connect", title: "action.connect", keys: ["C"], enabled: one, run: () => void import("../panels/connect.js").then(({ openConnect }) => openConnect(parts)) },
+    { id: "ports", title: "action.ports", keys: ["Shift+C"], enabled: one, run: () => void import("../panels/connect.js").then(({ openPorts }) => openPorts(parts)) },
     ...steps,
   ];
 }

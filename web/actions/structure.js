@@ -1,6 +1,6 @@
 /** Commands about what nodes are part of: frames, components, the library. */
 
-import { fitFrame, addFrame, removeFrames } from "../core/frames.js";
+import { fitFrame, addFrame, membersOf, removeFrames } from "../core/frames.js";
 import { componentName } from "../core/components.js";
 import { extract } from "../core/clip.js";
 import { t } from "../core/strings.js";
@@ -13,12 +13,21 @@ export function structureActions(parts) {
   const { editor, view } = parts;
   const some = () => editor.selection.value.size > 0;
   const frame = () => editor.selectedFrame.value;
+  /** The frame around what is selected. */
+  const around = () => {
+    const { frames, places } = editor.document;
+    const inner = frame();
+    const [id] = editor.selection.value;
+    return (editor.version.value >= 0 && (inner !== null ? frames.get(inner)?.frame : places.get(id)?.frame)) || null;
+  };
   const instance = () => {
     const [id] = editor.selection.value;
     return editor.version.value >= 0 && editor.selection.value.size === 1 && editor.document.nodes.has(id) && editor.scene.spec(id)?.component !== undefined ? id : null;
   };
   return [
     { id: "frame", title: "action.frame", keys: ["Mod+G"], enabled: some, run: () => addFrameAround(parts) },
+    { id: "selectFrame", title: "action.selectFrame", keys: ["Shift+G"], enabled: () => around() !== null, run: () => editor.selectFrame(around() ?? "", membersOf(editor.document, around() ?? "")) },
+    { id: "nameFrame", title: "action.nameFrame", keys: [], enabled: () => frame() !== null, run: () => editTitle(view, editor, frame() ?? "") },
     { id: "unframe", title: "action.unframe", keys: ["Mod+Shift+G"], enabled: () => frame() !== null, run: () => editor.edit(removeFrames(editor.document, new Set([frame() ?? ""]))) },
     { id: "fitFrame", title: "action.fitFrame", keys: [], enabled: () => frame() !== null, run: () => editor.edit(fitFrame(editor.document, editor.scene, frame() ?? "")) },
     { id: "component", title: "action.component", keys: ["Mod+Shift+E"], enabled: some, run: () => void makeOne(parts) },

@@ -1,10 +1,11 @@
-/** Links by keyboard: first a port of the selected node, then one it fits. */
+/** Ports by keyboard: a link from a port of the selected node to one it fits, and what the menu of a port offers. */
 
 import { refusal } from "../core/connect.js";
 import { linksOf } from "../core/document.js";
 import { t } from "../core/strings.js";
 import { titleOf } from "../canvas/look.js";
 import { portLabel } from "../core/naming.js";
+import { portItems } from "./menu.js";
 import { pickOne } from "./pick.js";
 
 /** @import {Parts} from "../actions/action.js" */
@@ -33,6 +34,15 @@ function openEnds(parts, from) {
   const cut = linked ? [{ text: t("connect.cut"), run: () => editor.unlink(from.node, from.port) }] : [];
   const title = t("connect.to", { title: titleOf(editor, from.node), port: portName(from) });
   pickOne(title, t("connect.findEnd"), [...ends, { text: t("action.addNode"), note: t("connect.fresh"), run: () => addFor(from) }, ...cut]);
+}
+
+/** Choose from what can be done with the inputs and outputs of the selected node. @param {Parts} parts */
+export function openPorts(parts) {
+  const { editor } = parts;
+  const [id] = editor.selection.peek();
+  if (id === undefined) return;
+  const items = editor.scene.ports(id).flatMap((port) => portItems(parts, port).flatMap((item) => (item === "line" || item instanceof HTMLElement ? [] : [{ text: item.label, note: portName(port), words: portName(port), run: item.run }])));
+  pickOne(t("connect.ports", { title: titleOf(editor, id) }), t("palette.find"), items);
 }
 
 /** @param {Parts} parts @param {string} id @returns {PortRef[]} */

@@ -22,6 +22,8 @@ export class Dock {
   #made = new Map();
   /** @type {Map<string, Panel>} */
   #panels = new Map();
+  /** The buttons that open them. @type {Map<string, HTMLElement>} */
+  #openers = new Map();
   /** @type {Parts | null} */
   #parts = null;
 
@@ -64,6 +66,7 @@ export class Dock {
   /** @param {Omit<Panel, "create">} panel @param {string} title */
   #opener({ id, title: key, icon, side }, title) {
     const element = button({ label: t(key), icon, title, class: "button" }, () => (id === HOME ? this.open(id) : this.toggle(id)));
+    this.#openers.set(id, element);
     effect(() => element.setAttribute("aria-pressed", String(this.shown[side].value === id)));
     return element;
   }
@@ -75,7 +78,10 @@ export class Dock {
 
   /** @param {Panel} panel */
   #head(panel) {
-    const close = button({ label: t("dock.close", { title: t(panel.title) }), icon: "close", class: "button" }, () => this.close(panel.side));
+    const close = button({ label: t("dock.close", { title: t(panel.title) }), icon: "close", class: "button" }, () => {
+      this.close(panel.side);
+      this.#openers.get(panel.id)?.focus();
+    });
     return h("div", { class: "dock-head" }, h("h2", {}, t(panel.title)), close);
   }
 

@@ -69,8 +69,8 @@ function portAt({ editor, view }, id, target, event) {
   return editor.scene.ports(id).find((ref) => ref.side === "input" && ref.port === name) ?? null;
 }
 
-/** @param {Parts} parts @param {PortRef} port @returns {Item[]} */
-function portItems({ editor }, { node, port, side }) {
+/** What can be done with a port. @param {Parts} parts @param {PortRef} port @returns {Item[]} */
+export function portItems({ editor, actions }, { node, port, side }) {
   const { document } = editor;
   const values = { name: port };
   /** @type {Item[]} */
@@ -86,7 +86,10 @@ function portItems({ editor }, { node, port, side }) {
   if (document.level !== "") {
     items.push({ label: t("ports.add", values), run: () => editor.edit(addPort(document, document.level, side === "input" ? "inputs" : "outputs", node, port)) });
   }
-  if (input && linksOf(document.input(node, port)).length > 0) items.push({ label: t("menu.unlink"), run: () => editor.unlink(node, port) });
+  const linked = input !== undefined && linksOf(document.input(node, port)).length > 0;
+  const wire = linked ? [...editor.scene.wiresOf(node)].map((key) => editor.scene.wire(key)).find((each) => each?.id === node && each.name === port) : undefined;
+  if (wire) items.push({ label: t("action.addReroute"), run: () => (editor.selectWire(wire.key), actions.get("addReroute")?.run()) });
+  if (linked) items.push({ label: t("menu.unlink"), run: () => editor.unlink(node, port) });
   else if (input?.widget && document.input(node, port) !== undefined) items.push({ label: t("menu.reset"), run: () => editor.edit(unlink(node, port, spec)) });
   return items.length > 0 ? [...items, "line"] : [];
 }

@@ -109,7 +109,8 @@ class Painter {
   #choose(tool) {
     this.#tool = tool;
     for (const [each, element] of this.#tools) element.setAttribute("aria-pressed", String(each === tool));
-    setText(this.#hint, t(tool === "crop" ? "paint.cropHint" : "paint.hint"));
+    const [what, keys] = tool === "crop" ? [t("paint.cropHint"), t("paint.cropKeys")] : [t("paint.hint"), t("paint.keys")];
+    this.#hint.replaceChildren(what, h("span", { class: "by-keys" }, ` ${keys}`));
     setText(this.#told, "");
   }
 

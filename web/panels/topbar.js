@@ -23,7 +23,7 @@ export function topBar(parts, actions) {
   });
   const unsaved = h("span", { class: "unsaved", title: t("app.unsaved"), hidden: true });
   const status = h("div", { class: "bar-status" });
-  const reconnect = commandButton(actions, "reconnect", { text: t("action.reconnect"), class: "button wide" });
+  const reconnect = commandButton(actions, "reconnect", { text: t("action.reconnect"), class: "button wide reconnect" });
   const meter = h("div", { class: "meter", role: "progressbar", "aria-label": t("bar.progress"), "aria-valuemin": 0, "aria-valuemax": 100 }, h("i"));
   const run = commandButton(actions, "run", { icon: "run", text: t("action.run"), class: "button run" });
   const cancel = commandButton(actions, "cancel", { icon: "stop", text: t("action.cancel"), class: "button cancel" });

@@ -25,7 +25,7 @@ export function openCurve(anchor, field) {
   const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "curve", tabindex: 0, role: "application", "aria-label": t("curve.title", { label: field.label }), "aria-describedby": HINT });
   const told = h("span", { class: "spoken", role: "status" });
   const px = (/** @type {Knot} */ { x, y }) => ({ x: EDGE + x * (WIDTH - 2 * EDGE), y: HEIGHT - EDGE - ((y - low) / (top - low)) * (HEIGHT - 2 * EDGE) });
-  const element = h("div", { class: "popup", popover: "auto" }, /** @type {any} */ (svg), h("p", { class: "quiet curve-hint", id: HINT }, t("curve.hint")), told);
+  const element = h("div", { class: "popup", popover: "auto" }, /** @type {any} */ (svg), h("p", { class: "quiet curve-hint", id: HINT }, t("curve.hint"), h("span", { class: "by-keys" }, ` ${t("curve.keys")}`)), told);
 
   const draw = () => {
     const points = knots.map(px);

@@ -82,6 +82,7 @@ function completion(box, field) {
 /** How many tokens of how many there are, and on a press how the text falls into them. @param {HTMLTextAreaElement} box @param {HTMLElement} element @param {Field} field */
 function counter(box, element, field) {
   const count = button({ label: t("tokens.title"), text: "", class: "token-count" }, () => void showTokens(count, field, box.value));
+  count.hidden = true;
   let timer = 0;
   const ask = () => {
     clearTimeout(timer);
@@ -90,6 +91,7 @@ function counter(box, element, field) {
       const [used, room] = [chunks.reduce((sum, chunk) => sum + chunk.length, 0), 75 * Math.max(1, chunks.length)];
       setText(count, t("tokens.count", { used, room }));
       count.classList.toggle("over", chunks.length > 1);
+      count.hidden = false;
       count.setAttribute("aria-label", t("tokens.label", { used, room, chunks: Math.max(1, chunks.length) }));
     }, COUNT_MS);
   };

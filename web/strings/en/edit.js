@@ -71,7 +71,7 @@ export const edit = {
   "history.name": "Name this point",
   "history.goto": "Go to: {step}",
   "parameters.title": "Parameters",
-  "parameters.empty": "Inputs you show here make a form of the workflow. Right-click an input to show it.",
+  "parameters.empty": "Inputs you show here make a form of the workflow. Right-click an input to show it, or press Shift+C on its node.",
   "parameters.name": "Name of the parameter",
   "parameters.up": "Move {name} up",
   "parameters.down": "Move {name} down",

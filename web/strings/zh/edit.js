@@ -71,7 +71,7 @@ export const edit = {
   "history.name": "为此处命名",
   "history.goto": "转到：{step}",
   "parameters.title": "参数",
-  "parameters.empty": "在此显示的输入会组成工作流的表单。右键点击输入即可添加。",
+  "parameters.empty": "在此显示的输入会组成工作流的表单。右键点击输入，或在其节点上按 Shift+C，即可添加。",
   "parameters.name": "参数名称",
   "parameters.up": "上移 {name}",
   "parameters.down": "下移 {name}",
