@@ -122,7 +122,10 @@ def test_a_component_is_made_entered_edited_and_unpacked(studio: Studio) -> None
     steps.fill("3")
     steps.press("Tab")
     studio.port("5", "input", "steps").click(button="right")
+    expect(studio.port("5", "input", "model")).to_have_class(LINKED)
+    expect(studio.port("5", "input", "steps")).not_to_have_class(LINKED)
     page.get_by_role("menuitem", name="Show steps as a port of the component").click()
+    expect(studio.port("5", "input", "steps")).to_have_class(LINKED)
     page.get_by_role("button", name="Workflow", exact=True).click()
     for id in ("8", "9"):
         expect(studio.node(id).get_by_label("steps", exact=True)).to_have_value("3")

@@ -113,7 +113,7 @@ function paintRow(scenery, id, box, row, begin, read) {
     ctx.fillStyle = theme.muted;
     if (!tall) ink.line(ctx, label, box.x + 12, middle - RISE, room);
     if (row.kind === "linked") paintSource(scenery, value, box.x + 20 + ink.width(ctx, label), middle, box.w - 32 - ink.width(ctx, label));
-    const linked = linksOf(value).length > 0;
+    const linked = linksOf(value).length > 0 || editor.document.isShown(id, "input", input.name);
     if (row.kind !== "widget" || linked || !isPlain(input.type)) paintPort(scenery, input, box.x, middle, linked);
   }
   if (output) {
@@ -122,7 +122,7 @@ function paintRow(scenery, id, box, row, begin, read) {
     ctx.textAlign = "right";
     ink.line(ctx, portLabel(output.name), box.x + box.w - 12, middle - RISE, box.w - 24);
     ctx.textAlign = "left";
-    paintPort(scenery, output, box.x + box.w, middle, read.has(output.name));
+    paintPort(scenery, output, box.x + box.w, middle, read.has(output.name) || editor.document.isShown(id, "output", output.name));
   }
 }
 

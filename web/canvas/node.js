@@ -226,7 +226,7 @@ export class NodeView {
     for (const [key, port] of this.#ports) {
       const [side, name] = key.split("\0");
       const linked = side === "input" ? linksOf(own(inputs, name)).length > 0 : read.has(name);
-      port.classList.toggle("linked", linked);
+      port.classList.toggle("linked", linked || document.isShown(this.id, side, name));
     }
     for (const label of this.#body.querySelectorAll("[data-from]")) {
       const links = linksOf(own(inputs, label.getAttribute("data-from") ?? ""));

@@ -71,6 +71,12 @@ export class Document {
     return document;
   }
 
+  /** Whether a port of a node of this sheet is a port of its component, too. @param {string} id @param {string} side @param {string} name */
+  isShown(id, side, name) {
+    const { inputs, outputs } = this.components.get(this.level) ?? { inputs: [], outputs: [] };
+    return side === "input" ? inputs.some((port) => port.node === id && port.input === name) : outputs.some((port) => port.node === id && port.output === name);
+  }
+
   /** What is known of the files it names, by "folder/name": facts, which no edit makes. @returns {Readonly<Record<string, FileFact>>} */
   get files() {
     return isRecord(this.#rest.files) ? /** @type {Record<string, FileFact>} */ (this.#rest.files) : {};
