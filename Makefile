@@ -4,7 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test check chaos format docs bench clean
+# JOBS of them at a time: what waits for a browser leaves room for what computes. The quick ones first, then the longest.
+CHECKS := check-format check-lint check-imports test-page test-models check-types test-rest check-page test-page-core
+JOBS ?= 2
+GROUPED := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+.PHONY: run test check $(CHECKS) chaos format docs bench clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/python server.py
@@ -12,15 +17,29 @@ run: $(VENV)/run.stamp
 test: $(VENV)/dev.stamp node_modules/.stamp
 	$(MAKE) check
 
+check: export OMP_NUM_THREADS ?= 1
 check:
+	$(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going $(GROUPED) $(CHECKS)
+
+check-format:
 	$(BIN)/ruff format --check
+check-lint:
 	$(BIN)/ruff check
-	$(BIN)/basedpyright --warnings
+check-imports:
 	$(BIN)/lint-imports
+check-types:
+	$(BIN)/basedpyright --warnings
+check-page:
 	npx --no-install tsc --project tsconfig.json
+test-page-core:
 	node --test tests/web/*.test.js
+test-page:
 	$(BIN)/python -m tests.browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/web
+test-models:
+	$(BIN)/python -m pytest tests/diffusion tests/nodes
+test-rest:
+	$(BIN)/python -m pytest --ignore=tests/web --ignore=tests/diffusion --ignore=tests/nodes
 
 # Kills, flipped bits, failing system calls and random lives of the engine, each checked; the long form:
 # make chaos SECONDS=1200 EVERY=1 STEPS=100000 SEED=3
