@@ -132,7 +132,7 @@ def test_positions_a_dit_does_not_bring_are_those_of_its_authors() -> None:
     whole.load_state_dict({**network.state_dict(), "pos_embed": position_table(4, tiny.DIT.width)})
     with torch.no_grad():
         assert torch.equal(network(*given), whole(*given))
-    with pytest.raises(ValueError, match=r"latents of 8 x 8, .* got 8 x 10"):
+    with pytest.raises(ValueError, match=r"trained on 8 x 8 cells, .* got 8 x 10"):
         network(torch.randn(1, 4, 8, 10), *given[1:])
 
 
