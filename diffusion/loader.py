@@ -35,6 +35,8 @@ TELLING = "weft."
 """The beginning of metadata that tell how a network was trained."""
 
 _CLIP_ROOTS = ("embeddings.token_embedding.weight", "token_embedding.weight")
+_SEEING = ("vision_model.", "visual_projection.", "visual.")
+"""What a whole CLIP has beside its text encoder."""
 _T5_ROOT = "encoder.block.0.layer.0.SelfAttention.q.weight"
 
 
@@ -175,6 +177,7 @@ def _tower_in(weights: Weights) -> tuple[str, Weights]:
         for name in weights:
             if name.endswith(root):
                 part = weights.with_prefix(name.removesuffix(root).removesuffix("text_model."))
+                part = part.select({key: key for key in part if not key.startswith(_SEEING)})
                 layers = {piece for key in part for piece in key.split(".") if piece.isdecimal()}
                 slot = "clip_g" if "30" in layers else "clip_h" if "22" in layers else "clip_l"
                 return slot, part

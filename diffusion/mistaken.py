@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 KINDS = (
+    ("a T2I-Adapter, which cannot be used", ("body.0.block",)),
+    ("a ControlNet-LLLite, which cannot be used", ("lllite_",)),
+    ("a ControlNet for Flux, which cannot be used", ("controlnet_x_embedder.",)),
     ("a ControlNet", ("input_hint_block.", "controlnet_cond_embedding.", "pos_embed_input.")),
     ("an IP-Adapter", ("ip_adapter.",)),
     ("a LoRA or its kin", ("lora_", ".lora_", ".hada_", ".lokr_", ".oft_")),
@@ -13,7 +16,7 @@ KINDS = (
     ("a text encoder", ("token_embedding.", ".SelfAttention.")),
     ("a VAE", ("encoder.conv_in.", "decoder.conv_in.", "taesd_")),
 )
-"""Each with pieces of names that nothing else has."""
+"""Each with pieces of names that nothing after it has."""
 
 
 def mistaken_for(names: Iterable[str]) -> str:

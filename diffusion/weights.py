@@ -32,6 +32,7 @@ DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
         "BOOL": torch.bool,
     }
 )
+_BYTES = ("I8", "U8")
 
 
 class Weights(Mapping[str, Tensor]):
@@ -49,10 +50,16 @@ class Weights(Mapping[str, Tensor]):
 
     @classmethod
     def open(cls, path: Path) -> Weights:
-        """Map a file, or those that one of `several` stands for; BadWeights as for `read_any`."""
+        """Map a file, or those that one of `several` stands for; BadWeights as for `read_any`, and for matrices of
+        whole numbers, which mean nothing without the rule they were rounded by."""
         members = members_of(path) if is_several(path) else []
         headers, data = zip(*(_mapped(member.path) for member in members or [Member("", path)]), strict=True)
         header = joined(path, members, headers) if members else headers[0]
+        rounded = (name for name, info in header.tensors.items() if info.dtype in _BYTES and len(info.shape) > 1)
+        if (name := next(rounded, None)) is not None:
+            raise BadWeights(
+                path, f"tensor {name!r} is quantised to whole numbers; expected the file in fp16, bf16, fp8 or fp32"
+            )
         return cls(header, {name: name for name in header.tensors if not _is_scale(name)}, data)
 
     def with_prefix(self, prefix: str) -> Weights:

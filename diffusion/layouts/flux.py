@@ -8,7 +8,7 @@ from __future__ import annotations
 from diffusion.layouts.arranged import Arranged, Made, renamed
 from diffusion.weights import Weights
 
-_OUTER = (
+OUTER = (
     ("x_embedder", "img_in"),
     ("context_embedder", "txt_in"),
     ("time_text_embed.timestep_embedder.linear_1", "time_in.in_layer"),
@@ -20,7 +20,7 @@ _OUTER = (
     ("norm_out.linear", "final_layer.adaLN_modulation.1"),
     ("proj_out", "final_layer.linear"),
 )
-_DOUBLE = (
+DOUBLE = (
     ("norm1.linear", "img_mod.lin"),
     ("norm1_context.linear", "txt_mod.lin"),
     ("attn.to_out.0", "img_attn.proj"),
@@ -34,20 +34,20 @@ _DOUBLE = (
     ("ff_context.net.0.proj", "txt_mlp.0"),
     ("ff_context.net.2", "txt_mlp.2"),
 )
-_SINGLE = (
+SINGLE = (
     ("norm.linear", "modulation.lin"),
     ("proj_out", "linear2"),
     ("attn.norm_q.weight", "norm.query_norm.scale"),
     ("attn.norm_k.weight", "norm.key_norm.scale"),
 )
-_FUSED = (
+FUSED = (
     ("transformer_blocks.", "attn.to_q", ("attn.to_k", "attn.to_v"), "img_attn.qkv"),
     ("transformer_blocks.", "attn.add_q_proj", ("attn.add_k_proj", "attn.add_v_proj"), "txt_attn.qkv"),
     ("single_transformer_blocks.", "attn.to_q", ("attn.to_k", "attn.to_v", "proj_mlp"), "linear1"),
 )
-_BLOCKS = (
-    ("transformer_blocks.", "double_blocks.", _DOUBLE),
-    ("single_transformer_blocks.", "single_blocks.", _SINGLE),
+BLOCKS = (
+    ("transformer_blocks.", "double_blocks.", DOUBLE),
+    ("single_transformer_blocks.", "single_blocks.", SINGLE),
 )
 
 
@@ -60,10 +60,10 @@ def recognises(tensors: Weights) -> bool:
 def single_file(tensors: Weights) -> Arranged:
     result: dict[str, Made] = {}
     for name in tensors:
-        found = next(((outer, ours, inner) for outer, ours, inner in _BLOCKS if name.startswith(outer)), None)
+        found = next(((outer, ours, inner) for outer, ours, inner in BLOCKS if name.startswith(outer)), None)
         if found is None:
             swapped = name.startswith("norm_out.linear.")
-            result[renamed(name, _OUTER)] = Made((name,), swapped=swapped)
+            result[renamed(name, OUTER)] = Made((name,), swapped=swapped)
             continue
         outer, ours, inner = found
         block, _, rest = name.removeprefix(outer).partition(".")
@@ -71,7 +71,7 @@ def single_file(tensors: Weights) -> Arranged:
         fused = next(
             (
                 (first, others, made)
-                for where, first, others, made in _FUSED
+                for where, first, others, made in FUSED
                 if where == outer and layer in (first, *others)
             ),
             None,

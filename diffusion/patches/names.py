@@ -12,13 +12,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from diffusion.layouts import flux as flux_layout
+from diffusion.networks.flux import Flux, FluxParams
 from diffusion.networks.mmdit import MMDiT
 from diffusion.networks.unet import UNet, UNetParams
 
 
 @dataclass(frozen=True)
 class Target:
-    """A layer of the network, or a part of its rows: part `part` of `parts`.
+    """A layer of the network, or a part of its rows: `length` of `parts` from `part` on.
 
     `swapped`: those who trained it have the two halves of its rows the other way round.
     """
@@ -26,11 +28,12 @@ class Target:
     layer: str
     part: int = 0
     parts: int = 1
+    length: int = 1
     swapped: bool = False
 
     def rows(self, tensor: Tensor) -> slice:
         size = tensor.shape[0] // self.parts
-        return slice(self.part * size, (self.part + 1) * size)
+        return slice(self.part * size, (self.part + self.length) * size)
 
     def turned(self, rows: Tensor) -> Tensor:
         """From the order of the network to that of the trainer, and back."""
@@ -60,6 +63,8 @@ def layers_of(network: nn.Module) -> Mapping[str, Target]:
             called += _unet(network.params, own)
         case MMDiT():
             called += _mmdit(network.params.depth, set(own))
+        case Flux():
+            called += _flux(network.params, set(own))
         case _:
             pass
     called += [Called(name.removesuffix(".0"), target) for name, target in called if name.endswith(".to_out.0")]
@@ -168,3 +173,20 @@ def _mmdit(depth: int, own: set[str]) -> Iterator[Called]:
             if ours + layer in own:
                 for part, name in enumerate(names):
                     yield Called(theirs + name, Target(ours + layer, part, len(names)))
+
+
+def _flux(params: FluxParams, own: set[str]) -> Iterator[Called]:
+    """As `layouts.flux` has them; of the fused layer of a single block the last part is the first layer of its MLP."""
+    for name, layer in flux_layout.OUTER:
+        if layer in own:
+            yield Called(name, Target(layer, swapped=name == "norm_out.linear"))
+    counts = {"double_blocks.": params.double_blocks, "single_blocks.": params.single_blocks}
+    for theirs, ours, layers in flux_layout.BLOCKS:
+        for n in range(counts[ours]):
+            for name, layer in layers:
+                if f"{ours}{n}.{layer}" in own:
+                    yield Called(f"{theirs}{n}.{name}", Target(f"{ours}{n}.{layer}"))
+            for outer, first, others, layer in flux_layout.FUSED:
+                lengths = [params.mlp_ratio if name == "proj_mlp" else 1 for name in (first, *others)]
+                for part, name in enumerate((first, *others)) if outer == theirs else ():
+                    yield Called(f"{theirs}{n}.{name}", Target(f"{ours}{n}.{layer}", part, sum(lengths), lengths[part]))

@@ -257,6 +257,14 @@ def test_text_encoders_in_files_of_their_own(tmp_path: Path) -> None:
     assert load_clip([g_path], CPU, "sdxl").encode("a cat").entries[0].context_BLD.shape == (1, 77, 2048)
 
 
+def test_the_text_encoder_of_a_whole_clip(tmp_path: Path) -> None:
+    """That it comes with an image encoder of more layers tells nothing of it."""
+    eyes = ("vision_model.encoder.layers.30.mlp.fc1.weight", "visual_projection.weight", "visual.resblocks.47.bias")
+    for text in (tiny.clip_of().state_dict(), tiny.openclip_of(tiny.clip_of())):
+        whole = dict(text) | {name: torch.zeros(2, 2) for name in eyes} | {"logit_scale": torch.zeros(())}
+        assert set(load_clip([tiny.save(tmp_path / "whole.safetensors", whole)], CPU).towers) == {"clip_l"}
+
+
 @pytest.mark.parametrize("family", ["sd2", "sdxl"])
 def test_a_bare_network_file_may_be_marked(family: str, tmp_path: Path) -> None:
     tensors = dict(tiny.network_of(tiny.NETWORKS[family]).state_dict()) | {"v_pred": torch.zeros(0)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from torch import Tensor, nn
 
 from diffusion.conditioning import Sizes
 from diffusion.latents import SD15
+from diffusion.layouts import flux as flux_layout
 from diffusion.loader import load_checkpoint
 from diffusion.model import Model
+from diffusion.networks.flux import Flux
 from diffusion.networks.mmdit import MMDiT, MMDiTParams
 from diffusion.networks.unet import UNet, UNetParams
 from diffusion.patches.adapters import BOFT, IA3, OFT, Adapter, Difference, DoRA, GLoRA, LoHa, LoKr, LoRA, Replacement
@@ -24,8 +27,9 @@ from diffusion.patches.apply import patch_clip, patch_model
 from diffusion.patches.file import read_adapters
 from diffusion.patches.names import flat
 from diffusion.prediction import Eps
-from diffusion.weights import BadWeights
+from diffusion.weights import BadWeights, Weights
 from tests.diffusion import keymaps, tiny
+from tests.diffusion.networks import test_flux as fluxes
 from tests.diffusion.networks import test_unet as unets
 from tests.diffusion.networks.comparison import relative_error
 
@@ -290,14 +294,28 @@ def test_every_layer_of_an_mmdit_under_the_name_of_diffusers(form: str, tmp_path
     check_names(MMDiT(params), reference.state_dict(), keymaps.mmdit, FORMS[form], tmp_path)
 
 
+@pytest.mark.parametrize("form", ["peft", "onetrainer", "lycoris"])
+def test_every_layer_of_flux_under_the_name_of_diffusers(form: str, tmp_path: Path) -> None:
+    """Of the single blocks query, key, value and the first layer of the MLP are rows of one tensor."""
+    params = replace(fluxes.DEV, double_blocks=1, single_blocks=2)
+
+    def ours_of(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return dict(flux_layout.single_file(Weights.open(tiny.save(tmp_path / "theirs.safetensors", theirs))))
+
+    theirs = fluxes.reference_of(params).state_dict()
+    # What scales queries and keys is no weight of a layer here.
+    check_names(Flux(params), theirs, ours_of, FORMS[form], tmp_path, but=".norm_")
+
+
 def check_names(
     network: nn.Module,
     theirs: Mapping[str, Tensor],
     ours_of: Callable[[Mapping[str, Tensor]], dict[str, Tensor]],
     form: Callable[[str], str],
     folder: Path,
+    but: str = "nothing",
 ) -> None:
-    changes = differences(theirs)
+    changes = {name: tensor for name, tensor in differences(theirs).items() if but not in name}
     network.load_state_dict(ours_of(theirs))
     file = tiny.save(folder / "all.safetensors", {form(name): tensor for name, tensor in changes.items()})
     patched = patch_model(model_of(network), read_adapters(file), 1.0).network.state_dict()

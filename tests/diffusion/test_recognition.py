@@ -115,6 +115,12 @@ OTHERS: Mapping[str, tuple[Callable[[], dict[str, Tensor]], Callable[[Path], obj
         lambda: {"ip_adapter.1.to_k_ip.weight": torch.zeros(2, 2)},
         lambda path: load_ip_adapter(path, CPU),
     ),
+    "a T2I-Adapter, which cannot be used": (lambda: {"body.0.block1.weight": torch.zeros(2, 2)}, read_header),
+    "a ControlNet-LLLite, which cannot be used": (lambda: {"lllite_unet_x.down.0.weight": torch.zeros(2)}, read_header),
+    "a ControlNet for Flux, which cannot be used": (
+        lambda: {"controlnet_x_embedder.weight": torch.zeros(2, 2)},
+        read_header,
+    ),
     "a LoRA or its kin": (lambda: {"lora_unet_x.lora_up.weight": torch.zeros(2, 2)}, read_header),
     "an image encoder": (
         lambda: {"vision_model.pre_layrnorm.weight": torch.zeros(2)},
@@ -133,10 +139,18 @@ OTHERS: Mapping[str, tuple[Callable[[], dict[str, Tensor]], Callable[[Path], obj
 def test_every_other_loader_says_what_a_file_is(what: str, tmp_path: Path) -> None:
     path = tiny.save(tmp_path / "x.safetensors", OTHERS[what][0]())
     for asked, (_, load) in OTHERS.items():
-        if asked not in (what, "a LoRA or its kin"):
+        if asked != what and load is not read_header:
             with pytest.raises(BadWeights, match=r"expected a|no model of a known family") as refused:
                 load(path)
             assert what == "a network" or str(refused.value).endswith(f"; it is {what}")
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8], ids=str)
+def test_weights_of_whole_numbers_are_refused(dtype: torch.dtype, tmp_path: Path) -> None:
+    tensors = dict(tiny.network_of(tiny.FLUX).state_dict())
+    tensors["img_in.weight"] = tensors["img_in.weight"].to(dtype)
+    with pytest.raises(BadWeights, match=r"tensor 'img_in.weight' is quantised .* expected the file in fp16"):
+        load_checkpoint(tiny.save(tmp_path / "x.safetensors", tensors), CPU)
 
 
 @pytest.mark.parametrize("layout", ["diffusers", "bare"])

@@ -164,6 +164,9 @@ def test_files_that_are_no_controlnet_are_refused(tmp_path: Path) -> None:
     more = SD3ControlNetModel(**sd3_config(SD3, 1), extra_conditioning_channels=2).state_dict()
     with pytest.raises(BadWeights, match="hints of 18 channels"):
         load_controlnet(tiny.save(tmp_path / "more.safetensors", more), "cpu")
+    flux = {"double_blocks.0.img_mlp.0.weight": torch.zeros(2, 2), "input_hint_block.0.weight": torch.zeros(2)}
+    with pytest.raises(BadWeights, match="a ControlNet for Flux, which cannot be used"):
+        load_controlnet(tiny.save(tmp_path / "flux.safetensors", flux), "cpu")
     for marker, told in (("lora_controlnet", "Control-LoRA"), ("difference", "its difference from a model")):
         partial = tiny.save(tmp_path / "partial.safetensors", {marker: torch.zeros(0), "a.weight": torch.zeros(1)})
         with pytest.raises(BadWeights, match=told):
