@@ -66,6 +66,7 @@ export class Forecast {
       if (signal.aborted) return;
       if (error instanceof BadRequest) this.#runner.check([error.problem]);
       else if (!(error instanceof ApiError)) throw error;
+      return;
     }
     // By now the engine knows what the files hold, so that asking is cheap.
     this.#pins ??= import("./pins.js").then(({ Pins }) => new Pins(this.#editor));

@@ -30,7 +30,7 @@ BARS = """async rules => {
         .filter(({ target }) => id !== "target-size" || !document.querySelector(target[0])?.closest(".nodes"))
         .map(({ html }) => `${id}: ${html.slice(0, 160)}`));
 }"""
-#: Done when all nodes that can be read have their elements and all pictures are there.
+#: Done when all nodes that can be read have their elements, all pictures are there and all that faded in has.
 RESTS = """async () => {
     const idle = () => new Promise(done => requestIdleCallback(done, { timeout: 200 }));
     const nodes = () => document.querySelectorAll(".node").length;
@@ -40,6 +40,8 @@ RESTS = """async () => {
         await idle();
     }
     await Promise.all([...document.images].map(image => image.loading === "lazy" || image.decode().catch(() => null)));
+    const fading = document.getAnimations().filter(each => each.effect.getTiming().iterations !== Infinity);
+    await Promise.all(fading.map(each => each.finished.catch(() => null)));
 }"""
 #: Where pictures of the ends of journeys go, when somebody wants to look at them.
 PICTURES = os.environ.get("WEFT_SCREENSHOTS", "")

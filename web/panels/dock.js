@@ -24,6 +24,8 @@ export class Dock {
   #panels = new Map();
   /** The buttons that open them. @type {Map<string, HTMLElement>} */
   #openers = new Map();
+  /** The panel that takes the focus once it is there, and what had it before. @type {{id: string, from: Element | null}} */
+  #entered = { id: "", from: null };
   /** @type {Parts | null} */
   #parts = null;
 
@@ -51,6 +53,16 @@ export class Dock {
     const side = this.#sideOf(id);
     const { [side]: shown } = this.shown;
     shown.value = shown.peek() === id ? closed(side) : id;
+  }
+
+  /** Open a panel and put the focus into it, or close it and put the focus back. @param {string} id */
+  enter(id) {
+    const opens = this.shown[this.#sideOf(id)].peek() !== id;
+    const { from } = this.#entered;
+    this.#entered = opens ? { id, from: document.activeElement } : { id: "", from: null };
+    const inside = this.#made.get(id)?.contains(document.activeElement);
+    this.toggle(id);
+    if (inside && from instanceof HTMLElement) from.focus({ preventScroll: true });
   }
 
   /** @param {string} id */
@@ -94,7 +106,7 @@ export class Dock {
     if (panel) place.setAttribute("aria-label", t(panel.title));
     else if (id === HOME) place.setAttribute("aria-label", t("result.title"));
     const made = this.#made.get(id);
-    if (made) made.toggleAttribute("hidden", false);
+    if (made) this.#reveal(id, made);
     else if (panel && this.#parts) void this.#make(panel, this.#parts, place);
   }
 
@@ -105,7 +117,16 @@ export class Dock {
     const element = panel.side === "right" ? body : h("section", {}, this.#head(panel), body);
     this.#made.set(panel.id, element);
     place.append(element);
-    element.toggleAttribute("hidden", this.shown[panel.side].peek() !== panel.id);
+    element.hidden = true;
+    if (this.shown[panel.side].peek() === panel.id) this.#reveal(panel.id, element);
+  }
+
+  /** @param {string} id @param {HTMLElement} element */
+  #reveal(id, element) {
+    element.hidden = false;
+    if (this.#entered.id !== id) return;
+    const inside = element.querySelectorAll(':is(button, input, [tabindex="0"]):not([disabled])');
+    /** @type {HTMLElement | undefined} */ ([...inside].find((each) => !each.closest(".dock-head")) ?? inside[0])?.focus();
   }
 }
 

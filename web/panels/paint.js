@@ -3,6 +3,7 @@
 import { button, h, setText } from "../dom.js";
 import { encodePng } from "../core/png.js";
 import { t } from "../core/strings.js";
+import { learnAll } from "../language.js";
 import { Hand } from "./hand.js";
 
 /** @typedef {"paint" | "erase" | "crop"} Tool */
@@ -22,6 +23,7 @@ const SIZE_STEP = 3;
  * @param {(file: File) => void} done  gets the painted picture as a file of its own
  */
 export async function openPaint(url, name, done) {
+  await learnAll();
   const bitmap = await createImageBitmap(await (await fetch(url)).blob(), { premultiplyAlpha: "none" });
   new Painter(bitmap, name, done);
 }

@@ -3,6 +3,7 @@
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { button, h } from "../dom.js";
+import { learnAll } from "../language.js";
 import { openDialog } from "./dialog.js";
 
 /** @import {Parts} from "../actions/action.js" */
@@ -14,6 +15,7 @@ import { openDialog } from "./dialog.js";
 
 /** @param {Parts} parts */
 export async function openSettings(parts) {
+  await learnAll();
   const { settings, extensions } = parts;
   const language = choice("language", settings.language, [["", t("settings.language.system")], ["en", "English"], ["zh", "简体中文"]]);
   language.querySelector("select")?.addEventListener("change", () => location.reload());

@@ -4,12 +4,14 @@ import { clashes, keyLabel, keyName } from "../actions/keys.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { button, h } from "../dom.js";
+import { learnAll } from "../language.js";
 import { openDialog } from "./dialog.js";
 
 /** @import {Action, Parts} from "../actions/action.js" */
 
 /** @param {Parts} parts */
-export function openShortcuts(parts) {
+export async function openShortcuts(parts) {
+  await learnAll();
   const { actions, settings } = parts;
   const body = h("tbody", {});
   const hints = /** @type {const} */ (["shortcuts.pan", "shortcuts.zoom", "shortcuts.box", "shortcuts.link"]);

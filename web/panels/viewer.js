@@ -5,6 +5,7 @@
 
 import { button, h, setText } from "../dom.js";
 import { t } from "../core/strings.js";
+import { learnAll } from "../language.js";
 import { copy, download, nameOf, thumbnailOf } from "../pictures.js";
 
 /** @import {OutputFile} from "../core/types.js" */
@@ -20,7 +21,8 @@ const FRAME_MS = 150;
  * @param {number} at
  * @param {{beside?: number, mode?: Mode, note?: (text: string) => void, caption?: (picture: OutputFile) => string}} options
  */
-export function openViewer(pictures, at, { beside, mode = beside === undefined ? "one" : "compare", note = () => {}, caption = () => "" } = {}) {
+export async function openViewer(pictures, at, { beside, mode = beside === undefined ? "one" : "compare", note = () => {}, caption = () => "" } = {}) {
+  await learnAll();
   const viewer = new Viewer(pictures, at, beside ?? (at === 0 ? Math.min(1, pictures.length - 1) : at - 1), note, caption);
   if (mode !== "one") viewer.setMode(mode);
   return viewer;

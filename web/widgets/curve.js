@@ -2,6 +2,7 @@
 
 import { h, setAttributes, setText } from "../dom.js";
 import { t } from "../core/strings.js";
+import { learnAll } from "../language.js";
 import { knotsOf } from "../core/knots.js";
 import { place } from "./popup.js";
 
@@ -17,7 +18,8 @@ const HINT = "curve-hint";
 export const textOf = (knots) => knots.map(({ x, y }) => `${Number(x.toFixed(3))}: ${Number(y.toFixed(2))}`).join(", ");
 
 /** Draw the curve of a field. @param {HTMLElement} anchor @param {Field} field */
-export function openCurve(anchor, field) {
+export async function openCurve(anchor, field) {
+  await learnAll();
   let knots = knotsOf(field.value()) ?? [];
   let chosen = 0;
   const { min: low = 0, max: high = 100 } = field.input.widget ?? {};

@@ -15,11 +15,6 @@ export const app = {
   "bar.connecting": "No connection, trying…",
   "action.reconnect": "Connect now",
   "bar.progress": "Progress of the run",
-  "shortcuts.title": "Keyboard shortcuts",
-  "shortcuts.pan": "Move the view: drag empty canvas, hold Space, or middle button",
-  "shortcuts.zoom": "Zoom: mouse wheel, or Ctrl and wheel on a trackpad",
-  "shortcuts.box": "Select several: hold Shift and drag",
-  "shortcuts.link": "Link: drag from a port; drop on empty canvas to add a fitting node",
   "error.network": "The server could not be reached.",
   "error.http": "The server answered {status}.",
 };

@@ -15,11 +15,6 @@ export const app = {
   "bar.connecting": "未连接，正在重试…",
   "action.reconnect": "立即连接",
   "bar.progress": "运行进度",
-  "shortcuts.title": "键盘快捷键",
-  "shortcuts.pan": "移动视图：拖动空白处，按住空格键拖动，或使用鼠标中键",
-  "shortcuts.zoom": "缩放：鼠标滚轮；触控板上按住 Ctrl 并滚动",
-  "shortcuts.box": "框选：按住 Shift 并拖动",
-  "shortcuts.link": "连线：从端口拖出；在空白处松开可添加合适的节点",
   "error.network": "无法连接到服务器。",
   "error.http": "服务器返回 {status}。",
 };
