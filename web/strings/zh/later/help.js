@@ -55,7 +55,7 @@ export const help = {
   "help.LatentBatch": "把几个同尺寸的潜图合成一批，由一个采样器绘制。\n\nlatents: 任意多条连线；除非都有同尺寸的遮罩，否则遮罩不保留。",
   "help.LatentComposite": "把一个潜图叠在另一个上。\n\nlatent: 下层。 patch: 上层，超出部分被裁掉。 x, y: 其左上角的位置，以图像像素计，向下取整到 8。 mask: 1 处显示贴片，会拉伸到贴片大小。",
   "help.LatentCrop": "从潜图中裁出一个矩形。\n\nlatent: 潜图。 width, height: 矩形的图像像素尺寸，超出部分略去。 x, y: 它的左上角。均向下取整到 8。",
-  "help.LatentFromBatch": "从一批潜图中取出几个。\n\nlatent: 一批潜图。 index: 第一个，从 0 起。 count: 个数。",
+  "help.LatentFromBatch": "从一批潜图中取出几个；采样器给每个的噪声与它在该批中的相同。\n\nlatent: 一批潜图。 index: 第一个，从 0 起。 count: 个数。",
   "help.LatentUpscale": "改变潜图的尺寸，供采样器以约 0.5 的降噪再画一遍。\n\nlatent: 来自采样器或 VAE 编码。 width, height: 图像的像素尺寸；0 表示由另一边推得。 method: 如何求中间的值。 fit: 拉伸，或围绕中心裁成新的比例。",
   "help.LatentUpscaleBy": "把潜图放大若干倍，供采样器以约 0.5 的降噪再画一遍。\n\nlatent: 来自采样器或 VAE 编码。 factor: 2 表示宽高各两倍。 method: 如何求中间的值。",
   "help.RepeatLatentBatch": "把同样的潜图重复多次；采样器给每个不同的噪声。\n\nlatent: 一批潜图。 count: 次数。",
