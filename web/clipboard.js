@@ -8,8 +8,8 @@ import { isEditing } from "./dom.js";
 /** @import {Point} from "./core/types.js" */
 /** @import {View} from "./canvas/view.js" */
 
-/** Whether an event is about text the person is editing or has marked. @param {Event} event */
-const isAboutText = (event) => isEditing(event.target) || document.querySelector("dialog[open]") !== null || String(getSelection()) !== "";
+/** Whether an event belongs to a text field or a dialog. @param {Event} event */
+const isElsewhere = (event) => isEditing(event.target) || document.querySelector("dialog[open]") !== null;
 
 /**
  * @param {Editor} editor
@@ -22,7 +22,7 @@ export function listenToClipboard(editor, pasteAt, notify, takeFile, openLink) {
   let shift = false;
   addEventListener("keydown", (event) => (shift = event.shiftKey), { capture: true });
   const copy = (/** @type {ClipboardEvent} */ event) => {
-    const part = isAboutText(event) ? null : editor.copy();
+    const part = isElsewhere(event) || String(getSelection()) !== "" ? null : editor.copy();
     if (!part || !event.clipboardData) return;
     event.clipboardData.setData("text/plain", JSON.stringify(part, null, 2));
     event.preventDefault();
@@ -31,7 +31,7 @@ export function listenToClipboard(editor, pasteAt, notify, takeFile, openLink) {
   document.addEventListener("copy", copy);
   document.addEventListener("cut", copy);
   document.addEventListener("paste", (event) => {
-    if (isAboutText(event) || !event.clipboardData) return;
+    if (isElsewhere(event) || !event.clipboardData) return;
     event.preventDefault();
     const [file] = event.clipboardData.files;
     if (file) return takeFile(file, pasteAt());

@@ -265,6 +265,7 @@ def test_pasting_makes_what_fits(studio: Studio) -> None:
         )
 
     page.mouse.move(150, 650)
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.panel'))")
     paste("just some words")
     studio.node("8").wait_for()
     assert document(studio)["nodes"]["8"] == {"type": "Note", "inputs": {"text": "just some words"}}
