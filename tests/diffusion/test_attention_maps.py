@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -13,30 +15,39 @@ from diffusion.conditioning import Conditioning
 from diffusion.loader import load_mmdit, load_unet
 from diffusion.model import Model
 from diffusion.networks.unet import CrossAttention
+from diffusion.picture_prompts import IPAdapter, PicturePrompt
 from tests.diffusion import tiny
 
 
 def model_of(family: str, folder: Path) -> Model:
     path = tiny.save(folder / "m.safetensors", tiny.network_of(tiny.NETWORKS[family]).state_dict())
-    return (load_mmdit if family == "sd3" else load_unet)(path, "cpu")
+    return (load_unet if family == "sd15" else load_mmdit)(path, "cpu")
 
 
 def given(family: str) -> tuple[Conditioning, Tensor]:
     torch.manual_seed(0)
-    if family == "sd3":
+    if family != "sd15":
         return Conditioning.of(torch.randn(1, 9, 64), torch.randn(1, 64)), torch.randn(2, 16, 6, 10)
     return Conditioning.of(torch.randn(1, 9, 768)), torch.randn(2, 4, 7, 10)
 
 
-@pytest.mark.parametrize("family", ["sd15", "sd3"])
+@pytest.mark.parametrize("family", ["sd15", "sd3", "flux"])
 def test_shares_add_up_over_the_tokens(family: str, tmp_path: Path) -> None:
     positive, latent = given(family)
     maps_SHW = attention_maps(model_of(family, tmp_path), positive, latent, levels=2, seed=1)
-    tokens = 9 if family == "sd15" else maps_SHW.shape[0]
+    tokens = maps_SHW.shape[0] if family == "sd3" else 9
     assert maps_SHW.shape == (tokens, *latent.shape[2:])
     assert torch.allclose(maps_SHW.sum(0), torch.ones(()), atol=1e-5)
     assert maps_SHW.min() >= 0
     assert maps_SHW.std() > 0
+
+
+def test_pictures_beside_the_text_do_not_count(tmp_path: Path) -> None:
+    model, (positive, latent) = model_of("sd15", tmp_path), given("sd15")
+    unseen = PicturePrompt(cast(IPAdapter, None), torch.zeros(1, 4, 768))
+    beside = positive.each(lambda entry: replace(entry, pictures=(unseen,)))
+    plain, found = (attention_maps(model, text, latent, levels=1, seed=1) for text in (positive, beside))
+    assert torch.equal(found, plain)
 
 
 @torch.no_grad()
