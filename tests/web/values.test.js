@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { evaluate } from "../../web/core/expression.js";
-import { knotsOf } from "../../web/core/knots.js";
-import { textOf } from "../../web/widgets/curve.js";
+import { knotsOf, textOf } from "../../web/core/knots.js";
 import { nameAt, reweighed } from "../../web/core/prompt.js";
 import { afterRun, nextSeed, seedsOf, withAfterRun } from "../../web/core/seeds.js";
 

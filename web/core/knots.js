@@ -8,3 +8,6 @@ export function knotsOf(text) {
   if (!knots.every((pair) => pair.length === 2 && pair.every(Number.isFinite) && pair[0] >= 0 && pair[0] <= 1)) return null;
   return knots.map(([x, y]) => ({ x, y })).sort((a, b) => a.x - b.x);
 }
+
+/** @param {readonly Knot[]} knots */
+export const textOf = (knots) => knots.map(({ x, y }) => `${Number(x.toFixed(3))}: ${Number(y.toFixed(2))}`).join(", ");

@@ -3,7 +3,7 @@
 import { h, setAttributes, setText } from "../dom.js";
 import { t } from "../core/strings.js";
 import { learnAll } from "../language.js";
-import { knotsOf } from "../core/knots.js";
+import { knotsOf, textOf } from "../core/knots.js";
 import { place } from "./popup.js";
 
 /** @import {Knot} from "../core/knots.js" */
@@ -13,9 +13,6 @@ const [WIDTH, HEIGHT, EDGE] = [320, 180, 12];
 /** Parts of the whole that an arrow moves a point by: usually, and with Shift. */
 const [STEP, LEAP] = [0.01, 0.1];
 const HINT = "curve-hint";
-
-/** @param {readonly Knot[]} knots */
-export const textOf = (knots) => knots.map(({ x, y }) => `${Number(x.toFixed(3))}: ${Number(y.toFixed(2))}`).join(", ");
 
 /** Draw the curve of a field. @param {HTMLElement} anchor @param {Field} field */
 export async function openCurve(anchor, field) {
