@@ -12,6 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LIMIT_S = 120
+FORKS = "forkserver" in multiprocessing.get_all_start_methods()
+"""Not on Windows: there each imports for itself."""
 STREAMS = {"stdin": os.O_RDONLY, "stdout": os.O_WRONLY | os.O_CREAT, "stderr": os.O_WRONLY | os.O_CREAT}
 
 
@@ -19,8 +21,9 @@ def weft(
     *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     """What `python server.py ARGUMENTS` does, run in the repository; `environment` is added to what there is."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["server", "nodes", "diffusion.text.towers"])
+    context = multiprocessing.get_context("forkserver") if FORKS else multiprocessing.get_context("spawn")
+    if FORKS:
+        context.set_forkserver_preload(["server", "nodes", "diffusion.text.towers"])
     with tempfile.TemporaryDirectory(prefix="weft-command-") as name:
         folder = Path(name)
         (folder / "stdin").write_bytes(stdin)
