@@ -88,10 +88,10 @@ def test_copy_paste_duplicate_and_delete(studio: Studio) -> None:
     expect(studio.node("8")).to_have_count(0)
     studio.node("6").locator(".node-head").click()
     page.keyboard.press("Control+d")
-    studio.node("8").wait_for()
-    assert studio.document()["nodes"]["8"]["inputs"] == studio.document()["nodes"]["6"]["inputs"]
+    studio.node("9").wait_for()
+    assert studio.document()["nodes"]["9"]["inputs"] == studio.document()["nodes"]["6"]["inputs"]
     page.keyboard.press("Delete")
-    expect(studio.node("8")).to_have_count(0)
+    expect(studio.node("9")).to_have_count(0)
 
 
 def test_rename_by_double_click_and_undo(studio: Studio) -> None:
