@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 import torch
@@ -78,14 +78,15 @@ def follow(
 
     `latent` is in the autoencoder's own scale; one that is all zeros is empty: it is left out of the scaling, and gets
     the model's number of channels. `noise_of` makes the noise of latents of a shape. Where `mask` is 0 the latent stays
-    as it is; it is stretched to the latent's size. `on_step` sees latents in the model's scale. Where the last level is
-    not 0 the noise of that level is left in the result. ValueError for levels the model or the sampler cannot
-    follow. NotFinite names the layer where numbers went wrong.
+    as it is; it is stretched to the latent's size. A level met twice in a row is one. `on_step` sees latents in the
+    model's scale. Where the last level is not 0 the noise of that level is left in the result. ValueError for levels
+    the model or the sampler cannot follow. NotFinite names the layer where numbers went wrong.
     """
     model = guide.model
     latent_BCHW = _fitting(model, latent_BCHW.float())
     if len(sigmas) < 2:
         return Painted(latent_BCHW, latent_BCHW)
+    sigmas = tuple(level for level, _ in groupby(sigmas))
     _check(sigmas, model.prediction, sampler)
     clean = latent_BCHW.to(model.device)
     if latent_BCHW.any():

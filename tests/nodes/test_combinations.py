@@ -34,13 +34,16 @@ CAMPAIGN = settings(
 )
 
 
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
-    root: Path = tmp_path_factory.mktemp("combinations")
+def studio_in(root: Path) -> Studio:
     (root / "models").mkdir()
     studio = Studio(folder_in(root / "models"), root / "data")
     studio.registry = Registry([*builtin(), *collect(combinations)])
     return studio
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    return studio_in(tmp_path_factory.mktemp("combinations"))
 
 
 def painted(studio: Studio, document: Document, node: str) -> Tensor | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
 from PIL import Image
 from torch import Tensor
 
@@ -18,7 +19,9 @@ from diffusion.networks.autoencoder import Autoencoder
 from diffusion.residency import Residency, place_of, within_memory
 from graph.cache import Cache
 from nodes.cache import Budgets, open_cache, open_residency
+from tests.nodes.combinations import Combination, combinations
 from tests.nodes.studio import Document, Studio, changed
+from tests.nodes.test_combinations import CAMPAIGN, painted, studio_in
 from tests.nodes.test_tour import TOUR, shortened, studio_of_tour, told
 from tests.nodes.test_workflows import template
 
@@ -134,6 +137,23 @@ def test_the_tour_of_the_device_is_that_of_the_cpu(tours: list[Studio], path: Pa
     for ours, theirs, blocks in zip(on_device, on_cpu, in_blocks):
         assert (ours - theirs).abs().max() < LEVELS
         assert torch.equal(blocks, ours)
+
+
+@pytest.fixture(scope="module")
+def labs(tmp_path_factory: pytest.TempPathFactory) -> list[Studio]:
+    """The studio of any parts on the CPU, and on the device."""
+    on_cpu, on_device = (studio_in(tmp_path_factory.mktemp(name)) for name in ("lab", "lab-cuda"))
+    return [on_cpu, moved(on_device)]
+
+
+@CAMPAIGN
+@given(combinations())
+def test_any_parts_paint_where_they_do_on_the_cpu(labs: list[Studio], combination: Combination) -> None:
+    on_cpu, on_device = (painted(studio, combination.document, combination.node) for studio in labs)
+    assert (on_cpu is None) == (on_device is None)
+    if on_device is not None:
+        assert tuple(on_device.shape) == combination.shape
+        assert on_device.isfinite().all()
 
 
 @pytest.fixture

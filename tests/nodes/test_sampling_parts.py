@@ -136,6 +136,16 @@ def test_levels_of_every_node_lead_down_to_nothing(
     assert studio.value(upwards, "up")["sigmas"] == (1e-4, *sigmas[-2::-1])
 
 
+@pytest.mark.parametrize("sampler", ["ddpm", "dpmpp_sde", "euler_ancestral", "lms"])
+def test_a_level_that_comes_twice_is_one(studio: Studio, document: Document, sampler: str) -> None:
+    """Laplace's levels on a flow: all that lie beyond pure noise are pure noise."""
+    laplace = ("LaplaceScheduler", {"model": link("1", "model"), "steps": 3})
+    parts = with_nodes(taken_apart(changed(document, n5_sampler=sampler)), levels=laplace)
+    parts = changed(parts, nrun_sigmas=link("levels", "sigmas"))
+    assert studio.value(parts, "levels")["sigmas"][:2] == (1.0, 1.0)
+    assert latent(studio, parts, "run").isfinite().all()
+
+
 def test_levels_upwards_find_the_noise_of_a_picture(studio: Studio, document: Document) -> None:
     """Of a flow up to its top, where nothing of the picture is left; going on from there leads back to it."""
     painted = link("5", "latent")
