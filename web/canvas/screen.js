@@ -154,7 +154,7 @@ export class Screen {
     if (this.stale) {
       this.stale = false;
       this.#baseContext.setTransform(1, 0, 0, 1, 0, 0);
-      const level = zooming ? octave(camera.scale) : camera.scale;
+      const level = zooming ? (this.#world.standIn(exact, screen) ?? octave(camera.scale)) : camera.scale;
       complete = this.#world.draw(this.#baseContext, exact, screen, { level, until, ground: theme.canvas });
       if (complete && this.#lift?.landing) this.#landed();
     }

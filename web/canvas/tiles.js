@@ -18,6 +18,9 @@ import { SIDE } from "./canvases.js";
 /** World a line or a ring may reach beyond the box that was told, in CSS pixels. */
 const BLEED = 4;
 const COLUMNS = 2 ** 26;
+/** While the scale changes, how much larger than painted the world may be shown, and how much smaller. */
+const BLUR = 3;
+const FINER = 2;
 
 export class Tiles {
   /** By scale, then by number. @type {Map<number, Map<number, Tile>>} */
@@ -97,11 +100,35 @@ export class Tiles {
     return false;
   }
 
-  /** Tiles in view, those nearest to its middle first. @param {Camera} camera @param {Screen} screen @param {number} level @param {number} ring tiles more on every side @returns {[number, number][]} */
-  #inView(camera, screen, level, ring) {
+  /**
+   * The scale that can stand in for the camera's while it changes: the nearest that has all of the view.
+   * @param {Camera} camera @param {Screen} screen @returns {number | null}
+   */
+  standIn(camera, screen) {
+    const distance = (/** @type {number} */ scale) => Math.abs(Math.log(scale / camera.scale));
+    const near = [...this.#levels.keys()].filter((scale) => scale * BLUR >= camera.scale && scale <= camera.scale * FINER);
+    return near.sort((a, b) => distance(a) - distance(b)).find((scale) => this.#covers(camera, screen, scale)) ?? null;
+  }
+
+  /** Whether all of the view is painted at a scale. @param {Camera} camera @param {Screen} screen @param {number} level */
+  #covers(camera, screen, level) {
+    const { left, top, right, bottom } = this.#range(camera, screen, level, 0);
+    const tiles = /** @type {Map<number, Tile>} */ (this.#levels.get(level));
+    if ((right - left) * (bottom - top) > tiles.size) return false;
+    for (let row = top; row < bottom; row++) for (let column = left; column < right; column++) if (!tiles.get(column * COLUMNS + row)?.fresh) return false;
+    return true;
+  }
+
+  /** Columns and rows in view: the first, and those after the last. @param {Camera} camera @param {Screen} screen @param {number} level @param {number} ring tiles more on every side */
+  #range(camera, screen, level, ring) {
     const side = (SIDE / level) * camera.scale;
     const [left, top] = [Math.floor(-camera.x / side) - ring, Math.floor(-camera.y / side) - ring];
-    const [right, bottom] = [Math.ceil((screen.w - camera.x) / side) + ring, Math.ceil((screen.h - camera.y) / side) + ring];
+    return { left, top, right: Math.ceil((screen.w - camera.x) / side) + ring, bottom: Math.ceil((screen.h - camera.y) / side) + ring };
+  }
+
+  /** Tiles in view, those nearest to its middle first. @param {Camera} camera @param {Screen} screen @param {number} level @param {number} ring @returns {[number, number][]} */
+  #inView(camera, screen, level, ring) {
+    const { left, top, right, bottom } = this.#range(camera, screen, level, ring);
     /** @type {[number, number][]} */
     const places = [];
     for (let row = top; row < bottom; row++) for (let column = left; column < right; column++) places.push([column, row]);
