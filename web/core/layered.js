@@ -321,7 +321,7 @@ function improve(columns, lines, pairs, gap) {
       }
     }
   }
-  effort = Math.min(effort, EFFORT / 5);
+  effort = Math.min(effort, EFFORT / 20);
   for (const vertices of [...columns.toReversed(), ...columns]) {
     if (effort <= 0) break;
     const passing = lines.filter(({ a, b }) => a.x < vertices[0].x && b.x > vertices[0].x);
