@@ -31,10 +31,10 @@ def single_file(tensors: Weights) -> Tensors:
     if "difference" in tensors:
         raise ValueError("this ControlNet is stored as its difference from a model; expected a whole one")
     tensors = tensors.with_prefix(PREFIX) or tensors
-    if any(name.startswith("double_blocks.") for name in tensors):
-        raise ValueError("it is a ControlNet for Flux, which cannot be used")
     if not any(name.startswith(_HINTS) for name in tensors):
         raise ValueError(f"expected a ControlNet{mistaken_for(tensors)}")
+    if any(name.startswith("double_blocks.") for name in tensors):
+        raise ValueError("it is a ControlNet for Flux, which cannot be used")
     match kind_of(tensors.shapes):
         case "MMDiT":
             return Arranged(tensors, mmdit.recipes(tensors, swapped=()))

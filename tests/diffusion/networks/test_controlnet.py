@@ -158,9 +158,10 @@ def test_text_of_another_family_is_refused() -> None:
 
 
 def test_files_that_are_no_controlnet_are_refused(tmp_path: Path) -> None:
-    unet = tiny.save(tmp_path / "unet.safetensors", tiny.network_of(tiny.SD15).state_dict())
-    with pytest.raises(BadWeights, match="expected a ControlNet"):
-        load_controlnet(unet, "cpu")
+    for params in (tiny.SD15, tiny.FLUX):
+        network = tiny.save(tmp_path / "network.safetensors", tiny.network_of(params).state_dict())
+        with pytest.raises(BadWeights, match=r"expected a ControlNet$"):
+            load_controlnet(network, "cpu")
     more = SD3ControlNetModel(**sd3_config(SD3, 1), extra_conditioning_channels=2).state_dict()
     with pytest.raises(BadWeights, match="hints of 18 channels"):
         load_controlnet(tiny.save(tmp_path / "more.safetensors", more), "cpu")
