@@ -131,7 +131,8 @@ def test_a_mask_a_crop_and_a_curve_are_drawn_by_keys(studio: Studio, tmp_path: P
     name = studio.document()["nodes"]["1"]["inputs"]["image"]
     with urllib.request.urlopen(f"{studio.url}api/v1/files/input/{name}") as answer:
         made = Image.open(io.BytesIO(answer.read()))
-    assert (made.size, made.getpixel((36, 20))[3], made.getpixel((0, 0))[3]) == ((84, 52), 0, 255)  # type: ignore[index]
+    opacity = made.getchannel("A")
+    assert (made.size, opacity.getpixel((36, 20)), opacity.getpixel((0, 0))) == ((84, 52), 0, 255)
 
     opener = studio.button("Draw the curve of points")
     opener.press("Enter")
