@@ -409,7 +409,7 @@ def test_the_map_shows_the_whole_and_moves_the_view(studio: Studio) -> None:
     page.get_by_role("menuitem", name="Map of the graph").click()
     map = page.get_by_role("img", name="Map of the graph")
     expect(map).to_be_visible()
-    painted = map.locator("canvas").evaluate(
+    painted = map.locator("canvas").first.evaluate(
         """each => {
             const { data } = each.getContext("2d").getImageData(0, 0, each.width, each.height);
             let painted = 0;
@@ -431,6 +431,28 @@ def test_the_map_shows_the_whole_and_moves_the_view(studio: Studio) -> None:
     assert moved[0] - first["x"] > 200
     page.keyboard.press("m")
     expect(map).to_have_count(0)
+
+
+def test_the_map_takes_the_colours_of_another_theme(studio: Studio) -> None:
+    page = studio.page
+    page.keyboard.press("m")
+    map = page.get_by_role("img", name="Map of the graph").locator("canvas").first
+    look = "each => each.getContext('2d').getImageData(0, 0, each.width, each.height).data.join()"
+    page.wait_for_timeout(400)
+    light = map.evaluate(look)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"([each, before]) => ({look})(each) !== before", arg=[map.element_handle(), light])
+
+
+def test_nothing_out_of_place_is_pressed_while_the_view_moves(studio: Studio) -> None:
+    under = """([x, y]) => {
+        const at = () => document.elementFromPoint(x, y).closest("[data-node]") !== null;
+        const before = at();
+        const wheel = new WheelEvent("wheel", { deltaY: 400, clientX: x, clientY: y, bubbles: true, cancelable: true });
+        document.elementFromPoint(x, y).dispatchEvent(wheel);
+        return [before, at()];
+    }"""
+    assert studio.page.evaluate(under, list(centre(studio.node("1")))) == [True, False]
 
 
 def test_pinned_nodes_stay_and_a_removed_node_comes_back_with_its_picture(studio: Studio) -> None:

@@ -18,13 +18,14 @@ const DELAY = 200;
 /** @param {View} view @param {Editor} editor @param {() => Status} status */
 export function minimap(view, editor, status) {
   const canvas = h("canvas", { "aria-hidden": "true" });
-  const seen = h("div", { class: "map-seen" });
+  const seen = h("canvas", { "aria-hidden": "true" });
   const element = h("div", { class: "map", role: "img", "aria-label": t("canvas.map") }, canvas, seen);
   /** @type {Box} */
   let world = { x: 0, y: 0, w: 1, h: 1 };
   let timer = 0;
-  /** What was painted last. @type {Status | null} */
+  /** What was painted last, and in which colours. @type {Status | null} */
   let shown = null;
+  let theme = view.theme;
 
   const fit = () => Math.min((SIZE.w - 2 * MARGIN) / world.w, (SIZE.h - 2 * MARGIN) / world.h);
   const origin = () => ({ x: (SIZE.w - world.w * fit()) / 2 - world.x * fit(), y: (SIZE.h - world.h * fit()) / 2 - world.y * fit() });
@@ -33,14 +34,15 @@ export function minimap(view, editor, status) {
     const box = visible(view.camera, view.size);
     const [scale, { x, y }] = [fit(), origin()];
     const [left, top] = [Math.max(0, box.x * scale + x), Math.max(0, box.y * scale + y)];
-    seen.style.transform = `translate(${left}px, ${top}px)`;
-    seen.style.width = `${Math.max(4, Math.min(SIZE.w, (box.x + box.w) * scale + x) - left)}px`;
-    seen.style.height = `${Math.max(4, Math.min(SIZE.h, (box.y + box.h) * scale + y) - top)}px`;
+    const [right, bottom] = [Math.min(SIZE.w, (box.x + box.w) * scale + x), Math.min(SIZE.h, (box.y + box.h) * scale + y)];
+    paintSeen(seen, view, { x: left, y: top, w: Math.max(4, right - left), h: Math.max(4, bottom - top) });
   };
   const paint = () => {
     timer = 0;
     shown = status();
+    theme = view.theme;
     world = union([...editor.scene.nodes.boxes(), ...editor.document.frames.values()]) ?? { x: 0, y: 0, w: 1, h: 1 };
+    for (const each of [canvas, seen]) [each.width, each.height] = [SIZE.w * ratio(), SIZE.h * ratio()];
     paintMap(canvas, view, editor, shown, { scale: fit(), ...origin() });
     follow();
   };
@@ -72,18 +74,33 @@ export function minimap(view, editor, status) {
   view.onMove(() => {
     if (!element.isConnected) return;
     follow();
-    if (status() !== shown) soon();
+    if (status() !== shown || view.theme !== theme) soon();
   });
   return { element, paint };
 }
 
+const ratio = () => devicePixelRatio || 1;
+
+/** The part of the graph that is seen: painted, as an element that changes its size would be laid out in every frame. @param {HTMLCanvasElement} canvas @param {View} view @param {Box} box  in CSS pixels of the map */
+function paintSeen(canvas, view, { x, y, w, h }) {
+  const ctx = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const { accent } = view.theme;
+  ctx.setTransform(canvas.width / SIZE.w, 0, 0, canvas.height / SIZE.h, 0, 0);
+  ctx.clearRect(0, 0, SIZE.w, SIZE.h);
+  ctx.beginPath();
+  ctx.roundRect(x + 0.75, y + 0.75, w - 1.5, h - 1.5, 2);
+  [ctx.fillStyle, ctx.strokeStyle, ctx.lineWidth] = [accent, accent, 1.5];
+  ctx.globalAlpha = 0.12;
+  ctx.fill();
+  ctx.globalAlpha = 1;
+  ctx.stroke();
+}
+
 /** @param {HTMLCanvasElement} canvas @param {View} view @param {Editor} editor @param {Status} status @param {{scale: number, x: number, y: number}} place */
 function paintMap(canvas, view, editor, { run, problems }, { scale, x, y }) {
-  const ratio = devicePixelRatio || 1;
-  [canvas.width, canvas.height] = [SIZE.w * ratio, SIZE.h * ratio];
   const ctx = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const theme = view.theme;
-  ctx.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * x, ratio * y);
+  ctx.setTransform(ratio() * scale, 0, 0, ratio() * scale, ratio() * x, ratio() * y);
   for (const frame of editor.document.frames.values()) {
     ctx.fillStyle = theme.tint(frame.colour) ?? theme.muted;
     ctx.globalAlpha = 0.25;

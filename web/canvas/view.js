@@ -74,7 +74,7 @@ export class View {
     this.#nodes = new NodeLayer(editor, status, services);
     this.#watch = new Watch(editor, status, (boxes) => this.#damaged(boxes));
     this.#screen = new Screen(editor, status, this.#watch, this.element);
-    this.element.append(this.#screen.base, this.#nodes.element, this.#screen.over, this.#note, this.#hint);
+    this.element.append(this.#screen.base, this.#nodes.element, h("div", { class: "layer" }), this.#screen.over, this.#note, this.#hint);
     parent.append(this.element);
     watchTheme(() => this.#repaint());
     this.element.addEventListener("pointerdown", (event) => this.#pressed(event), { capture: true });
