@@ -6,14 +6,13 @@ import { downstream, fits, upstream } from "../../web/core/connect.js";
 import * as edits from "../../web/core/edits.js";
 import { find } from "../../web/core/find.js";
 import * as parameters from "../../web/core/interface.js";
-import { layered } from "../../web/core/layered.js";
 import { NodeIndex } from "../../web/core/search.js";
 import * as ports from "../../web/core/ports.js";
 import * as subgraph from "../../web/core/subgraph.js";
 import * as tidy from "../../web/core/tidy.js";
 import { WORDS } from "../../web/core/words.js";
 import { editorWith } from "./chance.js";
-import { input, pipeline, random, spec, specs } from "./specs.js";
+import { input, pipeline, spec, specs } from "./specs.js";
 
 const link = (/** @type {string} */ node, /** @type {string} */ output) => ({ node, output });
 
@@ -128,25 +127,6 @@ test("a box near an edge of a neighbour snaps to it and shows a line; what is un
   const [one, two, three] = ["1", "2", "3"].map((id) => /** @type {any} */ (editor.scene.nodes.box(id)));
   assert.ok(two.x >= one.x + one.w, "the one under it");
   assert.ok(three.x >= two.x + two.w, "and what that comes to lie on");
-});
-
-test("columns go from left to right, without overlap; a ladder is drawn without crossings", () => {
-  const rungs = 40;
-  const items = Array.from({ length: 2 * rungs }, (_, index) => ({ id: String(index), w: 100, h: 50 + (index % 3) * 40 }));
-  const edges = Array.from({ length: rungs - 1 }, (_, index) => [2 * index, 2 * index + 1].map((from) => ({ from: String(from), to: String(from + 2), fromY: 20, toY: 20 }))).flat();
-  edges.push(...Array.from({ length: rungs - 1 }, (_, index) => ({ from: String(2 * index), to: String(2 * index + 3), fromY: 40, toY: 10 })));
-  const shuffled = [...items].sort((a, b) => random(Number(a.id))() - random(Number(b.id))());
-  const places = layered(shuffled, edges, { x: 60, y: 20 });
-  const at = (/** @type {string} */ id) => /** @type {{x: number, y: number}} */ (places.get(id));
-  for (const { from, to } of edges) assert.ok(at(to).x >= at(from).x + 160);
-  for (const a of items) {
-    for (const b of items) if (a !== b && at(a.id).x === at(b.id).x) assert.ok(at(a.id).y + a.h <= at(b.id).y || at(b.id).y + b.h <= at(a.id).y, `${a.id} and ${b.id}`);
-  }
-  const lines = edges.map(({ from, to, fromY, toY }) => ({ x1: at(from).x + 100, y1: at(from).y + fromY, x2: at(to).x, y2: at(to).y + toY, from, to }));
-  let crossings = 0;
-  for (const p of lines) for (const q of lines) if (p.from < q.from && p.x1 === q.x1 && p.x2 === q.x2 && (p.y1 - q.y1) * (p.y2 - q.y2) < 0) crossings += 1;
-  assert.equal(crossings, 0);
-  assert.deepEqual([...layered(shuffled, edges, { x: 60, y: 20 })], [...places], "always the same drawing");
 });
 
 test("frames stay around what they carry when all is arranged, one within another", () => {

@@ -6,6 +6,8 @@
  * input gives the same drawing.
  */
 
+import { Crossings } from "./crossings.js";
+
 /** @import {Point} from "./types.js" */
 /** @typedef {{id: string, w: number, h: number}} Item */
 /** @typedef {{from: string, to: string, fromY: number, toY: number}} Edge  y of its ends from the top of their items */
@@ -16,9 +18,9 @@
  * @typedef {{a: Vertex, b: Vertex, aY: number, bY: number}} Line  from left to right
  */
 
-const SWEEPS = 6;
+const SWEEPS = 4;
 /** Pairs of lines that may be looked at in search of a better drawing. */
-const EFFORT = 500_000;
+const EFFORT = 300_000;
 
 /**
  * @param {readonly Item[]} items  in the order they should keep where nothing else decides
@@ -142,10 +144,10 @@ function drawPart(items, edges, gap) {
     x += Math.max(...vertices.map((vertex) => vertex.item.w)) + gap.x;
   }
   const lines = linesOf(edges, vertexOf);
-  const pairs = pairsOf(lines);
+  const crossings = new Crossings(lines, EFFORT / 2);
   walkOrder(columns, gap.y);
-  settle(columns, lines, pairs, gap.y);
-  improve(columns, lines, pairs, gap.y);
+  settle(columns, crossings, gap.y);
+  improve(columns, crossings, gap.y);
   return columns.flat();
 }
 
@@ -168,48 +170,6 @@ function linesOf(edges, vertexOf) {
     line.b.lines.push(index);
   }
   return lines;
-}
-
-/** For each line the later ones it may cross: those above the same stretch, with other ends. @param {readonly Line[]} lines @returns {Int32Array[]} */
-function pairsOf(lines) {
-  let room = EFFORT / 2;
-  return lines.map((line, index) => {
-    const end = line.b.x;
-    const met = [];
-    for (let other = index + 1; other < lines.length && lines[other].a.x < end && room > 0; other++) {
-      if (lines[other].a === line.a && lines[other].aY === line.aY) continue;
-      met.push(other);
-      room -= 1;
-    }
-    return Int32Array.from(met);
-  });
-}
-
-/** Whether two lines cross. The second begins at or right of the first's beginning. @param {Line} p @param {Line} q */
-function cross(p, q) {
-  const [x1, x2] = [q.a.x + q.a.item.w, Math.min(p.b.x, q.b.x)];
-  const [pX, pY, pSlope] = slope(p);
-  const [qX, qY, qSlope] = slope(q);
-  const above = pY + (x1 - pX) * pSlope - (qY + (x1 - qX) * qSlope);
-  const under = pY + (x2 - pX) * pSlope - (qY + (x2 - qX) * qSlope);
-  return above * under < -1e-6;
-}
-
-/** @param {Line} line @returns {[number, number, number]} where it begins, and how much it falls */
-function slope({ a, b, aY, bY }) {
-  const x = a.x + a.item.w;
-  const y = a.y + aY;
-  return [x, y, (b.y + bY - y) / Math.max(1, b.x - x)];
-}
-
-/** @param {readonly Line[]} lines @param {readonly Int32Array[]} pairs */
-function countCrossings(lines, pairs) {
-  let count = 0;
-  for (let index = 0; index < lines.length; index++) {
-    const line = lines[index];
-    for (const other of pairs[index]) if (cross(line, lines[other])) count += 1;
-  }
-  return count;
 }
 
 /** First order: as a walk along the links, from the first item, comes by. @param {Vertex[][]} columns @param {number} gap */
@@ -236,8 +196,8 @@ function walkOrder(columns, gap) {
   }
 }
 
-/** Sweep over the columns, and keep the drawing with the fewest crossings. @param {Vertex[][]} columns @param {readonly Line[]} lines @param {readonly Int32Array[]} pairs @param {number} gap */
-function settle(columns, lines, pairs, gap) {
+/** Sweep over the columns, and keep the drawing with the fewest crossings. @param {Vertex[][]} columns @param {Crossings} crossings @param {number} gap */
+function settle(columns, crossings, gap) {
   const vertices = columns.flat();
   let [fewest, best] = [Infinity, /** @type {number[]} */ ([])];
   for (let sweep = 0; sweep < SWEEPS && fewest > 0; sweep++) {
@@ -246,10 +206,12 @@ function settle(columns, lines, pairs, gap) {
       const column = columns[down ? step : columns.length - 1 - step];
       pull(column, down ? "ins" : "outs", gap, sweep < SWEEPS - 2);
     }
-    const crossings = countCrossings(lines, pairs);
-    if (crossings < fewest) [fewest, best] = [crossings, vertices.map((vertex) => vertex.y)];
+    crossings.refresh();
+    const count = crossings.count();
+    if (count < fewest) [fewest, best] = [count, vertices.map((vertex) => vertex.y)];
   }
   for (const [index, vertex] of vertices.entries()) vertex.y = best[index];
+  crossings.refresh();
   for (const column of columns) column.sort((p, q) => p.y - q.y);
 }
 
@@ -293,71 +255,54 @@ function pull(vertices, side, gap, sort) {
 /**
  * Swap neighbours in a column where that takes crossings away, and straighten a link of a vertex where that brings no more of them and shortens its links.
  * @param {Vertex[][]} columns
- * @param {readonly Line[]} lines
- * @param {readonly Int32Array[]} pairs
+ * @param {Crossings} crossings
  * @param {number} gap
  */
-function improve(columns, lines, pairs, gap) {
-  /** @type {number[][]} */
-  const partners = lines.map(() => []);
-  for (const [index, others] of pairs.entries()) for (const other of others) (partners[index].push(other), partners[other].push(index));
-  let effort = EFFORT;
-  const crossingsAt = (/** @type {Vertex[]} */ ...vertices) => {
-    let count = 0;
-    for (const vertex of vertices) {
-      for (const index of vertex.lines) {
-        effort -= partners[index].length;
-        for (const other of partners[index]) if (index < other ? cross(lines[index], lines[other]) : cross(lines[other], lines[index])) count += 1;
-      }
-    }
-    return count;
-  };
-  for (let round = 0, better = true; better && round < 4 && effort > 0; round++) {
+function improve(columns, crossings, gap) {
+  const crossed = (/** @type {Vertex} */ vertex, /** @type {number} */ most) => crossings.at(vertex, most);
+  for (let round = 0, better = true; better && round < 4 && crossings.looks < EFFORT; round++) {
     better = false;
     for (const vertices of columns) {
       for (let index = 0; index < vertices.length; index++) {
-        if (index + 1 < vertices.length && swap(vertices, index, gap, crossingsAt)) better = true;
-        if (straighten(vertices, index, gap, [], crossingsAt)) better = true;
+        if (index + 1 < vertices.length && swap(vertices, index, gap, crossings)) better = true;
+        if (straighten(vertices, index, gap, [], crossings, crossed)) better = true;
       }
     }
   }
-  effort = Math.min(effort, EFFORT / 20);
+  const enough = Math.min(EFFORT, crossings.looks + EFFORT / 12);
   for (const vertices of [...columns.toReversed(), ...columns]) {
-    if (effort <= 0) break;
-    const passing = lines.filter(({ a, b }) => a.x < vertices[0].x && b.x > vertices[0].x);
-    const seen = (/** @type {Vertex} */ vertex) => {
-      effort -= passing.length;
-      return crossingsAt(vertex) + countBehind(vertex, passing);
+    if (crossings.looks >= enough) break;
+    const passing = crossings.passing(vertices[0].x);
+    const seen = (/** @type {Vertex} */ vertex, /** @type {number} */ most) => {
+      crossings.looks += passing.length;
+      return crossings.at(vertex, most) + countBehind(vertex, passing, crossings);
     };
-    for (let index = 0; index < vertices.length; index++) straighten(vertices, index, gap, passing, seen);
+    for (let index = 0; index < vertices.length; index++) straighten(vertices, index, gap, passing, crossings, seen);
   }
 }
 
-/** Where a line is at the middle of a vertex it passes. @param {Line} line @param {Vertex} vertex */
-function heightAt(line, { x, item }) {
-  const [from, y, fall] = slope(line);
-  return y + (x + item.w / 2 - from) * fall;
-}
-
-/** How many of the lines that pass a vertex pass behind it. @param {Vertex} vertex @param {readonly Line[]} passing */
-function countBehind(vertex, passing) {
+/** How many of the lines that pass a vertex pass behind it. @param {Vertex} vertex @param {readonly number[]} passing @param {Crossings} crossings */
+function countBehind(vertex, passing, crossings) {
   let count = 0;
   for (const line of passing) {
-    const into = heightAt(line, vertex) - vertex.y;
+    const into = crossings.heightAt(line, vertex) - vertex.y;
     if (into > 0 && into < vertex.item.h) count += 1;
   }
   return count;
 }
 
-/** @param {Vertex[]} vertices @param {number} index @param {number} gap @param {(...vertices: Vertex[]) => number} crossingsAt */
-function swap(vertices, index, gap, crossingsAt) {
+/** @param {Vertex[]} vertices @param {number} index @param {number} gap @param {Crossings} crossings */
+function swap(vertices, index, gap, crossings) {
   const [upper, lower] = [vertices[index], vertices[index + 1]];
-  const before = crossingsAt(upper, lower);
+  const before = crossings.at(upper) + crossings.at(lower);
   if (before === 0) return false;
   const [y1, y2] = [upper.y, lower.y];
-  [lower.y, upper.y] = [y1, Math.max(y1 + lower.item.h + gap, y2 + lower.item.h - upper.item.h)];
-  if (crossingsAt(upper, lower) >= before) {
-    [upper.y, lower.y] = [y1, y2];
+  crossings.place(lower, y1);
+  crossings.place(upper, Math.max(y1 + lower.item.h + gap, y2 + lower.item.h - upper.item.h));
+  const after = crossings.at(upper, before);
+  if (after >= before || after + crossings.at(lower, before - after) >= before) {
+    crossings.place(upper, y1);
+    crossings.place(lower, y2);
     return false;
   }
   [vertices[index], vertices[index + 1]] = [lower, upper];
@@ -366,23 +311,27 @@ function swap(vertices, index, gap, crossingsAt) {
 
 /**
  * Move a vertex between its neighbours to where a link of it is straight, or a line that passes is just clear of it.
- * @param {Vertex[]} vertices @param {number} index @param {number} gap @param {readonly Line[]} passing
- * @param {(vertex: Vertex) => number} seen  crossings, and lines behind it
+ * @param {Vertex[]} vertices @param {number} index @param {number} gap @param {readonly number[]} passing @param {Crossings} crossings
+ * @param {(vertex: Vertex, most: number) => number} seen  crossings, and lines behind it, not counted on where they are more
  */
-function straighten(vertices, index, gap, passing, seen) {
+function straighten(vertices, index, gap, passing, crossings, seen) {
   const vertex = vertices[index];
-  let [fewest, shortest, best, better] = [seen(vertex), stretch(vertex), vertex.y, false];
+  const start = vertex.y;
+  let [fewest, shortest, best] = [seen(vertex, Infinity), stretch(vertex), start];
   if (fewest === 0 && shortest < gap) return false;
+  const before = fewest;
   const [above, under] = [vertices[index - 1], vertices[index + 1]];
   const [least, most] = [above ? above.y + above.item.h + gap : -Infinity, under ? under.y - vertex.item.h - gap : Infinity];
-  const clear = fewest === 0 ? [] : passing.map((line) => heightAt(line, vertex)).flatMap((y) => [y - vertex.item.h - 4, y + 4]);
-  for (const y of [...vertex.ins, ...vertex.outs].map((joint) => joint.at.y + joint.thereY - joint.hereY).concat(clear)) {
-    vertex.y = Math.max(least, Math.min(most, y));
-    const [count, length] = [seen(vertex), stretch(vertex)];
-    if (count < fewest || (count === fewest && length < shortest - 1)) [fewest, shortest, best, better] = [count, length, vertex.y, better || count < fewest];
+  const clear = fewest === 0 ? [] : passing.map((line) => crossings.heightAt(line, vertex)).flatMap((y) => [y - vertex.item.h - 4, y + 4]);
+  const wanted = [...vertex.ins, ...vertex.outs].map((joint) => joint.at.y + joint.thereY - joint.hereY);
+  for (const y of new Set([...wanted, ...clear].map((each) => Math.max(least, Math.min(most, each))))) {
+    if (y === start) continue;
+    crossings.place(vertex, y);
+    const [count, length] = [seen(vertex, fewest), stretch(vertex)];
+    if (count < fewest || (count === fewest && length < shortest - 1)) [fewest, shortest, best] = [count, length, y];
   }
-  vertex.y = best;
-  return better;
+  crossings.place(vertex, best);
+  return fewest < before;
 }
 
 /** How far the lines of a vertex go up and down. @param {Vertex} vertex */
