@@ -6,6 +6,7 @@
 import { argv } from "node:process";
 import { pathToFileURL } from "node:url";
 
+import { align } from "../../web/core/align.js";
 import { Catalogue } from "../../web/core/catalogue.js";
 import { componentName, isComponent, usableIn } from "../../web/core/components.js";
 import { Editor } from "../../web/core/editor.js";
@@ -18,7 +19,6 @@ import * as ports from "../../web/core/ports.js";
 import { AFTER_RUN, withAfterRun } from "../../web/core/seeds.js";
 import * as subgraph from "../../web/core/subgraph.js";
 import { withSweep } from "../../web/core/sweep.js";
-import * as tidy from "../../web/core/tidy.js";
 import { pipeline, random, specs } from "./specs.js";
 
 /** @import {Document} from "../../web/core/document.js" */
@@ -60,7 +60,7 @@ const KINDS = {
     if (part) editor.paste(JSON.parse(JSON.stringify(part)), { x: next() * 500, y: 0 }, next() < 0.5);
   },
   arrange: (editor) => editor.arrange(),
-  align: (editor, _next, pick) => editor.edit(tidy.align(editor.document, editor.scene, [pick(), pick(), pick()], "left")),
+  align: (editor, _next, pick) => editor.edit(align(editor.document, editor.scene, [pick(), pick(), pick()], "left")),
   title: (editor, next, pick) => editor.rename(pick(), next() < 0.5 ? "" : `title ${Math.floor(next() * 9)}`),
   mode: (editor, next, pick) => editor.edit(edits.setField([pick()], "mode", some(next, ["mute", "bypass", undefined], 1)[0])),
   swap: (editor, next, pick) => {

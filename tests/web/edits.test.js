@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { align, distribute } from "../../web/core/align.js";
 import { Catalogue } from "../../web/core/catalogue.js";
 import { downstream, fits, upstream } from "../../web/core/connect.js";
 import * as edits from "../../web/core/edits.js";
@@ -109,9 +110,9 @@ test("what comes before and after a node", () => {
 test("nodes are aligned and spread evenly", () => {
   const editor = editorWith();
   editor.edit(["1", "2", "3"].map((id, index) => ({ kind: "place", id, place: { x: [0, 310, 900][index], y: index * 50 } })));
-  editor.edit(tidy.align(editor.document, editor.scene, ["1", "2", "3"], "top"));
+  editor.edit(align(editor.document, editor.scene, ["1", "2", "3"], "top"));
   assert.deepEqual(["1", "2", "3"].map((id) => editor.document.places.get(id)?.y), [0, 0, 0]);
-  editor.edit(tidy.distribute(editor.document, editor.scene, ["1", "2", "3"], "x"));
+  editor.edit(distribute(editor.document, editor.scene, ["1", "2", "3"], "x"));
   const boxes = ["1", "2", "3"].map((id) => /** @type {any} */ (editor.scene.nodes.box(id)));
   const gaps = [boxes[1].x - boxes[0].x - boxes[0].w, boxes[2].x - boxes[1].x - boxes[1].w];
   assert.ok(Math.abs(gaps[0] - gaps[1]) <= 1);

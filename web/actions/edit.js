@@ -3,7 +3,6 @@
 import { downstream, upstream } from "../core/connect.js";
 import { TINTS } from "../core/colours.js";
 import { setField, setPlace, swapType } from "../core/edits.js";
-import { align, distribute } from "../core/tidy.js";
 import { always } from "./action.js";
 
 /** @import {Editor} from "../core/editor.js" */
@@ -50,6 +49,8 @@ function selecting(editor, chosen, some) {
   ];
 }
 
+const lines = () => import("../core/align.js");
+
 /** @param {Editor} editor @returns {Action[]} */
 function ordering(editor) {
   const edges = /** @type {const} */ ([
@@ -63,14 +64,14 @@ function ordering(editor) {
       title,
       keys: [],
       enabled: () => editor.selection.value.size > 1,
-      run: () => editor.edit(align(editor.document, editor.scene, editor.selection.value, edge)),
+      run: async () => editor.edit((await lines()).align(editor.document, editor.scene, editor.selection.value, edge)),
     })),
     ...axes.map(([axis, title]) => ({
       id: `distribute.${axis}`,
       title,
       keys: [],
       enabled: () => editor.selection.value.size > 2,
-      run: () => editor.edit(distribute(editor.document, editor.scene, editor.selection.value, axis)),
+      run: async () => editor.edit((await lines()).distribute(editor.document, editor.scene, editor.selection.value, axis)),
     })),
   ];
 }

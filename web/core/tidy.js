@@ -1,4 +1,4 @@
-/** Putting nodes in order by hand: align, distribute, snap to neighbours, push aside. */
+/** Putting nodes in order by hand: snap to neighbours, push aside. */
 
 import { STATUS } from "./geometry.js";
 import { overlap } from "./grid.js";
@@ -16,7 +16,7 @@ const GAP = 24;
 export const snapped = (value) => Math.round(value / GRID) * GRID;
 
 /** Where an edge of a box is, on the axis it is about. @type {Readonly<Record<Edge, (box: Box) => number>>} */
-const AT = {
+export const AT = {
   left: (box) => box.x,
   centre: (box) => box.x + box.w / 2,
   right: (box) => box.x + box.w,
@@ -25,51 +25,10 @@ const AT = {
   bottom: (box) => box.y + box.h,
 };
 /** @type {readonly Edge[]} */
-const SIDEWAYS = ["left", "centre", "right"];
+export const SIDEWAYS = ["left", "centre", "right"];
 
 /** @param {Document} document @param {string} id @param {Partial<Point>} to @returns {Change} */
-const moved = (document, id, to) => ({ kind: "place", id, place: /** @type {Place} */ ({ ...document.places.get(id), ...to }) });
-
-/**
- * Bring an edge of all nodes to one line: the outermost, or for centres the mean.
- * @param {Document} document
- * @param {Scene} scene
- * @param {Iterable<string>} ids
- * @param {Edge} edge
- * @returns {Change[]}
- */
-export function align(document, scene, ids, edge) {
-  const boxes = boxesOf(scene, ids);
-  if (boxes.length < 2) return [];
-  const at = boxes.map(([, box]) => AT[edge](box));
-  const mean = at.reduce((sum, value) => sum + value, 0) / at.length;
-  const line = edge === "left" || edge === "top" ? Math.min(...at) : edge === "right" || edge === "bottom" ? Math.max(...at) : mean;
-  const axis = SIDEWAYS.includes(edge) ? "x" : "y";
-  return boxes.map(([id, box]) => moved(document, id, { [axis]: Math.round(box[axis] + line - AT[edge](box)) }));
-}
-
-/**
- * Make the gaps between nodes equal, the outer two staying where they are.
- * @param {Document} document
- * @param {Scene} scene
- * @param {Iterable<string>} ids
- * @param {"x" | "y"} axis
- * @returns {Change[]}
- */
-export function distribute(document, scene, ids, axis) {
-  const size = axis === "x" ? "w" : "h";
-  const boxes = boxesOf(scene, ids).sort(([, a], [, b]) => a[axis] - b[axis]);
-  if (boxes.length < 3) return [];
-  const [first, last] = [boxes[0][1], boxes[boxes.length - 1][1]];
-  const filled = boxes.reduce((sum, [, box]) => sum + box[size], 0);
-  const gap = (last[axis] + last[size] - first[axis] - filled) / (boxes.length - 1);
-  let at = first[axis];
-  return boxes.map(([id, box]) => {
-    const change = moved(document, id, { [axis]: Math.round(at) });
-    at += box[size] + gap;
-    return change;
-  });
-}
+export const moved = (document, id, to) => ({ kind: "place", id, place: /** @type {Place} */ ({ ...document.places.get(id), ...to }) });
 
 /**
  * How far a box that is being moved has to go to be in line with a neighbour, and the lines that show it.
@@ -139,9 +98,3 @@ export function pushAside(document, scene, id) {
   }
   return [...moves].map(([each, x]) => moved(document, each, { x }));
 }
-
-/** @param {Scene} scene @param {Iterable<string>} ids @returns {[string, Box][]} */
-const boxesOf = (scene, ids) => [...ids].flatMap((id) => {
-  const box = scene.nodes.box(id);
-  return box ? [/** @type {[string, Box]} */ ([id, box])] : [];
-});
