@@ -381,6 +381,8 @@ def test_lasso_align_and_duplicate_by_dragging(studio: Studio) -> None:
     select(studio, ["8", "4"])
     studio.node("4").locator(".node-head").click(button="right")
     page.get_by_role("menuitem", name="Align left edges").click()
+    left = "id => document.querySelector(`[data-node='${id}']`).getBoundingClientRect().left"
+    page.wait_for_function(f"() => ({left})('8') === ({left})('4')")
     places = document(studio)["view"]["nodes"]
     assert places["8"]["x"] == places["4"]["x"]
     assert places["8"]["y"] > places["4"]["y"] + 100
