@@ -6,4 +6,5 @@ import { Catalogue } from "../web/core/catalogue.js";
 import { swept } from "../web/request.js";
 
 const { workflow, catalogue, models } = JSON.parse(readFileSync(0, "utf8"));
-process.stdout.write(JSON.stringify(swept(workflow, new Catalogue(catalogue.nodes, models))));
+const sent = await swept(workflow, new Catalogue(catalogue.nodes, models), null);
+process.stdout.write(JSON.stringify(sent.workflow));

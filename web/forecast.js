@@ -57,7 +57,7 @@ export class Forecast {
     this.#asked = new AbortController();
     const { signal } = this.#asked;
     try {
-      const told = await explain(requestOf(this.#editor, null), signal);
+      const told = await explain(await requestOf(this.#editor, null), signal);
       if (signal.aborted) return;
       // A workflow that cannot run yet has no forecast; what is wrong with it is told when Run is pressed.
       if (!told.problems) this.told.value = told;

@@ -3,7 +3,7 @@
 import { Catalogue } from "./core/catalogue.js";
 import { portLabel } from "./core/naming.js";
 import { drawSeed } from "./core/seeds.js";
-import { expanded, MOST_COMBINATIONS, sweepsOf, sweepValues, targetsIn } from "./core/sweep.js";
+import { sweepsOf, sweepValues } from "./core/sweep.js";
 import { t } from "./core/strings.js";
 
 /** @import {Editor} from "./core/editor.js" */
@@ -25,13 +25,12 @@ export class BadRequest extends Error {
  * Throws BadRequest for a sweep that is none.
  * @param {Editor} editor
  * @param {readonly string[] | null} targets  of the sheet on the table; null: every node that runs for its effect
- * @returns {Request}
+ * @returns {Promise<Request>}
  */
-export function requestOf(editor, targets) {
+export async function requestOf(editor, targets) {
   const workflow = /** @type {Json} */ (/** @type {unknown} */ (editor.document.toJSON()));
   const wanted = targets?.map((id) => editor.runId(id)) ?? null;
-  const sent = swept(workflow, editor.catalogue);
-  return { workflow: sent, targets: sent === workflow ? wanted : wanted && targetsIn(sent.nodes, wanted) };
+  return swept(workflow, editor.catalogue, wanted);
 }
 
 /** How many combinations a run of the workflow makes. @param {Editor} editor */
@@ -44,12 +43,14 @@ export function combinations(editor) {
   }
 }
 
-/** The workflow that runs the sweeps of another one; itself where nothing is swept. @param {Json} workflow @param {Catalogue} catalogue @returns {{nodes: Record<string, NodeData>, [field: string]: unknown}} */
-export function swept(workflow, catalogue) {
+/** A workflow with its sweeps as one job. @param {Json} workflow @param {Catalogue} catalogue @param {readonly string[] | null} wanted @returns {Promise<Request>} */
+export async function swept(workflow, catalogue, wanted) {
   const axes = axesOf(workflow, catalogue);
-  if (axes.length === 0) return workflow;
+  if (axes.length === 0) return { workflow, targets: wanted };
+  const { expanded, MOST_COMBINATIONS, targetsIn } = await import("./core/expand.js");
   try {
-    return expanded(workflow, axes, (id) => catalogue.specs.get(workflow.nodes[id].type));
+    const sent = expanded(workflow, axes, (id) => catalogue.specs.get(workflow.nodes[id].type));
+    return { workflow: sent, targets: wanted && targetsIn(sent.nodes, wanted) };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const [{ id, name }] = axes;

@@ -108,8 +108,8 @@ export class Runner {
     const sent = [];
     try {
       for (let number = 0; number < count; number++) {
-        const request = requestOf(this.#editor, targets);
         const used = new Map(seeds.map(({ id, name }) => [`${id}\0${name}`, /** @type {number} */ (document.sheet("").input(id, name))]));
+        const request = await requestOf(this.#editor, targets);
         // Runs that all have one seed would be one picture: those after the first take the seeds that follow.
         const body = kept && number > 0 ? { ...request, workflow: shifted(/** @type {any} */ (request.workflow), number) } : request;
         const id = await jobs.submit(body);

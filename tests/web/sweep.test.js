@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { expanded, MOST_COMBINATIONS, sweepsOf, sweepValues, targetsIn, unswept, withSweep } from "../../web/core/sweep.js";
+import { expanded, MOST_COMBINATIONS, targetsIn } from "../../web/core/expand.js";
+import { sweepsOf, sweepValues, unswept, withSweep } from "../../web/core/sweep.js";
 
 const INT = /** @type {any} */ ({ name: "steps", type: "int", widget: { kind: "Slider" } });
 const FLOAT = /** @type {any} */ ({ name: "cfg", type: "float", widget: { kind: "Slider" } });
