@@ -3,14 +3,15 @@
 `python -m bench.editor [--nodes N ...] [--editors NAME ...] [--parts NAME ...]` starts a server on a data folder of
 its own and drives a real browser without a GPU. Weft is measured whole, its map open. Frame times are those of
 requestAnimationFrame while real input arrives every 8 ms; main-thread and script times are CPU time from the
-browser's trace, a frame. With `--repeat N` a figure is the least of N. `--parts memory --minutes 30` edits at random
-for that long. `floor` is a page that only fills its canvas. References need `npm ci` in bench/editor; without it they
-are left out, and said to be.
+browser's trace, a frame. With `--repeat N` a figure is the least of N, of `growth` the median. `--parts memory
+--minutes 30` edits at random for that long. `floor` is a page that only fills its canvas. References need `npm ci` in
+bench/editor; without it they are left out, and said to be.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import subprocess
 import tempfile
 from pathlib import Path
@@ -25,7 +26,8 @@ from tests import browser as finder
 from tests.web.conftest import DEMO, FLAGS, serving, wait_until_ready
 
 NODES = (100, 1000, 3000, 10_000)
-PARTS = ("frames", "operations", "memory", "work", "core")
+PARTS = ("frames", "growth", "operations", "memory", "work", "core")
+FEW, MANY = 100, 3000
 SLOW = {"xyflow": 1000, "litegraph": 3000}
 
 
@@ -42,6 +44,19 @@ def table(browser: Browser, url: str, names: list[str], options: argparse.Namesp
                 opening = min(subject.load(workload) for _ in range(2))
                 cells = [frames.measure(subject, count, each, options.seconds, options.repeat) for each in wanted]
             print(f"{count:>6} {name:10} {opening:>8.0f} " + " ".join(f"{cell!s:>24}" for cell in cells), flush=True)
+
+
+def growth(browser: Browser, url: str, options: argparse.Namespace) -> None:
+    """What a gesture costs the main thread with many nodes and with few, in turns, as the machine's pace drifts."""
+    for gesture in options.gestures:
+        costs: dict[int, list[float]] = {FEW: [], MANY: []}
+        for _ in range(max(3, options.repeat)):
+            for count, figures in costs.items():
+                with opened(browser, "weft", url) as subject:
+                    subject.load(graph(count))
+                    figures.append(frames.measure(subject, count, gesture, options.seconds, 1).main)
+        few, many = (statistics.median(figures) for figures in costs.values())
+        print(f"{gesture:9} main thread, ms a frame: {few:.2f} at {FEW}, {many:.2f} at {MANY}: {many / few:.2f} x")
 
 
 def others(browser: Browser, url: str, options: argparse.Namespace) -> None:
@@ -87,6 +102,8 @@ def main() -> None:
         browser = driver.chromium.launch(executable_path=finder.find(), headless=True, args=list(FLAGS))
         if "frames" in options.parts:
             table(browser, url, names, options)
+        if "growth" in options.parts:
+            growth(browser, url, options)
         others(browser, url, options)
         browser.close()
     print(f"at the end {load()}; the figures are those of the machine only where little else ran")

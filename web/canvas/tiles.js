@@ -80,11 +80,7 @@ export class Tiles {
       complete = complete && performance.now() < until;
       if (complete) this.#paintTile(level, column, row);
     }
-    if (!complete && ground !== null) {
-      ctx.fillStyle = ground;
-      ctx.fillRect(0, 0, screen.w * screen.ratio, screen.h * screen.ratio);
-    }
-    if (!complete) this.#underlay(ctx, camera, screen, level);
+    if (!complete) this.#underlay(ctx, camera, screen, level, ground);
     this.#copy(ctx, camera, screen, level, wanted);
     return complete;
   }
@@ -200,11 +196,19 @@ export class Tiles {
     ctx.restore();
   }
 
-  /** Where tiles are missing, show what there is at other scales, the nearest scale on top. @param {CanvasRenderingContext2D} ctx @param {Camera} camera @param {Screen} screen @param {number} level */
-  #underlay(ctx, camera, screen, level) {
+  /**
+   * Where tiles are missing, show what there is at other scales, the nearest scale on top, down to one that has all of the view.
+   * @param {CanvasRenderingContext2D} ctx @param {Camera} camera @param {Screen} screen @param {number} level @param {string | null} ground
+   */
+  #underlay(ctx, camera, screen, level, ground) {
     const distance = (/** @type {number} */ scale) => Math.abs(Math.log(scale / level));
-    const others = [...this.#levels.keys()].filter((scale) => scale !== level).sort((a, b) => distance(b) - distance(a));
-    for (const scale of others) {
+    const others = [...this.#levels.keys()].filter((scale) => scale !== level).sort((a, b) => distance(a) - distance(b));
+    const last = others.findIndex((scale) => this.#covers(camera, screen, scale));
+    if (last < 0 && ground !== null) {
+      ctx.fillStyle = ground;
+      ctx.fillRect(0, 0, screen.w * screen.ratio, screen.h * screen.ratio);
+    }
+    for (const scale of others.slice(0, last < 0 ? others.length : last + 1).reverse()) {
       const tiles = /** @type {Map<number, Tile>} */ (this.#levels.get(scale));
       this.#copy(ctx, camera, screen, scale, [...tiles.values()].map((tile) => [tile.column, tile.row]));
     }
