@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
 from typing import Any, cast
 
 from aiohttp import hdrs, web
@@ -14,6 +13,7 @@ from aiohttp import hdrs, web
 from api.problems import Refused
 from api.services import Services
 from jobs.files import WEIGHTS, BadName, FileStore, NoSuchFile
+from jobs.several import PIPELINE
 
 FOLDER = "templates"
 SUFFIX = ".json"
@@ -75,8 +75,8 @@ def _look(files: FileStore, name: str, names: Sequence[str], there: Set[str]) ->
 
 
 def _needs(document: Any, there: Set[str]) -> list[str]:
-    named = {text for text in _texts(document["nodes"]) if PurePosixPath(text).suffix in (*WEIGHTS, *PICTURES)}
-    return sorted(named - there)
+    swept = (name for text in _texts(document["nodes"]) for name in text.split(", "))
+    return sorted({name for name in swept if name.endswith((*WEIGHTS, *PICTURES, PIPELINE))} - there)
 
 
 def _texts(value: object) -> Iterator[str]:

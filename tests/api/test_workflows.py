@@ -96,12 +96,17 @@ def test_a_workflow_that_is_not_there_is_404(world: World) -> None:
 
 def test_templates_are_listed_and_read(world: World) -> None:
     (world.folder / "page" / "tour").mkdir()
-    inputs = {"checkpoint": "none.safetensors", "image": "photo.png"}
-    needy = {"version": 1, "nodes": {"1": {"type": "test.Weights", "inputs": inputs}}}
+    inputs = {"checkpoint": "sd15/model_index.json", "image": "photo.png"}
+    sweep = {"checkpoint": "none.safetensors, neither.safetensors"}
+    needy = {"version": 1, "nodes": {"1": {"type": "test.Weights", "inputs": inputs, "sweep": sweep}}}
     (world.folder / "page" / "tour" / "a.json").write_text(json.dumps(needy))
     assert world.ask("GET", f"{API}/templates").json["templates"] == [
         {"name": "default", "picture": True, "needs": []},
-        {"name": "a", "picture": False, "needs": ["none.safetensors", "photo.png"]},
+        {
+            "name": "a",
+            "picture": False,
+            "needs": ["neither.safetensors", "none.safetensors", "photo.png", "sd15/model_index.json"],
+        },
     ]
     assert world.ask("GET", f"{API}/templates/a").json == needy
     assert world.ask("GET", f"{API}/templates/default/picture").body == b"a picture"

@@ -100,15 +100,39 @@ def test_the_gallery_finds_and_compares(studio: Studio) -> None:
     assert studio.complaints == []
 
 
+def test_pictures_of_different_shapes_are_compared_as_they_are(studio: Studio) -> None:
+    studio.quicken(1)
+    for width in ("128", "192"):
+        box = studio.node("4").get_by_label("width", exact=True)
+        box.fill(width)
+        box.press("Tab")
+        studio.run()
+    studio.button("Compare with the run before").click()
+    viewer = studio.page.get_by_role("dialog", name="Picture")
+    assert viewer.locator("img.back").evaluate("each => getComputedStyle(each).objectFit") == "contain"
+    expect(viewer.get_by_role("button", name="Step through a strip of film")).to_have_count(0)
+    studio.page.keyboard.press("o")
+    viewer.get_by_role("slider", name="How much of each").fill("100")
+    front = viewer.locator("img:not(.back)").first
+    assert front.evaluate("each => getComputedStyle(each).mixBlendMode") == "normal"
+    corner = {"x": 900.0, "y": 700.0, "width": 380.0, "height": 100.0}
+    before = studio.page.screenshot(clip=corner)  # type: ignore[arg-type]
+    viewer.get_by_role("button", name="Copy the picture").click()
+    expect(studio.page.locator(".notice.shown")).to_contain_text("clipboard")
+    studio.page.mouse.move(400, 400)
+    assert studio.page.screenshot(clip=corner) != before, "the notice lies under the dialog"  # type: ignore[arg-type]
+    assert studio.complaints == []
+
+
 def test_what_nodes_tell_is_drawn(studio: Studio) -> None:
     film = json.loads((TOUR / "film.json").read_text())
-    film["nodes"]["5"]["inputs"]["steps"] = 3
-    film["nodes"]["8"]["inputs"]["last"] = 3
+    film["nodes"]["5"]["inputs"]["steps"] = 4
+    film["nodes"]["8"]["inputs"]["last"] = 4
     studio.drop(studio.page.locator(".canvas"), "film.json", "application/json", json.dumps(film).encode())
     expect(studio.page.get_by_label("Name of the workflow")).to_have_value("film")
     studio.button("Run").click()
     studio.wait_for_end()
-    expect(studio.page.get_by_role("img", name=re.compile("^Spread: from .* over 3 steps"))).to_be_visible(
+    expect(studio.page.get_by_role("img", name=re.compile("^Spread: from .* over 4 steps"))).to_be_visible(
         timeout=RUN_MS
     )
     assert studio.page.locator(".plot .line").count() >= 8
@@ -117,4 +141,4 @@ def test_what_nodes_tell_is_drawn(studio: Studio) -> None:
     studio.button("Step through a strip of film").click()
     frame = studio.page.get_by_role("slider", name="Which frame")
     frame.fill("1")
-    expect(studio.page.get_by_role("dialog", name="Picture").get_by_role("status")).to_have_text("2 of 3")
+    expect(studio.page.get_by_role("dialog", name="Picture").get_by_role("status")).to_have_text("2 of 4")

@@ -28,8 +28,11 @@ export async function openViewer(pictures, at, { beside, mode = beside === undef
   return viewer;
 }
 
+/** A picture half as wide again as high would be a strip of three, and is far more often just a picture. */
+const FEWEST_FRAMES = 4;
+
 /** How many frames a strip of film has, which are two square rows, noise above estimates; 1 for other pictures. @param {OutputFile} picture */
-const framesOf = ({ width = 1, height = 1 }) => (height % 2 === 0 && (2 * width) % height === 0 && width > height ? (2 * width) / height : 1);
+const framesOf = ({ width = 1, height = 1 }) => (height % 2 === 0 && (2 * width) % height === 0 && 2 * width >= FEWEST_FRAMES * height ? (2 * width) / height : 1);
 
 class Viewer {
   #stage = h("div", { class: "viewer-stage", tabindex: 0, role: "group", "aria-label": t("viewer.stage") });
