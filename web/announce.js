@@ -31,13 +31,11 @@ async function ask() {
   if (globalThis.Notification?.permission === "default" && navigator.userActivation?.isActive) await Notification.requestPermission();
 }
 
-/** Put a mark before the title until the page is looked at. @param {string} text */
+/** Put a mark before the title, in place of an earlier one, until the page is looked at. @param {string} text */
 function mark(text) {
-  const before = document.title;
-  document.title = `● ${text} · ${before}`;
-  addEventListener("focus", () => {
-    document.title = before;
-  }, { once: true });
+  const plain = () => document.title.replace(/^● .*? · /, "");
+  document.title = `● ${text} · ${plain()}`;
+  addEventListener("focus", () => (document.title = plain()), { once: true });
 }
 
 /** Two soft notes. */

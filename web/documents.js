@@ -64,8 +64,15 @@ export const remove = (name) => call(at(name), { method: "DELETE", headers: over
 /** @param {string} name @returns {Promise<Revision[]>} newest first */
 export const revisions = async (name) => (await (await call(at(name, "/revisions"))).json()).revisions;
 
-/** @param {string} name @param {string} revision @returns {Promise<unknown>} */
+/** A workflow as it was saved then. @param {string} name @param {string} revision @returns {Promise<unknown>} */
 export const revision = async (name, revision) => (await call(at(name, `/revisions/${revision}`))).json();
+
+/** The same; null where it is no longer kept. @param {string} name @param {string} at @returns {Promise<unknown>} */
+export const revisionIfKept = (name, at) =>
+  revision(name, at).catch((error) => {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
+  });
 
 /** @param {string} name @param {string} revision @param {string | null} label */
 export const label = (name, revision, label) => send("PATCH", at(name, `/revisions/${revision}`), JSON.stringify({ label }));

@@ -19,7 +19,6 @@ import { Dock } from "./panels/dock.js";
 import { Notice } from "./panels/notice.js";
 import { tourOffer } from "./panels/offer.js";
 import { problemsPanel } from "./panels/problems.js";
-import { recoverPanel } from "./panels/recover.js";
 import { resultPanel } from "./panels/result.js";
 import { NodeSearch } from "./panels/search.js";
 import { tabBar } from "./panels/tabs.js";
@@ -114,7 +113,8 @@ const parts = { editor, runner, forecast, status, workspace, view, engine, dock,
 const actions = createActions(parts);
 parts.actions = actions;
 workspace.lens = { get: () => view.camera, set: (/** @type {import("./core/camera.js").Camera} */ camera) => view.jump(camera) };
-dock.start(parts, actions, h("div", { class: "home" }, tourOffer(parts), recoverPanel(workspace), problemsPanel(editor, runner, show), resultPanel(parts)));
+const home = h("div", { class: "home" }, tourOffer(parts), problemsPanel(editor, runner, show), resultPanel(parts));
+dock.start(parts, actions, home);
 work.prepend(dock.rail, dock.left);
 view.element.append(crumbs(editor, view));
 work.append(dock.right);
@@ -154,6 +154,12 @@ listenToClipboard(editor, () => view.toWorld(wanted()), notify, (file, at) => vo
 listenToDrops(editor, view, { open: (file, at) => void (at ? takeFile(file, at) : workspace.openFile(file)), upload: (id, name, file) => void upload(id, name, file), openLink });
 
 /** @type {Promise<void> | undefined} */
+let recover;
+effect(() => {
+  if (workspace.left.value.length > 0) recover ??= import("./panels/recover.js").then(async ({ recoverPanel }) => home.prepend(await recoverPanel(workspace)));
+});
+
+/** @type {Promise<void> | undefined} */
 let form;
 effect(() => {
   if (viewOf(settings) === "form") form ??= import("./panels/form.js").then(({ formView }) => dock.right.before(formView(parts)));
@@ -164,10 +170,10 @@ if (new URLSearchParams(location.search).get("bench") === "1") Object.assign(win
 await workspace.start(definitions);
 // Only now, so that the first picture of the page is a whole one and nothing is drawn twice.
 document.body.replaceChildren(...all);
-void workspace.look();
 engine.follow();
 void extensions.startExtensions(parts);
 setTimeout(async () => {
+  void workspace.look();
   await learnAll();
   (await import("./speak.js")).speakRuns(parts);
   (await import("./announce.js")).announceEnds(parts);

@@ -47,6 +47,8 @@ export class Runner {
   #notify;
   #stop = () => {};
   #timer = 0;
+  /** Runs that were cancelled before their jobs had arrived. @type {WeakSet<Run>} */
+  #recalled = new WeakSet();
   /** Whether Run was pressed in vain, so that the person waits to hear that it would go now. */
   #checking = false;
   /** The job that an edit started, not a press. @type {string | null} */
@@ -77,10 +79,13 @@ export class Runner {
   /** Send the workflow. While one is being sent or is running, nothing happens. @param {Wanted} wanted */
   async start(wanted = {}) {
     if (isActive(this.run.peek())) return;
-    this.#begin({ ...IDLE, state: "sending" });
+    const sending = /** @type {Run} */ ({ ...IDLE, state: "sending" });
+    this.#begin(sending);
     const sent = await this.#send({ count: this.count.peek(), ...wanted });
+    if (this.#recalled.has(sending) && sent.length > 0) await jobs.cancelAll(sent).catch((error) => this.#notify(error.message));
+    if (this.run.peek() !== sending) return;
     if (sent.length === 0) {
-      if (this.run.peek().state === "sending") this.run.value = IDLE;
+      this.run.value = IDLE;
       return;
     }
     const [first, ...rest] = sent;
@@ -115,6 +120,7 @@ export class Runner {
         const id = await jobs.submit(body);
         sent.push(id);
         if (first) await jobs.move(id, { position: 0 }).catch(() => null); // It may have begun by now.
+        if (document !== this.#editor.document) break;
         this.used.value = used;
         this.#advance(this.#nextSeeds());
       }
@@ -168,7 +174,12 @@ export class Runner {
   }
 
   async cancel() {
-    const { job } = this.run.peek();
+    const run = this.run.peek();
+    const { job } = run;
+    if (run.state === "sending") {
+      this.#recalled.add(run);
+      this.run.value = { ...IDLE, state: "cancelled" };
+    }
     if (job === null) return;
     await api.cancel(job).catch((error) => this.#notify(error.message));
   }

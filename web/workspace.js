@@ -230,9 +230,10 @@ export class Workspace {
   /** What is here together with what was saved elsewhere since. Throws ApiError when that cannot be read. */
   async reconcile() {
     const { name, revision } = /** @type {Tab} */ (this.current.peek()).saved;
-    const [{ merge }, base, theirs] = await Promise.all([import("./core/merge.js"), revision === null ? { version: 1, nodes: {} } : documents.revision(name, revision), documents.read(name)]);
-    const mine = /** @type {Json} */ (JSON.parse(JSON.stringify(this.#editor.document)));
-    return { ...merge(/** @type {Json} */ (base), mine, /** @type {Json} */ (theirs.workflow)), revision: theirs.revision };
+    const theirs = await documents.read(name);
+    const [{ common, merge }, before] = await Promise.all([import("./core/merge.js"), documents.revisionIfKept(name, String(revision))]);
+    const [mine, other] = /** @type {Json[]} */ ([JSON.parse(JSON.stringify(this.#editor.document)), theirs.workflow]);
+    return { ...merge(/** @type {Json} */ (before) ?? common(mine, other), mine, other), revision: theirs.revision };
   }
 
   /** Take a merged workflow, as an edit, and save it over the revision it was merged with. @param {Json} merged @param {string} revision */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { become } from "../../web/core/become.js";
 import { Document } from "../../web/core/document.js";
 import { History } from "../../web/core/history.js";
-import { at, merge, same, takeTheirs } from "../../web/core/merge.js";
+import { at, common, merge, same, takeTheirs } from "../../web/core/merge.js";
 import { random } from "./specs.js";
 
 /** @import {Json} from "../../web/core/merge.js" */
@@ -132,4 +132,13 @@ test("a workflow becomes another by changes that can be undone", () => {
     history.undo();
     assert.equal(JSON.stringify(document), start);
   }
+});
+
+test("without what both began from, what differs is asked, and nothing is doubled or lost", () => {
+  const path = ["nodes", "2", "inputs", "amount"];
+  const mine = set(set(BASE, path, 4), ["nodes", "4"], { type: "Load", inputs: {} });
+  const theirs = set(set(BASE, path, 9), ["nodes", "5"], { type: "Blur", inputs: {} });
+  const { merged, conflicts } = merge(common(mine, theirs), mine, theirs);
+  assert.deepEqual(merged, set(mine, ["nodes", "5"], { type: "Blur", inputs: {} }));
+  assert.deepEqual(conflicts.map((conflict) => conflict.path), [path]);
 });

@@ -141,6 +141,53 @@ def test_a_killed_browser_loses_nothing(studio: Studio, browser: Browser) -> Non
         assert "killed" not in {draft["name"] for draft in json.load(answer)["drafts"]}
 
 
+def test_a_draft_is_thrown_away_only_after_a_question(studio: Studio, browser: Browser) -> None:
+    with window(browser, studio.url) as gone:
+        save_as(gone, "doubtful")
+        prompt(gone).fill("worth keeping?")
+        wait_for_draft(gone.page)
+    discard = studio.open().page.get_by_role("button", name="Discard doubtful")
+    question = studio.page.get_by_role("dialog", name="Unsaved work")
+    discard.click()
+    question.get_by_role("button", name="Cancel").click()
+    expect(discard).to_have_count(1)
+    discard.click()
+    question.get_by_role("button", name="Discard doubtful").click()
+    expect(discard).to_have_count(0)
+
+
+def test_what_was_deleted_elsewhere_is_saved_again(studio: Studio) -> None:
+    save_as(studio, "vanishing")
+    urlopen(Request(f"{studio.url}api/v1/workflows/vanishing", method="DELETE", headers={"If-Match": "*"})).close()
+    prompt(studio).fill("still here")
+    studio.page.keyboard.press("Control+s")
+    dialog = studio.page.get_by_role("dialog", name="Save workflow")
+    expect(dialog).to_contain_text("vanishing was deleted, or goes by another name now")
+    dialog.get_by_role("button", name="Save it again").click()
+    expect(dialog).to_have_count(0)
+    expect(studio.page.get_by_role("tab", name="vanishing, not saved")).to_have_count(0)
+    expect(studio.page.locator(".notice")).to_contain_text("Saved vanishing")
+    assert saved(studio, "vanishing")["nodes"]["2"]["inputs"]["text"] == "still here"
+
+
+def test_edits_are_merged_although_what_they_began_from_is_forgotten(studio: Studio, browser: Browser) -> None:
+    save_as(studio, "long ago")
+    with window(browser, studio.url) as other:
+        other.page.evaluate("location.hash = 'workflow=long ago'")
+        expect(other.page.get_by_label("Name of the workflow")).to_have_value("long ago")
+        prompt(other).fill("theirs")
+        other.page.keyboard.press("Control+s")
+        expect(other.page.locator(".notice")).to_contain_text("Saved long ago")
+    studio.page.route("**/revisions/*", lambda route: route.fulfill(status=404, json={"detail": "no such revision"}))
+    prompt(studio).fill("mine")
+    studio.page.keyboard.press("Control+s")
+    dialog = studio.page.get_by_role("dialog")
+    dialog.get_by_text("There: theirs").click()
+    dialog.get_by_role("button", name="Merge and save").click()
+    expect(dialog).to_have_count(0)
+    expect(prompt(studio)).to_have_value("theirs")
+
+
 def test_a_draft_that_another_window_works_on_is_not_offered(studio: Studio) -> None:
     save_as(studio, "busy")
     prompt(studio).fill("being worked on")

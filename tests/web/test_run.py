@@ -7,7 +7,7 @@ import re
 import time
 import urllib.request
 
-from playwright.sync_api import WebSocketRoute, expect
+from playwright.sync_api import Route, WebSocketRoute, expect
 
 from tests.web.conftest import RUN_MS, Studio
 
@@ -81,6 +81,38 @@ def test_several_runs_at_one_press_have_a_seed_each(studio: Studio) -> None:
         studio.page.wait_for_timeout(100)
     assert seeds(studio, 3) == [200, 201, 202]
     assert studio.document()["nodes"]["5"]["inputs"]["seed"] == 200
+
+
+def test_a_run_is_cancelled_while_it_is_still_being_sent(studio: Studio) -> None:
+    """Nor does it follow a person who goes on to another workflow meanwhile."""
+    studio.quicken(1)
+    set_value(studio, "seed", "9301")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    studio.page.route("**/api/v1/jobs", hold)
+    studio.button("Run").click()
+    expect(studio.button("Cancel")).to_be_enabled()
+    studio.button("Cancel").click()
+    expect(studio.page.locator(".bar-status")).to_have_text("Cancelled")
+    post(studio, "queue/pause")
+    try:
+        with studio.page.expect_response("**/api/v1/jobs/cancel"):
+            held.pop().continue_()
+        assert [job["state"] for job in jobs(studio)[:1]] == ["cancelled"]
+        studio.button("Run").click()
+        studio.page.keyboard.press("Alt+N")
+        expect(studio.page.get_by_role("tab")).to_have_count(2)
+        with studio.page.expect_response("**/api/v1/jobs"):
+            held.pop().continue_()
+        expect(studio.button("Run")).to_be_visible()
+        assert [job["state"] for job in jobs(studio)[:1]] == ["queued"]
+        expect(studio.page.locator(".bar-status")).to_have_text("")
+    finally:
+        post(studio, "queue/resume")
+    assert studio.complaints == []
 
 
 def test_every_change_is_run_when_that_is_wanted(studio: Studio) -> None:
@@ -262,7 +294,8 @@ def test_a_long_run_that_ends_in_a_hidden_tab_is_announced(studio: Studio) -> No
     (told,) = page.evaluate("told")
     assert re.fullmatch(r"The picture is ready: Untitled, 1 min \d+ s", told)
     assert page.evaluate("notes") == [523, 784]
-    expect(page).to_have_title(re.compile("^● The picture is ready"))
+    run("804", 65_000, hidden=True)
+    expect(page).to_have_title(re.compile("^● The picture is ready · [^●]*$"))
     page.evaluate("dispatchEvent(new Event('focus'))")
     expect(page).to_have_title(re.compile("^Weft"))
     assert studio.complaints == []

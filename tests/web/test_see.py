@@ -124,6 +124,26 @@ def test_pictures_of_different_shapes_are_compared_as_they_are(studio: Studio) -
     assert studio.complaints == []
 
 
+def test_a_result_is_that_of_the_workflow_on_the_table(studio: Studio) -> None:
+    studio.quicken(1)
+    studio.run()
+    shown, empty = (
+        studio.page.locator(".stage-picture:not(.preview)"),
+        studio.page.get_by_text("Your picture appears here"),
+    )
+    expect(shown).to_be_visible()
+    inspect = (TOUR / "inspect.json").read_bytes()
+    studio.drop(studio.page.locator(".canvas"), "inspect.json", "application/json", inspect)
+    expect(empty).to_be_visible()
+    studio.button("Run").click()
+    studio.wait_for_end()
+    expect(studio.page.locator(".told")).to_contain_text("weft-emoji")
+    expect(shown).to_be_hidden()
+    studio.page.get_by_role("tab").first.click()
+    expect(shown).to_be_visible()
+    assert studio.complaints == []
+
+
 def test_what_nodes_tell_is_drawn(studio: Studio) -> None:
     film = json.loads((TOUR / "film.json").read_text())
     film["nodes"]["5"]["inputs"]["steps"] = 4

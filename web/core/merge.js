@@ -27,6 +27,16 @@ export function merge(base, mine, theirs) {
   return { merged, conflicts };
 }
 
+/** What two workflows have in common, for when it is not known what they were begun from: all they do not share is a conflict, or added. @param {Json} mine @param {Json} theirs @returns {Json} */
+export function common(mine, theirs) {
+  const shared = Object.keys(mine).flatMap((key) => {
+    const [a, b] = [mine[key], own(theirs, key)];
+    if (same(a, b)) return [[key, a]];
+    return isRecord(a) && isRecord(b) && !isLink(a) && !isLink(b) ? [[key, common(a, b)]] : [];
+  });
+  return Object.fromEntries(shared);
+}
+
 /** The workflow with the second's side of some conflicts. @param {Json} merged @param {readonly Conflict[]} taken */
 export const takeTheirs = (merged, taken) => taken.reduce((json, { path, theirs }) => /** @type {Json} */ (withPath(json, path, theirs)), merged);
 

@@ -7,7 +7,8 @@
  * @typedef {keyof typeof import("../strings/en/app.js").app | keyof typeof import("../strings/en/file.js").file
  *   | keyof typeof import("../strings/en/edit.js").edit | keyof typeof import("../strings/en/view.js").view
  *   | keyof typeof import("../strings/en/run.js").run
- *   | keyof typeof import("../strings/en/comfort.js").comfort | keyof typeof import("../strings/en/later/dialogs.js").dialogs} StringKey
+ *   | keyof typeof import("../strings/en/comfort.js").comfort | keyof typeof import("../strings/en/later/dialogs.js").dialogs
+ *   | keyof typeof import("../strings/en/later/files.js").files} StringKey
  * @typedef {Readonly<Record<string, string>>} Table
  */
 

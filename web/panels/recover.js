@@ -3,6 +3,8 @@
 import { effect } from "../core/store.js";
 import { language, t } from "../core/strings.js";
 import { button, h, setText } from "../dom.js";
+import { learnAll } from "../language.js";
+import { ask } from "./dialog.js";
 
 /** @import {Left} from "../drafts.js" */
 /** @import {Workspace} from "../workspace.js" */
@@ -11,7 +13,8 @@ import { button, h, setText } from "../dom.js";
 const SHOWN = 2;
 
 /** @param {Workspace} workspace */
-export function recoverPanel(workspace) {
+export async function recoverPanel(workspace) {
+  await learnAll();
   const [latest, others] = [h("ul", { class: "problem-list" }), h("ul", { class: "problem-list" })];
   const summary = h("summary", {});
   const rest = h("details", {}, summary, others);
@@ -36,6 +39,11 @@ function row(workspace, draft) {
     { class: "file-row" },
     h("span", { class: "recover-name" }, h("strong", {}, title), h("small", {}, when)),
     button({ label: t("recover.openOf", { name: title }), text: t("recover.open"), class: "button wide" }, () => void workspace.openDraft(draft.name)),
-    button({ label: t("recover.discardOf", { name: title }), icon: "close", class: "button small" }, () => void workspace.discardDraft(draft.name)),
+    button({ label: t("recover.discardOf", { name: title }), icon: "close", class: "button small" }, () =>
+      ask(t("recover.title"), t("recover.discardQuestion", { name: title }), [
+        { text: t("close.keep"), run: () => {} },
+        { text: t("recover.discardOf", { name: title }), class: "danger", run: () => void workspace.discardDraft(draft.name) },
+      ]),
+    ),
   );
 }

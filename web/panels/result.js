@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { button, h, setText } from "../dom.js";
-import { isActive } from "../core/run.js";
+import { IDLE, isActive } from "../core/run.js";
 import { effect, signal } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { download, thumbnailOf } from "../pictures.js";
@@ -77,10 +77,16 @@ export function resultPanel({ editor, runner, workspace, notify }) {
     compare.disabled = before() === undefined;
   });
 
+  // What another workflow made is not the result of this one.
   effect(() => {
-    const { outputs, job } = runner.run.value;
-    const [last] = picturesOf(outputs, job ?? "").slice(-1);
-    if (last && job !== null) shown.value = last;
+    workspace.current.value;
+    shown.value = null;
+  });
+  effect(() => {
+    const { outputs, job, state } = runner.run.value;
+    const last = picturesOf(outputs, job ?? "").at(-1) ?? null;
+    const collected = state === "done" && outputs !== IDLE.outputs;
+    if (job !== null && (last || collected)) shown.value = last;
   });
   effect(() => {
     const current = runner.preview.value;

@@ -5,6 +5,7 @@ import { sayConflict } from "../core/conflicts.js";
 import { takeTheirs } from "../core/merge.js";
 import { t } from "../core/strings.js";
 import { button, h } from "../dom.js";
+import { learnAll } from "../language.js";
 import { ask, askText, openDialog } from "./dialog.js";
 
 /** @import {Parts} from "../actions/action.js" */
@@ -68,10 +69,18 @@ const taken = (parts, name) =>
     { text: t("save.overwrite"), class: "danger", run: () => void parts.workspace.save(name, true) },
   ]);
 
+/** It is no longer there under that name. @param {Parts} parts @param {string} name */
+const gone = (parts, name) =>
+  ask(t("save.title"), t("save.gone", { name }), [
+    { text: t("save.copy"), run: () => saveAs(parts) },
+    { text: t("save.again"), class: "primary", run: () => void parts.workspace.save(name, true) },
+  ]);
+
 /** Somebody saved it meanwhile: show what both made of it. @param {Parts} parts @param {string} name */
 async function conflict(parts, name) {
   const { workspace, editor, notify } = parts;
   try {
+    await learnAll();
     const { merged, conflicts, revision } = await workspace.reconcile();
     const choices = conflicts.map((each) => conflictRow(each, merged, (type) => editor.catalogue.specs.get(type)?.title ?? type));
     const list = h("ul", { class: "conflicts" }, ...choices.map((choice) => choice.element));
@@ -94,7 +103,8 @@ async function conflict(parts, name) {
     /** @type {HTMLElement | null} */ (foot.lastElementChild)?.focus();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    notify(error.message);
+    if (error.status === 404) gone(parts, name);
+    else notify(error.message);
   }
 }
 
