@@ -10,6 +10,8 @@ import * as documents from "./documents.js";
 /** @typedef {{name: string, title: string, saved: number}} Left  `title` is "" for a workflow without a name */
 
 const DELAY_MS = 1000;
+/** A page that was reloaded lets go of its locks within this. */
+const GRACE_MS = 500;
 /** More than this a browser does not send while a page goes away. */
 const MOST_LEAVING = 60_000;
 const UNTITLED = /^untitled-[0-9a-f]{8}$/;
@@ -71,10 +73,10 @@ export class Drafts {
     else await this.discard(draft);
   }
 
-  /** Take over a draft that was left behind. @param {Tab} tab @param {string} name */
+  /** Take over a draft that was left behind, unless another window works on it: then what is edited here becomes one of its own. @param {Tab} tab @param {string} name */
   async adopt(tab, name) {
     tab.draft = name;
-    await this.#claim(name);
+    if (!(await this.#claim(name, AbortSignal.timeout(GRACE_MS))) && tab.draft === name) tab.draft = null;
   }
 
   /** @param {string} name */
@@ -130,14 +132,15 @@ export class Drafts {
     this.#written.delete(name);
   }
 
-  /** Hold the lock of a draft for as long as this window lives, or lets it go. @param {string} name @returns {Promise<boolean>} */
-  #claim(name) {
+  /** Hold the lock of a draft for as long as this window lives, or lets it go. @param {string} name @param {AbortSignal | undefined} signal  until when to wait for it @returns {Promise<boolean>} */
+  #claim(name, signal = undefined) {
     if (!navigator.locks || this.#held.has(name)) return Promise.resolve(true);
     return new Promise((resolve) => {
-      void navigator.locks.request(lockOf(name), { ifAvailable: true }, (lock) => {
+      const hold = (/** @type {Lock | null} */ lock) => {
         resolve(lock !== null);
         return lock && new Promise((release) => this.#held.set(name, () => release(null)));
-      });
+      };
+      navigator.locks.request(lockOf(name), signal ? { signal } : { ifAvailable: true }, hold).catch(() => resolve(false));
     });
   }
 }

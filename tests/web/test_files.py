@@ -40,6 +40,16 @@ def saved(studio: Studio, name: str) -> dict[str, dict[str, dict[str, dict[str, 
         return json.load(answer)
 
 
+def drafts(studio: Studio) -> list[dict[str, str]]:
+    with urlopen(f"{studio.url}api/v1/workflows") as answer:
+        return json.load(answer)["drafts"]
+
+
+def drafted(studio: Studio, name: str) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
+    with urlopen(f"{studio.url}api/v1/workflows/{quote(name, safe='')}/draft") as answer:
+        return json.load(answer)
+
+
 @contextmanager
 def window(browser: Browser, url: str) -> Iterator[Studio]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
@@ -137,8 +147,7 @@ def test_a_killed_browser_loses_nothing(studio: Studio, browser: Browser) -> Non
         later.page.keyboard.press("Control+s")
         expect(later.page.locator(".notice")).to_contain_text("Saved killed")
     assert saved(studio, "killed")["nodes"]["2"]["inputs"]["text"] == "nearly lost"
-    with urlopen(f"{studio.url}api/v1/workflows") as answer:
-        assert "killed" not in {draft["name"] for draft in json.load(answer)["drafts"]}
+    assert "killed" not in {draft["name"] for draft in drafts(studio)}
 
 
 def test_a_draft_is_thrown_away_only_after_a_question(studio: Studio, browser: Browser) -> None:
@@ -198,6 +207,30 @@ def test_a_draft_that_another_window_works_on_is_not_offered(studio: Studio) -> 
     other.locator(".node").first.wait_for()
     expect(other.get_by_role("button", name="Recover busy")).to_have_count(0)
     other.close()
+
+
+def test_a_window_that_is_a_copy_of_another_has_a_draft_of_its_own(studio: Studio) -> None:
+    """A reloaded one keeps its draft."""
+
+    def kept() -> set[str]:
+        names = {each["name"] for each in drafts(studio) if each["name"].startswith("copied")}
+        return {drafted(studio, name)["nodes"]["2"]["inputs"]["text"] for name in names}
+
+    save_as(studio, "copied")
+    prompt(studio).fill("of the first")
+    wait_for_draft(studio.page)
+    studio.page.reload()
+    prompt(studio).fill("of the first, again")
+    wait_for_draft(studio.page)
+    assert kept() == {"of the first, again"}
+    with studio.page.context.expect_page() as opened:
+        studio.page.evaluate("void open(location.href)")
+    copy = Studio(opened.value, studio.url)
+    expect(prompt(copy)).to_have_value("of the first, again")
+    copy.page.wait_for_timeout(700)  # as long as it waits for a window that goes away
+    prompt(copy).fill("of the copy")
+    wait_for_draft(copy.page)
+    assert kept() == {"of the first, again", "of the copy"}
 
 
 def test_two_windows_on_one_workflow_are_merged(studio: Studio, browser: Browser) -> None:

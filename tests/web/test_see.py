@@ -83,7 +83,10 @@ def test_the_gallery_finds_and_compares(studio: Studio) -> None:
     search.fill("lighthouse")
     expect(pictures).to_have_count(2)
     pictures.nth(0).click(modifiers=["Shift"])
-    pictures.nth(1).click(modifiers=["Shift"])
+    paint(studio, "a lighthouse at noon", 53)
+    expect(pictures).to_have_count(3)
+    expect(pictures.nth(1)).to_have_attribute("aria-pressed", "true")
+    pictures.nth(2).click(modifiers=["Shift"])
     studio.button("Lay over each other").click()
     viewer.get_by_role("slider", name="How much of each").fill("30")
     assert viewer.locator("img:not(.back)").first.evaluate("each => getComputedStyle(each).opacity") == "0.3"
@@ -94,7 +97,7 @@ def test_the_gallery_finds_and_compares(studio: Studio) -> None:
     words = studio.page.locator(".differences li")
     expect(words).to_have_count(2)
     expect(words.first).to_have_text(re.compile("^text “a lighthouse at night” → “a lighthouse at dawn, and all"))
-    pictures.nth(1).focus()
+    pictures.nth(2).focus()
     studio.page.keyboard.press("o")
     expect(studio.node("5").get_by_label("seed", exact=True)).to_have_value("51")
     assert studio.complaints == []

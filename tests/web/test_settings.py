@@ -220,3 +220,11 @@ def test_choices_outlive_a_reload_and_nonsense_is_not_read(studio: Studio) -> No
     page.reload()
     studio.node("5").wait_for()
     assert studio.complaints == []
+
+
+def test_settings_open_while_the_server_is_away(studio: Studio) -> None:
+    studio.open().page.route("**/api/v1/extensions", lambda route: route.abort())
+    studio.page.keyboard.press("Control+,")
+    dialog = studio.page.get_by_role("dialog", name="Settings")
+    expect(dialog).to_contain_text("The server could not be reached.")
+    assert [each for each in studio.complaints if "ERR_FAILED" not in each] == []

@@ -37,26 +37,45 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
   let asked = 0;
   let loading = false;
 
-  const more = async () => {
-    if (cursor === null || loading) return;
-    loading = true;
+  /** What is there from a place of the list on; null where it could not be read, or is no longer asked for. @param {string} from @returns {Promise<{results: Result[], next: string | null} | null>} */
+  const fetchFrom = async (from) => {
     const mine = asked;
-    const query = new URLSearchParams({ q: search.value, limit: String(PAGE), cursor });
+    const query = new URLSearchParams({ q: search.value, limit: String(PAGE), cursor: from });
     if (since.value) query.set("since", String(new Date(`${since.value}T00:00`).getTime()));
     if (until.value) query.set("until", String(new Date(`${until.value}T00:00`).getTime() + DAY_MS));
     try {
       const page = await get(`/results?${query}`);
-      if (mine !== asked) return;
-      cursor = page.next;
-      for (const result of /** @type {Result[]} */ (page.results)) for (const picture of result.pictures) cells.push(cellOf(picture, result));
-      grid.append(...cells.slice(grid.childElementCount).map((cell) => cell.element));
-      empty.toggleAttribute("hidden", cells.length > 0);
+      return mine === asked ? page : null;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       notify(error.message);
-    } finally {
-      if (mine === asked) loading = false;
+      return null;
     }
+  };
+  const cellsOf = (/** @type {readonly Result[]} */ results) => results.flatMap((result) => result.pictures.map((picture) => cellOf(picture, result)));
+  const more = async () => {
+    if (cursor === null || loading) return;
+    loading = true;
+    const mine = asked;
+    const page = await fetchFrom(cursor);
+    if (mine === asked) loading = false;
+    if (page === null) return;
+    cursor = page.next;
+    const added = cellsOf(page.results);
+    cells.push(...added);
+    grid.append(...added.map((cell) => cell.element));
+    empty.toggleAttribute("hidden", cells.length > 0);
+  };
+  /** What was made since comes before what is shown, which stays as it is. */
+  const fresh = async () => {
+    if (cursor === "") return again();
+    const page = await fetchFrom("");
+    if (page === null) return;
+    const known = new Set(cells.map((cell) => cell.result.job));
+    const added = cellsOf(page.results.filter((result) => !known.has(result.job)));
+    cells.unshift(...added);
+    grid.prepend(...added.map((cell) => cell.element));
+    empty.toggleAttribute("hidden", cells.length > 0);
   };
   const again = () => {
     asked += 1;
@@ -124,7 +143,7 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
   new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && void more()).observe(end);
   effect(() => {
     runner.finished.value;
-    again();
+    void fresh();
   });
   return h(
     "section",

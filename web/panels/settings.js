@@ -1,5 +1,6 @@
 /** What can be chosen for the page, and which packs may bring modules to it. */
 
+import { ApiError } from "../api.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { button, h } from "../dom.js";
@@ -33,8 +34,13 @@ export async function openSettings(parts) {
     packs,
     h("div", { class: "dialog-foot" }, button({ label: t("action.shortcuts"), text: t("action.shortcuts"), class: "button wide" }, () => parts.actions.get("shortcuts")?.run())),
   );
-  const known = await extensions.known();
-  if (known.length > 0) packs.replaceChildren(...packRows(settings, known));
+  try {
+    const known = await extensions.known();
+    if (known.length > 0) packs.replaceChildren(...packRows(settings, known));
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    packs.replaceChildren(h("p", { class: "quiet" }, error.message));
+  }
 }
 
 /** @param {Settings} settings @param {readonly string[]} names @returns {Node[]} */
