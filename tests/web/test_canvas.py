@@ -94,6 +94,50 @@ def test_every_widget_is_painted_as_its_control_looks(measured: Page, scheme: st
     assert max(shares.values()) <= SHARE, shares
 
 
+def painted_and_alive(page: Page, clip: FloatRect) -> tuple[Image.Image, Image.Image]:
+    page.mouse.move(1590, 890)
+    alive = picture(page, clip)
+    page.evaluate("document.querySelector('.nodes').style.opacity = '0'")
+    painted = picture(page, clip)
+    page.evaluate("document.querySelector('.nodes').style.opacity = ''")
+    return painted, alive
+
+
+def unlike(a: Image.Image, b: Image.Image) -> int:
+    return sum(ImageChops.difference(a, b).convert("L").histogram()[DIFFERENT:])
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.37, 2])
+def test_text_stands_still_when_the_view_comes_to_rest(measured: Page, scale: float) -> None:
+    """Painted and moved by a pixel up or down, a node is less like its DOM than where it is."""
+    kinds = ["Loader", "Numbers", "Prompts"]
+    load(measured, graph(len(kinds), kinds), {"scale": scale, "x": 40, "y": 60})
+    for index, kind in enumerate(kinds):
+        measured.evaluate(
+            "camera => window.__bench.setView(camera)", {"scale": scale, "x": 40 - 320 * index * scale, "y": 60}
+        )
+        expect(measured.locator(".nodes.moving")).to_have_count(0)
+        bodies = measured.locator(f'.node[data-node="{index}"] :is(.node-title, .port-label, .field)')
+        for body in bodies.all():
+            box = body.bounding_box()
+            assert box is not None
+            painted, alive = painted_and_alive(
+                measured, {"x": box["x"], "y": box["y"], "width": box["width"], "height": box["height"]}
+            )
+            off = {by: unlike(ImageChops.offset(painted, 0, by), alive) for by in (-2, -1, 0, 1, 2)}
+            assert off[0] == min(off.values()), (kind, body.get_attribute("class"), off)
+
+
+def test_the_edge_of_a_node_is_whole_where_tiles_meet(measured: Page) -> None:
+    """Tiles meet at y = 0, where most workflows begin."""
+    load(measured, graph(1, ["Lines"]), {"scale": 1, "x": 40, "y": 60})
+    measured.evaluate("window.__bench.select(['0'])")
+    box = measured.locator('.node[data-node="0"]').bounding_box()
+    assert box is not None
+    painted, alive = painted_and_alive(measured, {"x": box["x"] + 20, "y": box["y"] - 2, "width": 100, "height": 3})
+    assert unlike(painted, alive) == 0
+
+
 def test_a_press_on_a_painted_field_reaches_the_field(measured: Page) -> None:
     load(measured, graph(6, ["Lines"]), {"scale": 1, "x": 40, "y": 60})
     box = measured.locator('.node[data-node="1"] input.text').bounding_box()

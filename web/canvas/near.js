@@ -21,8 +21,6 @@ const SMALL = 12;
 const RADIUS = 8;
 /** How much is left of what is in a node that takes no part in a run. */
 const OFF = 0.45;
-/** Text beside fields sits this much above the middle of its row, as its line is higher than its letters. */
-const RISE = 1;
 
 /** What of a node lies in an area. @param {Scenery} scenery @param {string} id @param {string} title @param {string} edge @param {Box} area */
 export function paintNear(scenery, id, title, edge, area) {
@@ -87,13 +85,13 @@ function paintHead({ ctx, ink, theme, run, problems }, id, box, title) {
     ink.use(ctx, SMALL);
     ctx.fillStyle = theme.muted;
     ctx.textAlign = "right";
-    ink.line(ctx, badge, box.x + box.w - 13, middle - RISE, box.w / 2);
+    ink.line(ctx, badge, box.x + box.w - 13, middle, box.w / 2);
     ctx.textAlign = "left";
     room -= ink.width(ctx, badge) + 8;
   }
   ink.use(ctx, SIZE, 600);
   ctx.fillStyle = theme.text;
-  ink.line(ctx, title, box.x + 13, middle - RISE, room);
+  ink.line(ctx, title, box.x + 13, middle, room);
 }
 
 /** @param {Scenery} scenery @param {string} id @param {Box} box @param {Row} row @param {number} begin  of controls @param {ReadonlySet<string>} read  outputs that are linked */
@@ -111,7 +109,7 @@ function paintRow(scenery, id, box, row, begin, read) {
     const room = row.kind === "widget" ? begin - 20 : (output ? box.w / 2 : box.w) - 24;
     ink.use(ctx, SIZE);
     ctx.fillStyle = theme.muted;
-    if (!tall) ink.line(ctx, label, box.x + 12, middle - RISE, room);
+    if (!tall) ink.line(ctx, label, box.x + 12, middle, room, row.kind === "widget" ? WIDGET_ROW : undefined);
     if (row.kind === "linked") paintSource(scenery, value, box.x + 20 + ink.width(ctx, label), middle, box.w - 32 - ink.width(ctx, label));
     const linked = linksOf(value).length > 0 || editor.document.isShown(id, "input", input.name);
     if (row.kind !== "widget" || linked || !isPlain(input.type)) paintPort(scenery, input, box.x, middle, linked);
@@ -120,7 +118,7 @@ function paintRow(scenery, id, box, row, begin, read) {
     ink.use(ctx, SIZE);
     ctx.fillStyle = theme.muted;
     ctx.textAlign = "right";
-    ink.line(ctx, portLabel(output.name), box.x + box.w - 12, middle - RISE, box.w - 24);
+    ink.line(ctx, portLabel(output.name), box.x + box.w - 12, middle, box.w - 24);
     ctx.textAlign = "left";
     paintPort(scenery, output, box.x + box.w, middle, read.has(output.name) || editor.document.isShown(id, "output", output.name));
   }
@@ -130,7 +128,7 @@ function paintRow(scenery, id, box, row, begin, read) {
 function paintSource({ ctx, ink, editor }, value, x, y, room) {
   const titles = linksOf(value).map((link) => (editor.document.nodes.has(link.node) ? titleOf(editor, link.node) : link.node));
   ink.use(ctx, SMALL, 400, "italic");
-  ink.line(ctx, t("node.linked", { title: titles.join(", ") }), x, y - RISE, room);
+  ink.line(ctx, t("node.linked", { title: titles.join(", ") }), x, y, room);
 }
 
 /** @param {Scenery} scenery @param {Pick<InputSpec, "type">} port @param {number} x @param {number} y @param {boolean} linked */

@@ -45,10 +45,11 @@ export function paintWorld(scenery, area) {
   paintNodes(scenery, [...editor.scene.nodes.query(around(scenery, area))].filter((id) => !lifted.has(id)), area);
 }
 
-/** Where nodes may lie that reach into an area: with their ports to the sides, with status and picture below. @param {Scenery} scenery @param {Box} area @returns {Box} */
-function around({ pictures }, { x, y, w, h }) {
+/** Where nodes may lie that reach into an area: with their edge all around and ports to the sides, with status and picture below. @param {Scenery} scenery @param {Box} area @returns {Box} */
+function around({ pictures, scale }, { x, y, w, h }) {
   const above = pictures.size > 0 ? 2 * WIDE : 2 * STATUS;
-  return { x: x - PORT, y: y - above, w: w + 2 * PORT, h: h + above };
+  const beside = PORT / Math.min(1, scale);
+  return { x: x - beside, y: y - above, w: w + 2 * beside, h: h + above + beside };
 }
 
 /** What is lifted, with the links between its nodes, on nothing. @param {Scenery} scenery @param {Box} area */

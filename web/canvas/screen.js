@@ -81,6 +81,7 @@ export class Screen {
   /** @param {{w: number, h: number}} size @param {number} ratio */
   resize(size, ratio) {
     this.#size = size;
+    if (ratio !== this.ratio) this.#ink = new Ink();
     this.ratio = ratio;
     for (const canvas of [this.base, this.over]) {
       canvas.width = Math.round(size.w * ratio);
