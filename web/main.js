@@ -101,9 +101,9 @@ const dock = new Dock();
 /** @param {MouseEvent} event */
 const openMenuAt = async (event) => (await import("./panels/menu.js")).openMenu(parts, event);
 
-/** Select a node and bring it into view. @param {string} id */
-function show(id) {
-  editor.select([id]);
+/** Select a node, beside others, and bring it into view. @param {string} id @param {readonly string[]} others */
+function show(id, others = []) {
+  editor.select([...others, id]);
   view.reveal(id);
   view.focus(id);
 }
@@ -143,7 +143,7 @@ effect(() => {
 });
 listenToKeys(actions, (event) => {
   const onPage = event.target === document.body || (event.target instanceof Element && view.element.contains(event.target));
-  const plain = !event.ctrlKey && !event.metaKey && event.key !== "?";
+  const plain = !event.ctrlKey && !event.metaKey && !/^(\?|F\d+)$/.test(event.key);
   // A button pressed before, such as Run, keeps the focus; letters mean nothing to it.
   const onButton = event.target instanceof HTMLButtonElement && event.key.length === 1 && event.key !== " " && !event.target.closest("[popover]");
   if (plain && ((!onPage && !onButton) || event.target instanceof HTMLInputElement)) return true;
@@ -175,6 +175,7 @@ void extensions.startExtensions(parts);
 setTimeout(async () => {
   void workspace.look();
   await learnAll();
-  (await import("./speak.js")).speakRuns(parts);
+  (await import("./speak.js")).speak(parts);
+  (await import("./focus.js")).keepFocus(parts);
   (await import("./announce.js")).announceEnds(parts);
 }, LATER);

@@ -1,5 +1,6 @@
-/** Says to who does not see the page that a run begins and how it ends: once each, none of the steps between. */
+/** Says to who does not see the page what an edit by a key or an undo did, that a run begins and how it ends: once each, none of the steps between. */
 
+import { describe } from "./core/describe.js";
 import { titleOf } from "./canvas/look.js";
 import { duration, isActive, isOver, parentOf, sentence } from "./core/run.js";
 import { effect } from "./core/store.js";
@@ -12,9 +13,37 @@ import { countProblems } from "./panels/problems.js";
 /** @import {Problem} from "./core/types.js" */
 
 /** @param {Parts} parts */
-export function speakRuns({ runner, editor }) {
-  const region = h("div", { class: "spoken", role: "status" });
-  document.body.append(region);
+export function speak(parts) {
+  const [runs, edits] = ["spoken", "spoken-edits"].map((name) => h("div", { class: name, role: "status" }));
+  document.body.append(runs, edits);
+  speakRuns(parts, runs);
+  speakEdits(parts, edits);
+}
+
+/** Values that are changed in their fields are read by these. @param {Parts} parts @param {HTMLElement} region */
+function speakEdits({ editor, workspace }, region) {
+  let heard = { history: editor.history, done: editor.history.done, step: editor.history.steps.at(-1), text: "", level: editor.document.level };
+  effect(() => {
+    editor.version.value;
+    const { history, catalogue } = editor;
+    const { level } = editor.document;
+    const { done, steps } = history;
+    const undone = history === heard.history && done < heard.done;
+    const step = steps[undone ? done : done - 1];
+    const what = step ? describe(step.patch, catalogue) : "";
+    const text = undone ? t("spoken.undone", { step: what }) : what;
+    const before = heard;
+    heard = { history, done, step, text, level };
+    if (history !== before.history) return setText(region, workspace.name.peek() || t("app.untitled"));
+    if (document.activeElement?.matches("input, select, textarea")) return;
+    if (level !== before.level) setText(region, level === "" ? t("component.root") : t("spoken.inside", { name: level }));
+    // The same words once more are a change only with a space after them.
+    else if (step !== before.step || text !== before.text) setText(region, region.textContent === text ? `${text}\u00a0` : text);
+  });
+}
+
+/** @param {Parts} parts @param {HTMLElement} region */
+function speakRuns({ runner, editor }, region) {
   let heard = runner.finished.peek();
   effect(() => {
     const run = runner.run.value;

@@ -15,8 +15,8 @@
  *            pointer: () => import("../core/types.js").Point,
  *            fields: import("../widgets/field.js").Fields,
  *            extensions: {known: () => Promise<string[]>}, addFor: (from: import("../core/types.js").PortRef) => void,
- *            show: (id: string) => void}} Parts
- *   `show` selects a node and brings it into view; `pointer`: the point of the view where something is wanted
+ *            show: (id: string, others?: readonly string[]) => void}} Parts
+ *   `show` selects a node, beside others, and brings it into view; `pointer`: the point of the view where something is wanted
  * @typedef {(parts: Parts) => Action[]} ActionGroup
  */
 

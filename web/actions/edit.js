@@ -3,12 +3,15 @@
 import { downstream, upstream } from "../core/connect.js";
 import { TINTS } from "../core/colours.js";
 import { setField, setPlace, swapType } from "../core/edits.js";
+import { moveSelected } from "../tools/drag.js";
+import { growSelected } from "../tools/resize.js";
 import { always } from "./action.js";
 
 /** @import {Editor} from "../core/editor.js" */
 /** @import {Action, Parts} from "./action.js" */
 
-const NUDGE = 8;
+/** How far an arrow key goes, in world units: to the next line of the grid. */
+const STEP = 8;
 
 /** @param {Parts} parts @returns {Action[]} */
 export function editActions(parts) {
@@ -33,7 +36,7 @@ export function editActions(parts) {
     ...selecting(editor, chosen, some),
     ...ordering(editor),
     ...looks(editor, some),
-    ...nudges(editor),
+    ...steps(editor),
   ];
 }
 
@@ -111,23 +114,15 @@ function colour(editor, tint) {
   editor.edit([{ kind: "frame", id, frame: tint === undefined ? rest : { ...rest, colour: tint } }]);
 }
 
-/** @param {Editor} editor @returns {Action[]} */
-function nudges(editor) {
-  const steps = /** @type {const} */ ([["ArrowLeft", -NUDGE, 0], ["ArrowRight", NUDGE, 0], ["ArrowUp", 0, -NUDGE], ["ArrowDown", 0, NUDGE]]);
-  return steps.map(([key, dx, dy]) => ({
-    id: `nudge${key}`,
-    title: "action.nudge",
-    keys: [key],
-    hidden: true,
-    enabled: () => editor.selection.value.size > 0,
-    run: () => {
-      const changes = [...editor.selection.value].flatMap((id) => {
-        const place = editor.document.places.get(id) ?? { x: 0, y: 0 };
-        return place.pinned ? [] : [{ kind: /** @type {const} */ ("place"), id, place: { ...place, x: place.x + dx, y: place.y + dy } }];
-      });
-      editor.edit(changes, "nudge");
-    },
-  }));
+/** Move and resize what is selected, step by step: what follows on the same nodes is undone with it. @param {Editor} editor @returns {Action[]} */
+function steps(editor) {
+  const ways = /** @type {const} */ ([["Left", -STEP, 0], ["Right", STEP, 0], ["Up", 0, -STEP], ["Down", 0, STEP]]);
+  const enabled = () => editor.selection.value.size > 0 || editor.selectedFrame.value !== null;
+  const gesture = (/** @type {string} */ kind) => [kind, editor.selectedFrame.peek(), ...editor.selection.peek()].join("\0");
+  return ways.flatMap(([way, x, y]) => [
+    { id: `nudgeArrow${way}`, title: `action.move${way}`, keys: [`Arrow${way}`], enabled, run: () => moveSelected(editor, { x, y }, gesture("move")) },
+    { id: `resize${way}`, title: `action.resize${way}`, keys: [`Shift+Arrow${way}`], enabled, run: () => growSelected(editor, { x, y }, gesture("resize")) },
+  ]);
 }
 
 /** @param {Parts} parts */

@@ -14,8 +14,10 @@ const MODIFIERS = ["Control", "Shift", "Alt", "Meta", "AltGraph", "CapsLock"];
 export function keyName(event) {
   if (MODIFIERS.includes(event.key)) return "";
   const mod = MAC ? event.metaKey : event.ctrlKey;
-  const letter = event.key.length === 1 && /[a-z]/i.test(event.key);
-  const key = letter ? event.key.toUpperCase() : event.key;
+  // On a Mac, Option makes other characters of letters and digits.
+  const plain = (MAC && event.altKey && /^(?:Key|Digit)(.)$/.exec(event.code)?.[1]) || event.key;
+  const letter = plain.length === 1 && /[a-z]/i.test(plain);
+  const key = letter ? plain.toUpperCase() : plain;
   const shift = event.shiftKey && (letter || event.key.length > 1);
   return [mod && "Mod", event.altKey && "Alt", shift && "Shift", key].filter(Boolean).join("+");
 }

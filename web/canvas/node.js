@@ -155,7 +155,9 @@ export class NodeView {
     box.addEventListener("keydown", (event) => {
       event.stopPropagation();
       if (event.isComposing) return;
-      if (event.key === "Enter" || event.key === "Escape") finish(event.key === "Enter");
+      if (event.key !== "Enter" && event.key !== "Escape") return;
+      finish(event.key === "Enter");
+      this.element.focus({ preventScroll: true });
     });
     this.#title.replaceWith(box);
     box.select();

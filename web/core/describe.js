@@ -34,7 +34,8 @@ export function describe(patch, catalogue) {
 
 /** @param {readonly Write[]} changed @param {(node: any) => string} titleOf */
 function describeNodes(changed, titleOf) {
-  const { before, after } = /** @type {{before: NodeData, after: NodeData}} */ (changed[0]);
+  const writes = /** @type {readonly {before: NodeData, after: NodeData}[]} */ (changed);
+  const { before, after } = writes.find((each) => each.before.type !== each.after.type) ?? writes[0];
   const title = titleOf(after);
   if (before.title !== after.title) return t("step.titled", { title: titleOf(before), name: title });
   if (before.type !== after.type) return t("step.swapped", { title });
@@ -58,12 +59,19 @@ function describeView(writes) {
   if (writes.some(({ table }) => table === "interface")) return t("step.interface");
   if (frames.some(({ before }) => before === undefined)) return t("step.framed");
   if (frames.some(({ after }) => after === undefined)) return t("step.unframed");
+  const named = frames.find(({ before, after }) => /** @type {any} */ (before).title !== /** @type {any} */ (after).title);
+  if (named) return t("step.titled", { title: /** @type {any} */ (named.before).title, name: /** @type {any} */ (named.after).title });
   const places = writes.filter(({ table }) => table === "places");
   const moved = places.filter(({ before, after }) => {
     const [a, b] = /** @type {[{x: number, y: number}, {x: number, y: number}]} */ ([before, after]);
     return a && b && (a.x !== b.x || a.y !== b.y);
   });
   if (moved.length > 0) return t("step.moved", { count: moved.length });
+  const resized = [...places, ...frames].filter(({ before, after }) => {
+    const [a, b] = /** @type {[{w?: number, h?: number}, {w?: number, h?: number}]} */ ([before, after]);
+    return a && b && (a.w !== b.w || a.h !== b.h);
+  });
+  if (resized.length > 0) return t("step.resized", { count: resized.length });
   return t("step.look");
 }
 

@@ -62,7 +62,9 @@ export class Dock {
     this.#entered = opens ? { id, from: document.activeElement } : { id: "", from: null };
     const inside = this.#made.get(id)?.contains(document.activeElement);
     this.toggle(id);
-    if (inside && from instanceof HTMLElement) from.focus({ preventScroll: true });
+    // A node takes the selection when it gets the focus; several that were chosen meanwhile stay chosen.
+    const chosen = (this.#parts?.editor.selection.peek().size ?? 0) > 1 && from?.closest(".node");
+    if (inside && from instanceof HTMLElement) (chosen ? (this.#parts?.view.element ?? from) : from).focus({ preventScroll: true });
   }
 
   /** @param {string} id */

@@ -13,15 +13,15 @@
 
 /** @type {readonly Panel[]} */
 export const PANELS = [
-  { id: "nodes", title: "library.title", icon: "nodes", side: "left", keys: ["L"], create: async (parts) => (await import("./nodes.js")).nodesPanel(parts) },
+  { id: "nodes", title: "library.title", icon: "nodes", side: "left", keys: ["L"], enter: true, create: async (parts) => (await import("./nodes.js")).nodesPanel(parts) },
   { id: "files", title: "action.files", icon: "open", side: "left", keys: ["Mod+O"], everywhere: true, enter: true, create: async (parts) => (await import("./files.js")).filesPanel(parts) },
   { id: "versions", title: "action.versions", icon: "history", side: "left", enter: true, create: async (parts) => (await import("./versions.js")).versionsPanel(parts) },
   { id: "parameters", title: "parameters.title", icon: "sliders", side: "left", enter: true, create: async (parts) => (await import("./parameters.js")).parametersPanel(parts) },
   { id: "steps", title: "history.panel", icon: "steps", side: "left", keys: ["Mod+Alt+Z"], enter: true, create: async (parts) => (await import("./steps.js")).stepsPanel(parts) },
   { id: "outline", title: "outline.title", icon: "outline", side: "left", keys: ["Mod+Shift+O"], enter: true, create: async (parts) => (await import("./outline.js")).outlinePanel(parts) },
   { id: "help", title: "help.title", icon: "help", side: "left", keys: ["F1"], everywhere: true, create: async (parts) => (await import("./help.js")).helpPanel(parts) },
-  { id: "gallery", title: "gallery.title", icon: "gallery", side: "right", keys: ["G"], create: async (parts) => (await import("./gallery.js")).galleryPanel(parts) },
-  { id: "queue", title: "queue.title", icon: "queue", side: "right", keys: ["Q"], create: async (parts) => (await import("./queue.js")).queuePanel(parts) },
+  { id: "gallery", title: "gallery.title", icon: "gallery", side: "right", keys: ["G"], enter: true, create: async (parts) => (await import("./gallery.js")).galleryPanel(parts) },
+  { id: "queue", title: "queue.title", icon: "queue", side: "right", keys: ["Q"], enter: true, create: async (parts) => (await import("./queue.js")).queuePanel(parts) },
 ];
 
 /** @param {Parts} parts @returns {Action[]} */

@@ -15,8 +15,8 @@ import { h, placeAt } from "../dom.js";
 /** @import {PortRef} from "../core/types.js" */
 /** @typedef {{label: string, keys?: string, run: () => void} | "line" | HTMLElement} Item */
 
-const OF_NODES = ["rename", "swap", "duplicate", "", "enter", "unpack", "component", "keepComponent", "frame", "", "mute", "bypass", "collapse", "pin", "", "deleteKeep", "delete"];
-const OF_FRAMES = ["fitFrame", "unframe", "", "duplicate", "delete"];
+const OF_NODES = ["rename", "swap", "duplicate", "", "enter", "unpack", "component", "keepComponent", "frame", "selectFrame", "", "mute", "bypass", "collapse", "pin", "", "deleteKeep", "delete"];
+const OF_FRAMES = ["nameFrame", "fitFrame", "unframe", "", "duplicate", "delete"];
 const OF_LINKS = ["addReroute", "delete"];
 const OF_CANVAS = ["addNode", "addNote", "", "selectAll", "arrange", "fit", "minimap", "leave"];
 const OF_SEVERAL = ["align.left", "align.centre", "align.right", "align.top", "align.middle", "align.bottom", "distribute.x", "distribute.y"];
@@ -38,18 +38,23 @@ export function openMenu(parts, event) {
   /** @type {HTMLElement | null} */ (menu.querySelector('[role="menuitem"]'))?.focus();
 }
 
-/** Select what lies there, and say what can be done with it. @param {Parts} parts @param {MouseEvent} event @returns {Item[]} */
+/** Select what lies there, or with keys take what is selected, and say what can be done with it. @param {Parts} parts @param {MouseEvent} event @returns {Item[]} */
 function itemsAt(parts, event) {
   const { editor, view } = parts;
   const target = /** @type {Element} */ (event.target);
+  const byKeys = event.button < 0;
+  if (byKeys && editor.selectedFrame.peek() !== null && !target.closest(".row")) return [...commands(parts, OF_FRAMES), colours(parts)];
+  if (byKeys && editor.selectedWire.peek() !== null) return commands(parts, OF_LINKS);
   const world = view.toWorld(view.pointOf(event));
-  const id = target.closest("[data-node]")?.getAttribute("data-node") ?? editor.scene.nodeAt(world);
+  const selected = byKeys ? [...editor.selection.peek()].at(-1) : undefined;
+  const id = target.closest("[data-node]")?.getAttribute("data-node") ?? selected ?? (byKeys ? null : editor.scene.nodeAt(world));
   if (id !== null) {
     if (!editor.selection.value.has(id)) editor.select([id]);
     const port = portAt(parts, id, target, event);
     const several = editor.selection.value.size > 1 ? [/** @type {const} */ ("line"), ...commands(parts, OF_SEVERAL)] : [];
     return [...(port ? portItems(parts, port) : []), ...commands(parts, OF_NODES), ...several, colours(parts)];
   }
+  if (byKeys) return commands(parts, OF_CANVAS);
   const wire = editor.scene.wireAt(world, 6 / view.camera.scale);
   if (wire) {
     editor.selectWire(wire.key);
@@ -63,7 +68,7 @@ function itemsAt(parts, event) {
 
 /** The port that was clicked, or that of the row. @param {Parts} parts @param {string} id @param {Element} target @param {MouseEvent} event @returns {PortRef | null} */
 function portAt({ editor, view }, id, target, event) {
-  const near = editor.scene.portAt(view.toWorld(view.pointOf(event)), 14);
+  const near = event.button < 0 ? null : editor.scene.portAt(view.toWorld(view.pointOf(event)), 14);
   if (near?.node === id) return near;
   const name = target.closest(".row")?.querySelector("[data-port]")?.getAttribute("data-port");
   return editor.scene.ports(id).find((ref) => ref.side === "input" && ref.port === name) ?? null;

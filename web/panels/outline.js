@@ -1,23 +1,27 @@
 /** The graph as a list in the order of its links, with how each node fares: what a screen reader reads in place of the drawing. */
 
 import { linksOf } from "../core/document.js";
+import { membersOf } from "../core/frames.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { h, setText } from "../dom.js";
 import { namingOf, titleOf } from "../canvas/look.js";
 import { detailsOf, statusText, whyOf } from "../canvas/status.js";
 import { portLabel } from "../core/naming.js";
+import { learnAll } from "../language.js";
 import { sentence } from "../core/run.js";
 
 /** @import {Parts} from "../actions/action.js" */
 
 /** @param {Parts} parts */
-export function outlinePanel(parts) {
+export async function outlinePanel(parts) {
+  await learnAll();
   const { editor, dock } = parts;
   const tree = h("ul", { class: "outline", role: "tree", "aria-label": t("outline.title"), "aria-multiselectable": "true" });
   effect(() => {
     editor.version.value;
     editor.selection.value;
+    editor.selectedFrame.value;
     if (dock.shown.left.value === "outline") fill(parts, tree);
   });
   effect(() => {
@@ -41,7 +45,7 @@ function fill(parts, tree) {
   const { editor } = parts;
   const focused = document.activeElement?.getAttribute("data-outline");
   const order = inOrder(parts);
-  tree.replaceChildren(...order.map((id, index) => item(parts, id, index === 0)));
+  tree.replaceChildren(...order.map((id, index) => item(parts, id, index === 0)), ...[...editor.document.frames.keys()].map((id) => frameItem(parts, id)));
   if (order.length === 0) tree.append(h("li", { class: "quiet", role: "treeitem", tabindex: 0 }, t("outline.empty")));
   tellStates(parts, tree);
   if (focused !== undefined && focused !== null && editor.document.nodes.has(focused)) {
@@ -54,6 +58,8 @@ function item({ editor, show }, id, first) {
   const sources = Object.entries(editor.document.nodes.get(id)?.inputs ?? {}).flatMap(([name, value]) =>
     linksOf(value).filter((link) => editor.document.nodes.has(link.node)).map((link) => t("outline.from", { input: portLabel(name), title: titleOf(editor, link.node) })),
   );
+  const frame = editor.document.frames.get(editor.document.places.get(id)?.frame ?? "");
+  if (frame) sources.push(t("outline.inFrame", { title: frame.title }));
   const element = h(
     "li",
     { role: "treeitem", tabindex: first ? 0 : -1, "data-outline": id, "aria-selected": String(editor.selection.peek().has(id)) },
@@ -66,7 +72,33 @@ function item({ editor, show }, id, first) {
     if ((event.key !== "Enter" && event.key !== " ") || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     event.stopPropagation();
-    show(id);
+    const selected = editor.selection.peek();
+    if (event.key === "Enter") show(id);
+    else editor.select(selected.has(id) ? [...selected].filter((each) => each !== id) : [...selected, id]);
+  });
+  return element;
+}
+
+/** A frame; Enter selects it with what it carries. @param {Parts} parts @param {string} id */
+function frameItem({ editor, view }, id) {
+  const members = membersOf(editor.document, id);
+  const element = h(
+    "li",
+    { role: "treeitem", tabindex: -1, "data-frame": id, "aria-selected": String(editor.selectedFrame.peek() === id) },
+    h("strong", {}, t("outline.frame", { title: editor.document.frames.get(id)?.title ?? "" })),
+    h("small", {}, t("outline.carries", { count: members.size })),
+  );
+  const choose = () => {
+    editor.selectFrame(id, members);
+    if (members.size > 0) view.fit(members);
+    view.element.focus({ preventScroll: true });
+  };
+  element.addEventListener("click", choose);
+  element.addEventListener("keydown", (event) => {
+    if ((event.key !== "Enter" && event.key !== " ") || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    choose();
   });
   return element;
 }

@@ -17,7 +17,10 @@ export async function openShortcuts(parts) {
   const hints = /** @type {const} */ (["shortcuts.pan", "shortcuts.zoom", "shortcuts.box", "shortcuts.link"]);
   const reset = button({ label: t("shortcuts.resetAll"), text: t("shortcuts.resetAll"), class: "button wide" }, () => {
     settings.shortcuts.value = {};
+    body.querySelector("button")?.focus();
   });
+  // Before the dialog opens: a button that cannot be used is not where the focus begins.
+  reset.disabled = Object.keys(settings.shortcuts.peek()).length === 0;
   const dialog = openDialog(
     t("shortcuts.title"),
     "",
@@ -28,7 +31,9 @@ export async function openShortcuts(parts) {
   );
   const stop = effect(() => {
     const clashing = clashes(actions.values());
+    const focused = document.activeElement?.closest("[data-action]")?.getAttribute("data-action");
     body.replaceChildren(...[...actions.values()].filter((action) => !action.hidden).map((action) => row(parts, action, clashing)));
+    if (focused) /** @type {HTMLElement | null} */ (body.querySelector(`[data-action="${CSS.escape(focused)}"] .keys`))?.focus();
     reset.disabled = Object.keys(settings.shortcuts.value).length === 0;
   });
   dialog.addEventListener("close", stop);
@@ -59,7 +64,7 @@ function row({ settings }, action, clashing) {
   const changed = Object.hasOwn(settings.shortcuts.peek(), action.id);
   return h(
     "tr",
-    {},
+    { "data-action": action.id },
     h("td", {}, title, others.length > 0 ? h("small", { class: "clash" }, t("shortcuts.clash", { titles: others.map((other) => t(other.title)).join(", ") })) : null),
     h("td", {}, keys, changed ? button({ label: t("shortcuts.reset", { title }), icon: "undo", class: "button small" }, () => choose(null)) : null),
   );

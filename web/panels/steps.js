@@ -4,6 +4,7 @@ import { describe } from "../core/describe.js";
 import { effect } from "../core/store.js";
 import { language, t } from "../core/strings.js";
 import { button, h } from "../dom.js";
+import { learnAll } from "../language.js";
 
 /** @import {Parts} from "../actions/action.js" */
 /** @import {Step} from "../core/history.js" */
@@ -11,7 +12,8 @@ import { button, h } from "../dom.js";
 const SHOWN = 200;
 
 /** @param {Parts} parts */
-export function stepsPanel({ editor, dock }) {
+export async function stepsPanel({ editor, dock }) {
+  await learnAll();
   const list = h("ol", { class: "steps", reversed: true });
   effect(() => {
     editor.version.value;

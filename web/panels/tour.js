@@ -25,9 +25,11 @@ export function startTour({ settings }) {
   let at = 0;
   /** @type {Element | null} */
   let marked = null;
+  const before = document.activeElement;
   const end = () => {
     marked?.classList.remove("toured");
     card.remove();
+    if (before instanceof HTMLElement && before.checkVisibility()) before.focus({ preventScroll: true });
   };
   const go = (/** @type {number} */ step) => {
     marked?.classList.remove("toured");

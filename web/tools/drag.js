@@ -19,10 +19,8 @@ const REACH = 6;
 
 /** Move the selected nodes. @param {Bench} bench @param {Point} start @param {() => void} click  when they stay where they are @param {string} gesture @returns {Tool} */
 export function dragTool(bench, start, click, gesture = `drag\0${performance.now()}`) {
-  const { editor } = bench;
-  const { places } = editor.document;
-  const ids = new Set([...editor.selection.value].filter((id) => !places.get(id)?.pinned));
-  return dragging(bench, start, ids, framesCarriedBy(editor.document, ids), click, gesture);
+  const { ids, frames } = loadOf(bench.editor);
+  return dragging(bench, start, ids, frames, click, gesture);
 }
 
 /** Move a frame and all it carries. @param {Bench} bench @param {string} frame @param {Point} start @returns {Tool} */
@@ -79,8 +77,7 @@ function dragging({ view, editor, snaps }, start, ids, frames, click, gesture) {
         if (moved) finish();
         return click();
       }
-      editor.edit(moves(editor, ids, frames, offset), gesture);
-      editor.edit(dropIntoFrames(document, editor.scene, ids, frames), gesture);
+      putDown(editor, ids, frames, offset, gesture);
       if (loose !== null && wire) putInto(editor, loose, wire, gesture);
       editor.seal();
       finish();
@@ -97,6 +94,26 @@ function neighboursOf(view, { scene }, ids) {
     camera = view.camera;
     return (boxes = [...scene.nodes.query(inView(view))].flatMap((id) => (ids.has(id) ? [] : (scene.nodes.box(id) ?? []))));
   };
+}
+
+/** The selected nodes that are not pinned, and the frames they carry. @param {Editor} editor */
+function loadOf({ document, selection }) {
+  const ids = new Set([...selection.value].filter((id) => !document.places.get(id)?.pinned));
+  return { ids, frames: framesCarriedBy(document, ids) };
+}
+
+/** Move the selected frame and all it carries, else the selected nodes. @param {Editor} editor @param {Point} offset @param {string} gesture */
+export function moveSelected(editor, offset, gesture) {
+  const { document } = editor;
+  const frame = editor.selectedFrame.peek();
+  const { ids, frames } = frame === null ? loadOf(editor) : { ids: membersOf(document, frame), frames: framesIn(document, frame) };
+  putDown(editor, ids, frames, offset, gesture);
+}
+
+/** @param {Editor} editor @param {ReadonlySet<string>} ids @param {readonly string[]} frames @param {Point} offset @param {string} gesture */
+function putDown(editor, ids, frames, offset, gesture) {
+  editor.edit(moves(editor, ids, frames, offset), gesture);
+  editor.edit(dropIntoFrames(editor.document, editor.scene, ids, frames), gesture);
 }
 
 /** @param {Editor} editor @param {ReadonlySet<string>} ids @param {readonly string[]} frames @param {Point} offset @returns {Change[]} */

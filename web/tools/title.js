@@ -15,6 +15,7 @@ export function editTitle(view, editor, id) {
   const box = h("input", { class: "frame-title-box", value: frame.title, "aria-label": t("action.rename") });
   box.style.transform = `translate(${Math.max(8, at.x)}px, ${Math.max(8, at.y)}px)`;
   box.style.width = `${Math.max(120, frame.w * view.camera.scale)}px`;
+  const before = document.activeElement;
   let done = false;
   const finish = (/** @type {boolean} */ keep) => {
     if (done) return;
@@ -26,7 +27,9 @@ export function editTitle(view, editor, id) {
   box.addEventListener("blur", () => finish(true));
   box.addEventListener("keydown", (event) => {
     event.stopPropagation();
-    if (!event.isComposing && (event.key === "Enter" || event.key === "Escape")) finish(event.key === "Enter");
+    if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
+    finish(event.key === "Enter");
+    /** @type {HTMLElement} */ (before?.isConnected && view.element.contains(before) ? before : view.element).focus({ preventScroll: true });
   });
   view.element.append(box);
   box.focus({ preventScroll: true });

@@ -1,0 +1,124 @@
+/**
+ * Where the keyboard is. When what it was on is gone or is no longer selected, it goes to what is selected now, else to the
+ * canvas. Escape leads out of a field to its node, and out of a panel back to the graph; arrows move the view where nothing
+ * is selected; one key goes round the parts of the page.
+ */
+
+import { pan } from "./core/camera.js";
+import { effect } from "./core/store.js";
+import { isEditing } from "./dom.js";
+import { viewOf } from "./settings.js";
+
+/** @import {Parts} from "./actions/action.js" */
+
+/** The parts of the page, in the order of the eye. */
+const PLACES = ".bar, .tab-bar, .rail, .dock, .canvas, .form, .panel";
+const CONTROLS = ':is(button, input, select, textarea, [tabindex="0"]):not(:disabled, [tabindex="-1"])';
+
+/** How far an arrow moves the view, in pixels. */
+const PAN = 64;
+
+/** What had the focus last in each part. @type {WeakMap<Element, WeakRef<HTMLElement>>} */
+const visited = new WeakMap();
+
+/** @param {Parts} parts */
+export function keepFocus(parts) {
+  const { view } = parts;
+  addEventListener("focusin", ({ target }) => {
+    const place = target instanceof HTMLElement ? target.closest(PLACES) : null;
+    if (place) visited.set(place, new WeakRef(/** @type {HTMLElement} */ (target)));
+  });
+  view.element.addEventListener("keydown", (event) => {
+    const target = /** @type {Element} */ (event.target);
+    const node = /** @type {HTMLElement | null} */ (target.closest(".node"));
+    if (!leaves(event) || !node || target === node) return;
+    event.preventDefault();
+    node.focus({ preventScroll: true });
+  });
+  addEventListener("keydown", (event) => {
+    if (!leaves(event) || !(/** @type {Element} */ (event.target).closest(".dock, .panel"))) return;
+    event.preventDefault();
+    enter(/** @type {HTMLElement} */ (document.querySelector(viewOf(parts.settings) === "form" ? ".form" : ".canvas")));
+  });
+  view.element.addEventListener("keydown", (event) => panByKeys(parts, event));
+  let byKeys = false;
+  addEventListener("keydown", () => (byKeys = true), { capture: true });
+  addEventListener("pointerdown", () => (byKeys = false), { capture: true });
+  followSelection(parts, () => byKeys);
+  followView(parts, () => byKeys);
+}
+
+/** Where nothing is selected, arrows move the view. @param {Parts} parts @param {KeyboardEvent} event */
+function panByKeys({ editor, view }, event) {
+  const way = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+  const chosen = editor.selection.peek().size > 0 || editor.selectedFrame.peek() !== null;
+  if (!way || chosen || isEditing(event.target) || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  event.preventDefault();
+  view.setCamera(pan(view.camera, way[0] * PAN, way[1] * PAN));
+}
+
+/** Escape that nothing else took; a search that has words is emptied first. @param {KeyboardEvent} event */
+const leaves = (event) =>
+  event.key === "Escape" && !event.defaultPrevented && !event.isComposing && !document.querySelector("dialog[open]") &&
+  !(event.target instanceof HTMLInputElement && event.target.type === "search" && event.target.value !== "");
+
+/** Put the focus where it last was in a part of the page, else at its beginning. @param {HTMLElement} place */
+function enter(place) {
+  const last = visited.get(place)?.deref();
+  if (last?.isConnected && place.contains(last) && last.checkVisibility()) return last.focus({ preventScroll: true });
+  const first = place.matches(CONTROLS) ? place : /** @type {HTMLElement | null} */ (place.querySelector(CONTROLS));
+  first?.focus({ preventScroll: true });
+}
+
+/** Go to the next part of the page. @param {1 | -1} way */
+export function goRound(way) {
+  const places = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(PLACES)].filter((place) => place.checkVisibility()));
+  const at = places.findIndex((place) => place.contains(document.activeElement));
+  enter(places[(at < 0 ? (way > 0 ? 0 : places.length - 1) : at + way + places.length) % places.length]);
+}
+
+/** @param {Parts} parts @param {() => boolean} byKeys */
+function followSelection({ editor, view }, byKeys) {
+  let inside = view.element.contains(document.activeElement);
+  let sheet = [editor.document, editor.document.level];
+  addEventListener("focusin", ({ target }) => (inside = target instanceof Node && view.element.contains(target)));
+  const follow = () => {
+    const before = sheet;
+    sheet = [editor.document, editor.document.level];
+    const active = document.activeElement;
+    const ids = editor.selection.peek();
+    const id = active?.closest("[data-node]")?.getAttribute("data-node") ?? null;
+    const lost = inside && active === document.body;
+    const left = id !== null && ids.size > 0 && !ids.has(id) && !isEditing(active);
+    const same = sheet.every((part, index) => part === before[index]);
+    const arrived = active === view.element && !same;
+    if (!byKeys() || !(lost || left || arrived)) return;
+    const target = [...ids].at(-1);
+    if (target !== undefined) {
+      if (same) view.reveal(target);
+      view.focus(target);
+    }
+    if (document.activeElement === document.body) view.element.focus({ preventScroll: true });
+  };
+  effect(() => {
+    editor.selection.value;
+    editor.version.value;
+    // Once the nodes are shown as the edit left them.
+    queueMicrotask(follow);
+  });
+}
+
+/** Between graph and form the focus goes along. @param {Parts} parts @param {() => boolean} byKeys */
+function followView({ settings }, byKeys) {
+  let shown = viewOf(settings);
+  effect(() => {
+    const now = viewOf(settings);
+    if (now === shown) return;
+    shown = now;
+    const arrive = () => {
+      const place = /** @type {HTMLElement | null} */ (document.querySelector(now === "form" ? ".form" : ".canvas"));
+      if (place && byKeys() && (document.activeElement === document.body || !document.activeElement?.checkVisibility())) enter(place);
+    };
+    void import("./panels/form.js").then(() => requestAnimationFrame(arrive));
+  });
+}
