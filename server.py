@@ -165,6 +165,7 @@ async def serve_until_told(
 
     from api.app import build_app, login_path
     from api.config import Config
+    from compat.workflows import convert_json
     from diffusion.text.counting import counted
     from jobs.database import Database
     from jobs.files import remove_leftovers
@@ -184,7 +185,7 @@ async def serve_until_told(
     catalogue = stored_catalogue(options, data, files)
     workers = Workers(supply, options.workers, options.attempts)
     jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), catalogue, workers)
-    app = build_app(Config(options.host, VERSION, token), jobs, files, counted)
+    app = build_app(Config(options.host, VERSION, token), jobs, files, counted, convert_json)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     on_signals(told)
@@ -236,7 +237,7 @@ def run(options: argparse.Namespace) -> int:
     from jobs.local import refuse_invalid, run_aloud
 
     data = open_home(options.data)
-    workflow = read_document(options)
+    workflow = read_document(options, data)
     output = data / "output" if options.out is None else options.out.resolve()
     try:
         files = file_store(options, data, output)
@@ -260,7 +261,7 @@ def validate(options: argparse.Namespace) -> int:
     from jobs.exits import problems_exit
 
     data = open_home(options.data)
-    workflow = read_document(options)
+    workflow = read_document(options, data)
     catalogue = known_catalogue(options, data, file_store(options, data))
     try:
         catalogue.builder.build(workflow)
@@ -281,7 +282,7 @@ def explain(options: argparse.Namespace) -> int:
     from jobs.remote import explain_there
 
     data = open_home(options.data)
-    workflow = read_document(options)
+    workflow = read_document(options, data)
     url = server_of(data)
     if url is None:
         files = file_store(options, data)
@@ -352,10 +353,21 @@ def fsck(options: argparse.Namespace) -> int:
     return Exit.BAD_DATA if is_left else Exit.DONE
 
 
-def read_document(options: argparse.Namespace) -> Workflow:
+def read_document(options: argparse.Namespace, data: Path) -> Workflow:
+    """The workflow to work on; of one of ComfyUI what comes of it here, and on standard error what does not."""
+    from compat.workflows import convert, is_foreign
+    from graph.workflow import load_parsed
     from jobs.documents import assign, read_workflow
 
-    return assign(read_workflow(options.file, sys.stdin.buffer), options.set)
+    def read(document: object) -> Workflow:
+        if not is_foreign(document):
+            return load_parsed(document)
+        made = convert(document, known_catalogue(options, data, file_store(options, data)).registry)
+        for note in made.notes:
+            print(f"weft: {note.text}", file=sys.stderr)
+        return load_parsed(made.document)
+
+    return assign(read_workflow(options.file, sys.stdin.buffer, read), options.set)
 
 
 def known_catalogue(options: argparse.Namespace, data: Path, files: FileStore) -> Catalogue:

@@ -13,7 +13,7 @@ from api.gate import build_gate
 from api.problems import problem_details
 from api.route import Route
 from api.routes import ROUTES
-from api.services import Services, Tokens
+from api.services import Converts, Services, Tokens
 from api.session import Sessions
 from api.site import Site
 from api.thumbs import Thumbnails
@@ -31,10 +31,10 @@ HEADERS: Mapping[str, str] = {
 }
 
 
-def build_app(config: Config, jobs: Jobs, files: FileStore, tokens: Tokens) -> web.Application:
+def build_app(config: Config, jobs: Jobs, files: FileStore, tokens: Tokens, converts: Converts) -> web.Application:
     """The application over its parts; it starts and stops nothing of them."""
     sessions = Sessions(config.token) if config.token else None
-    services = Services(config, jobs, files, Documents(files), Site(files), sessions, Thumbnails(), tokens)
+    services = Services(config, jobs, files, Documents(files), Site(files), sessions, Thumbnails(), tokens, converts)
     by_template = {(route.method, route.template): route for route in ROUTES}
     app = web.Application(middlewares=[problem_details, build_gate(config, sessions, by_template)])
     if sessions is not None:

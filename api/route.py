@@ -12,6 +12,7 @@ from api.services import Services
 
 RouteHandler = Callable[[web.Request, Services], Awaitable[web.StreamResponse]]
 
+API = "/api/v1"
 JSON = "application/json"
 _VARIABLE = re.compile(r"\{([a-z_]+)(?::[^{}]+)?\}")
 

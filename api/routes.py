@@ -21,13 +21,11 @@ from api import (
     templates,
     thumbnails,
     tokens,
-    workflows,
 )
 from api.openapi import describe
-from api.route import JSON, Answer, Body, Parameter, Route, json_answer
+from api.route import API, JSON, Answer, Body, Parameter, Route, json_answer
 from api.services import Services
-
-API = "/api/v1"
+from api.workflow_routes import LENIENT, NOTHING, WORKFLOW_ROUTES
 
 JOB_BODY = Body((JSON,), jobs.MAX_REQUEST, "JobRequest")
 UPLOAD_BODY = Body((*files.UPLOADS, "application/octet-stream", "multipart/form-data"), files.MAX_UPLOAD)
@@ -38,13 +36,8 @@ LIMIT = Parameter("limit", f"Jobs a page, at most {jobs.MAX_PAGE}.", NUMBER)
 TIER = Parameter("tier", f"Only this one of {', '.join(cache.TIERS)}.")
 CURSOR = Parameter("cursor", "The 'next' of the page before.")
 WAIT = Parameter("Prefer", "`wait=30`: answer when the job has ended, or after 30 s.", where="header")
-LENIENT = Parameter("Prefer", "`handling=lenient`: problems are told in an answer that is no error.", where="header")
 IDEMPOTENCY = Parameter("Idempotency-Key", "The same key within a day gives the same job.", where="header")
 CLIENT = Parameter("Weft-Client", "Who asks; clients take turns. Without it, the address.", where="header")
-NOTHING = Body((JSON,), jobs.MAX_NOTHING, "Nothing", required=False)
-IF_MATCH = Parameter("If-Match", "The revision this one replaces; needed where one exists.", where="header")
-LABEL = Parameter("label", "A name of this revision, which is then kept for ever.")
-DRAFT = Parameter("draft", "The revision of a draft that this save makes superfluous.")
 FILE: Mapping[int, Answer] = {
     200: Answer("The file. A picture is shown, anything else is a download.", "application/octet-stream"),
     206: Answer("The requested range of the file.", "application/octet-stream"),
@@ -185,122 +178,7 @@ ROUTES: tuple[Route, ...] = (
         {101: Answer("Events as JSON text frames; an array holds several")},
         parameters=(Parameter("job", "Events of this job; without it, every change of state."), AFTER),
     ),
-    Route(
-        "GET",
-        f"{API}/workflows",
-        workflows.list_workflows,
-        "Saved workflows",
-        {200: json_answer("Names and revisions", "WorkflowList")},
-    ),
-    Route(
-        "GET",
-        f"{API}/workflows/{{name}}",
-        workflows.get,
-        "One saved workflow",
-        {200: json_answer("The document; its revision is the ETag", "Workflow"), 304: Answer("Unchanged.")},
-    ),
-    Route(
-        "PUT",
-        f"{API}/workflows/{{name}}",
-        workflows.put,
-        "Save a workflow",
-        {
-            200: json_answer("Saved over the revision named by If-Match", "WorkflowSaved"),
-            201: json_answer("Saved under a name that was free", "WorkflowSaved"),
-            202: json_answer("Somebody saved it meanwhile", "WorkflowConflict"),
-        },
-        body=Body((JSON,), workflows.MAX_WORKFLOW, "Workflow"),
-        parameters=(IF_MATCH, LABEL, DRAFT, LENIENT),
-    ),
-    Route(
-        "DELETE",
-        f"{API}/workflows/{{name}}",
-        workflows.delete,
-        "Put a workflow into the trash",
-        {200: json_answer("Where it is there", "WorkflowDeleted")},
-        parameters=(IF_MATCH,),
-    ),
-    Route(
-        "POST",
-        f"{API}/workflows/{{name}}/rename",
-        workflows.rename,
-        "Rename a workflow",
-        {200: json_answer("Under its other name", "WorkflowSaved")},
-        body=Body((JSON,), workflows.MAX_NAME, "WorkflowName"),
-    ),
-    Route(
-        "GET",
-        f"{API}/workflows/{{name}}/draft",
-        workflows.get_draft,
-        "What is not saved yet",
-        {200: json_answer("The draft; the header Weft-Base names the revision it was begun from", "Workflow")},
-    ),
-    Route(
-        "PUT",
-        f"{API}/workflows/{{name}}/draft",
-        workflows.put_draft,
-        "Keep what is not saved yet",
-        {200: json_answer("Kept", "DraftKept")},
-        body=Body((JSON,), workflows.MAX_WORKFLOW, "Workflow"),
-        parameters=(Parameter("base", "The revision it was begun from; none for a new workflow."),),
-    ),
-    Route(
-        "DELETE",
-        f"{API}/workflows/{{name}}/draft",
-        workflows.delete_draft,
-        "Let a draft go",
-        {200: json_answer("Gone", "Nothing")},
-    ),
-    Route(
-        "GET",
-        f"{API}/workflows/{{name}}/revisions",
-        workflows.list_revisions,
-        "What was saved before",
-        {200: json_answer("Revisions, newest first", "RevisionList")},
-    ),
-    Route(
-        "GET",
-        f"{API}/workflows/{{name}}/revisions/{{revision}}",
-        workflows.get_revision,
-        "A workflow as it was",
-        {200: json_answer("The document at that revision", "Workflow"), 304: Answer("Unchanged.")},
-    ),
-    Route(
-        "PATCH",
-        f"{API}/workflows/{{name}}/revisions/{{revision}}",
-        workflows.label_revision,
-        "Label a revision",
-        {200: json_answer("Labelled; kept for ever while it is", "RevisionLabel")},
-        body=Body((JSON,), workflows.MAX_NAME, "RevisionLabel"),
-    ),
-    Route(
-        "POST",
-        f"{API}/workflows/{{name}}/revisions/{{revision}}/restore",
-        workflows.restore_revision,
-        "Go back to a revision",
-        {
-            200: json_answer("The revision is current again", "WorkflowSaved"),
-            201: json_answer("The workflow is there again", "WorkflowSaved"),
-        },
-        body=NOTHING,
-        parameters=(IF_MATCH,),
-    ),
-    Route("GET", f"{API}/trash", workflows.list_trash, "The trash", {200: json_answer("Deleted workflows", "Trash")}),
-    Route(
-        "POST",
-        f"{API}/trash/{{entry}}/restore",
-        workflows.undelete,
-        "Bring a deleted workflow back",
-        {201: json_answer("There again", "WorkflowSaved")},
-        body=Body((JSON,), workflows.MAX_NAME, "WorkflowName", required=False),
-    ),
-    Route(
-        "DELETE",
-        f"{API}/trash/{{entry}}",
-        workflows.destroy,
-        "Delete for good",
-        {200: json_answer("Gone", "Nothing")},
-    ),
+    *WORKFLOW_ROUTES,
     Route(
         "GET",
         f"{API}/templates",

@@ -70,6 +70,13 @@ SCHEMAS: Mapping[str, Schema] = {
         {"version": COUNT, "nodes": map_of(record({"type": TEXT}, {"inputs": {"type": "object"}, "title": TEXT}))},
         {"view": ANYTHING},
     ),
+    "Foreign": {"type": "object"},
+    "Converted": record(
+        {
+            "workflow": ref("Workflow"),
+            "notes": list_of(record({"code": TEXT, "node": MAYBE, "text": TEXT, "values": map_of(ANYTHING)})),
+        }
+    ),
     "JobRequest": {
         **record(
             {"workflow": ref("Workflow")},

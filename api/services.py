@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.config import Config
@@ -10,11 +10,15 @@ from api.documents import Documents
 from api.session import Sessions
 from api.site import Site
 from api.thumbs import Thumbnails
+from graph.node import NodeSpec
 from jobs.files import FileStore
 from jobs.service import Jobs
 
 Tokens = Callable[[str], Sequence[object]]
 """The chunks of tokens that a prompt falls into, as JSON."""
+Converts = Callable[[object, Mapping[str, NodeSpec]], Mapping[str, object]]
+"""A workflow of another program as ours, with notes of what is not carried over, for the nodes there are; or
+InvalidGraph."""
 
 
 @dataclass(frozen=True)
@@ -29,3 +33,4 @@ class Services:
     sessions: Sessions | None
     thumbnails: Thumbnails
     tokens: Tokens
+    converts: Converts

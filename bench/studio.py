@@ -23,6 +23,7 @@ from aiohttp import web
 
 from api.app import build_app
 from api.config import Config
+from compat.workflows import convert_json
 from graph.cache import Cache, Memory
 from graph.context import Context
 from graph.graph import Builder
@@ -72,7 +73,9 @@ async def serve(data: Path, port: int, module: str, count: int, attempts: int) -
     catalogue = Catalogue(data / "catalogue.json", [], files)
     jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), catalogue, Workers(supply, count, attempts))
     runner = web.AppRunner(
-        build_app(Config("127.0.0.1", "bench"), jobs, files, lambda _: []), access_log=None, shutdown_timeout=1.0
+        build_app(Config("127.0.0.1", "bench"), jobs, files, lambda _: [], convert_json),
+        access_log=None,
+        shutdown_timeout=1.0,
     )
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)

@@ -11,11 +11,13 @@ from typing import Any, BinaryIO, Final, cast
 
 from graph.parameters import with_parameters
 from graph.problems import InvalidGraph
-from graph.workflow import Workflow, load, parse
+from graph.workflow import Workflow, load, load_parsed, parse_json
 from jobs.exits import Exit, Failure
 
 PNG = b"\x89PNG\r\n\x1a\n"
-KEYWORD = b"workflow"
+KEYWORDS = (b"workflow", b"prompt")
+"""Where a PNG has its workflow; ComfyUI has what runs of it under the second."""
+Reads = Callable[[object], Workflow]
 MAX_TEXT = 64 << 20
 
 
@@ -33,11 +35,11 @@ class BadAssignment(Failure):
         super().__init__(Exit.USAGE, message)
 
 
-def read_workflow(source: str, stdin: BinaryIO) -> Workflow:
-    """The workflow in the file `source` ("-" is `stdin`). Raises BadDocument."""
+def read_workflow(source: str, stdin: BinaryIO, reads: Reads = load_parsed) -> Workflow:
+    """The workflow in the file `source` ("-" is `stdin`). `reads` makes it of the JSON value. Raises BadDocument."""
     try:
         data = stdin.read() if source == "-" else Path(source).read_bytes()
-        return parse(_carried(data) if data.startswith(PNG) else data)
+        return reads(parse_json(_carried(data) if data.startswith(PNG) else data))
     except InvalidGraph as error:
         raise BadDocument(f"{source}: {error}") from error
     except OSError as error:
@@ -88,15 +90,19 @@ def _value(text: str) -> object:
 
 
 def _carried(data: bytes) -> bytes:
-    """The text chunk "workflow" of a PNG file, UTF-8."""
-    for kind, content in list(_chunks(data)):
-        keyword, _, rest = content.partition(b"\0")
-        if kind in _TEXTS and keyword == KEYWORD:
+    """The text chunk "workflow" of a PNG file, else "prompt", UTF-8."""
+    texts: dict[bytes, tuple[bytes, bytes]] = {}
+    for kind, content in _chunks(data):
+        if kind in _TEXTS:
+            texts.setdefault(content.partition(b"\0")[0], (kind, content))
+    for keyword in KEYWORDS:
+        if keyword in texts:
+            kind, content = texts[keyword]
             try:
-                return _TEXTS[kind](rest)
+                return _TEXTS[kind](content.partition(b"\0")[2])
             except (zlib.error, IndexError) as error:
                 raise BadDocument(
-                    f"the picture is damaged: its text chunk 'workflow' cannot be read: {error}"
+                    f"the picture is damaged: its text chunk {keyword.decode()!r} cannot be read: {error}"
                 ) from error
     raise BadDocument("the picture carries no workflow: it has no text chunk 'workflow'")
 

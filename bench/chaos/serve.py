@@ -11,6 +11,7 @@ from aiohttp import web
 
 from api.app import build_app
 from api.config import Config
+from compat.workflows import convert_json
 from jobs.catalogue import Catalogue
 from jobs.database import Database
 from jobs.files import FileStore
@@ -32,7 +33,9 @@ async def serve(data: Path, port: int, count: int) -> None:
 
     catalogue = Catalogue(data / "catalogue.json", [Path(__file__).parent], files)
     jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), catalogue, Workers(supply, count))
-    runner = web.AppRunner(build_app(Config("127.0.0.1", "chaos"), jobs, files, lambda _: []), access_log=None)
+    runner = web.AppRunner(
+        build_app(Config("127.0.0.1", "chaos"), jobs, files, lambda _: [], convert_json), access_log=None
+    )
     await jobs.start()
     await runner.setup()
     listener = socket.create_server(("127.0.0.1", port))

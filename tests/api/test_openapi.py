@@ -66,6 +66,8 @@ def test_answers_are_what_the_document_says(world: World, examples: dict[str, st
         answer = world.send_json(route.method, path, {"text": "a red apple"})
     elif route.body.schema == "JobsToCancel":
         answer = world.send_json(route.method, path, {"ids": [examples["{id}"]]})
+    elif route.body.schema == "Foreign":
+        answer = world.send_json(route.method, path, {"1": {"class_type": "CLIPTextEncode", "inputs": {"text": "x"}}})
     elif route.body.schema == "WorkflowName":
         answer = world.send_json(route.method, path, {"name": f"other/{examples['{entry}']}"})
     elif route.body.schema == "RevisionLabel":

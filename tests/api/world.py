@@ -19,6 +19,7 @@ from aiohttp import web
 
 from api.app import build_app, login_path
 from api.config import Config
+from compat.workflows import convert_json
 from diffusion.header import read_header
 from graph import Choice, InputFile, ModelFile, OutputFile, OutputName, Seed, Slider, Text, node
 from graph.node import spec_of
@@ -225,7 +226,7 @@ class World:
         database = Database(self.folder / "jobs.sqlite", MIGRATIONS)
         self.jobs = Jobs(database, catalogue, Workers(lambda _: self.worker))  # pyright: ignore
         await self.jobs.start()
-        app = build_app(Config(self._host, "test", self._token), self.jobs, self.files, words_of)
+        app = build_app(Config(self._host, "test", self._token), self.jobs, self.files, words_of, convert_json)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
