@@ -18,7 +18,6 @@ import { crumbs } from "./panels/crumbs.js";
 import { Dock } from "./panels/dock.js";
 import { Notice } from "./panels/notice.js";
 import { tourOffer } from "./panels/offer.js";
-import { problemsPanel } from "./panels/problems.js";
 import { resultPanel } from "./panels/result.js";
 import { NodeSearch } from "./panels/search.js";
 import { tabBar } from "./panels/tabs.js";
@@ -113,7 +112,8 @@ const parts = { editor, runner, forecast, status, workspace, view, engine, dock,
 const actions = createActions(parts);
 parts.actions = actions;
 workspace.lens = { get: () => view.camera, set: (/** @type {import("./core/camera.js").Camera} */ camera) => view.jump(camera) };
-const home = h("div", { class: "home" }, tourOffer(parts), problemsPanel(editor, runner, show), resultPanel(parts));
+const result = resultPanel(parts);
+const home = h("div", { class: "home" }, tourOffer(parts), result);
 dock.start(parts, actions, home);
 work.prepend(dock.rail, dock.left);
 view.element.append(crumbs(editor, view));
@@ -157,6 +157,12 @@ listenToDrops(editor, view, { open: (file, at) => void (at ? takeFile(file, at) 
 let recover;
 effect(() => {
   if (workspace.left.value.length > 0) recover ??= import("./panels/recover.js").then(async ({ recoverPanel }) => home.prepend(await recoverPanel(workspace)));
+});
+
+/** @type {Promise<void> | undefined} */
+let problems;
+effect(() => {
+  if (runner.problems.value.size > 0) problems ??= import("./panels/problems.js").then(({ problemsPanel }) => result.before(problemsPanel(editor, runner, show)));
 });
 
 /** @type {Promise<void> | undefined} */

@@ -6,7 +6,7 @@ import { duration, isActive, isOver, parentOf, sentence } from "./core/run.js";
 import { effect } from "./core/store.js";
 import { t } from "./core/strings.js";
 import { h, setText } from "./dom.js";
-import { countProblems } from "./panels/problems.js";
+import { countProblems } from "./panels/runline.js";
 
 /** @import {Parts} from "./actions/action.js" */
 /** @import {NodeState, Run} from "./core/run.js" */

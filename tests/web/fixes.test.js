@@ -56,3 +56,13 @@ test("a value out of range comes to its end, an unknown choice to the one most l
   editor.edit(fixesFor(problem("bad_value", "1", "file", "did you mean 'b'?"), editor)[0].changes);
   assert.equal(editor.document.input("1", "file"), "b");
 });
+
+test("a value of the wrong kind gives way to one of the right kind; there is no link to take away", () => {
+  const json = /** @type {any} */ (pipeline());
+  json.nodes[3].inputs.cfg = "many";
+  const editor = editorWith(json);
+  const fixes = fixesFor(problem("wrong_type", "3", "cfg"), editor);
+  assert.equal(fixes.length, 1);
+  editor.edit(fixes[0].changes);
+  assert.equal(typeof editor.document.input("3", "cfg"), "number");
+});

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { deflateSync, inflateSync } from "node:zlib";
 
 import { encodePng, readText, writeText } from "../../web/core/png.js";
 import { reasonOf } from "../../web/core/reasons.js";
 import { byteSize, duration, fraction, IDLE, isActive, reduce, rootOf, sentence } from "../../web/core/run.js";
-import "./language.js";
+import { phrase, speak } from "../../web/core/strings.js";
+import { tables } from "./language.js";
 
 const EVENTS = [
   { n: 1, type: "state", state: "running" },
@@ -172,4 +174,23 @@ test("a reason names nodes as the sheet does", () => {
   const naming = (/** @type {string} */ id, /** @type {string} */ title) => (id === "6" ? "VAE 解码" : title);
   assert.equal(reasonOf("input image changed (from 6 VAE decode), input cfg changed 6 -> 7", naming), "image comes changed from VAE 解码, cfg 6 → 7");
   assert.equal(reasonOf("input latent changed (from KSampler)", naming), "latent comes changed from KSampler");
+});
+
+test("what is wrong is said in Chinese, names and numbers as they are", () => {
+  const codes = /Code = Literal\[(.*?)\]/s.exec(readFileSync("graph/problems.py", "utf-8"))?.[1].match(/\w+/g) ?? [];
+  assert.ok(codes.length > 10);
+  const problem = (/** @type {string} */ code, /** @type {string} */ expected = "", got = "", message = "") => ({ code, node: "5", port: "weight", message, expected, got });
+  speak("zh", [tables("zh")]);
+  try {
+    for (const code of codes) assert.match(sentence(problem(code), ""), /[\u4e00-\u9fff]/, code);
+    const says = (/** @type {[string, string, string]} */ ...what) => sentence(problem(...what), "");
+    assert.equal(says("bad_value", "a number from 0.0 to 30.0", "99"), "输入“权重”不能是 99，应为：0.0 到 30.0 之间的数。");
+    assert.equal(says("bad_value", "a file in 'loras' (there is no file 'a, b.safetensors' in 'loras')", '"a"'), "输入“权重”不能是 \"a\"，应为：“loras”文件夹中的文件，而那里没有“a, b.safetensors”。");
+    assert.equal(says("bad_value", "one of euler, dpm_2", '"x"'), "输入“权重”不能是 \"x\"，应为：以下之一：euler, dpm_2。");
+    assert.equal(says("wrong_type", "Latent", "Conditioning"), "输入“权重”应为：Latent。收到的是：Conditioning。");
+    assert.equal(phrase("did you mean 'euler'?"), "是不是“euler”？");
+    assert.equal(sentence(problem("error", "", "", "node 5 KSampler: odd"), "KSampler"), "Odd");
+  } finally {
+    speak("en", [tables("en")]);
+  }
 });

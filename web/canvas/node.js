@@ -7,7 +7,6 @@ import { linksOf, own } from "../core/document.js";
 import { helpOf, portLabel } from "../core/naming.js";
 import { sentence } from "../core/run.js";
 import { t } from "../core/strings.js";
-import { addFixes } from "../panels/problems.js";
 import { createControl } from "../widgets/index.js";
 import { isOff, namingOf, titleOf } from "./look.js";
 import { noteElements } from "./note.js";
@@ -248,7 +247,7 @@ export class NodeView {
     this.#problems.replaceChildren(
       ...problems.map((problem) => {
         const text = h("span", {}, sentence(problem, this.#spec?.title ?? ""));
-        void addFixes(text, problem, this.#editor);
+        void import("../panels/problems.js").then(({ addFixes }) => addFixes(text, problem, this.#editor));
         return h("div", { class: "node-problem", role: "alert", title: problem.hint ?? "" }, icon("alert"), text);
       }),
     );

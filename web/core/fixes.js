@@ -1,7 +1,7 @@
 /** What can be done about a problem at once: each fix says what it does and is a list of Changes. */
 
 import { candidates, fits } from "./connect.js";
-import { isLink } from "./document.js";
+import { isLink, linksOf } from "./document.js";
 import * as edits from "./edits.js";
 import { t } from "./strings.js";
 
@@ -27,7 +27,8 @@ export function fixesFor(problem, editor) {
     return [...renamed, { label: t("fix.drop", { name: port }), changes: edits.setInput(id, port, undefined) }];
   }
   if (!input || port === null) return [];
-  if (problem.code === "bad_value" || (problem.code === "missing_input" && input.widget)) return valueFixes(editor, id, input, nearest);
+  const constant = linksOf(editor.document.input(id, port)).length === 0 && input.widget;
+  if (problem.code === "bad_value" || (constant && /^(missing_input|wrong_type)$/.test(problem.code))) return valueFixes(editor, id, input, nearest);
   if (problem.code === "missing_input") return linkFixes(editor, id, input);
   if (problem.code === "unknown_output" && nearest) {
     const link = editor.document.input(id, port);

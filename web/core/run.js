@@ -1,5 +1,8 @@
 /** What a run has done so far, folded from its events: a state for every node it told of, and for the nodes those belong to. */
 
+import { portLabel } from "./naming.js";
+import { said } from "./strings.js";
+
 /** @import {OutputFile, Problem} from "./types.js" */
 
 /**
@@ -188,11 +191,14 @@ export function problem(error, node) {
 }
 
 /**
- * A problem's message where its node is plain to see: without the words that name the node.
+ * A problem's message in the language of the page where it has a sentence for it, else the engine's, without the words that
+ * name the node, which is plain to see.
  * @param {Problem} problem
  * @param {string} kind  the title of the node's definition
  */
 export function sentence(problem, kind) {
+  const own = said(problem, portLabel(problem.port ?? ""));
+  if (own !== "") return own;
   const named = [`node ${problem.node} ${kind}: `, `node ${problem.node}: `].find((prefix) => problem.message.startsWith(prefix));
   const text = problem.message.slice(named?.length ?? 0);
   return text.slice(0, 1).toUpperCase() + text.slice(1);

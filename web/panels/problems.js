@@ -3,15 +3,14 @@
 import { button, h, icon, setText } from "../dom.js";
 import { sentence } from "../core/run.js";
 import { effect } from "../core/store.js";
-import { t } from "../core/strings.js";
+import { portLabel } from "../core/naming.js";
+import { phrase, t } from "../core/strings.js";
 import { titleOf } from "../canvas/look.js";
+import { countProblems } from "./runline.js";
 
 /** @import {Editor} from "../core/editor.js" */
 /** @import {Problem} from "../core/types.js" */
 /** @import {Runner} from "../runner.js" */
-
-/** @param {number} count */
-export const countProblems = (count) => (count === 1 ? t("problem.one") : t("problem.many", { count }));
 
 /** Add buttons that put a problem right. @param {HTMLElement} element @param {Problem} problem @param {Editor} editor */
 export async function addFixes(element, problem, editor) {
@@ -33,8 +32,8 @@ export function problemsPanel(editor, runner, show) {
   /** @param {Problem} problem */
   const entry = (problem) => {
     const known = problem.node !== null && editor.document.nodes.has(problem.node);
-    const where = known ? [titleOf(editor, problem.node ?? ""), problem.port].filter(Boolean).join(" · ") : "";
-    const text = h("span", {}, where ? h("strong", {}, where) : null, h("span", {}, known ? sentence(problem, editor.scene.spec(problem.node ?? "").title) : problem.message), problem.hint ? h("small", {}, problem.hint) : null);
+    const where = known ? [titleOf(editor, problem.node ?? ""), portLabel(problem.port ?? "")].filter(Boolean).join(" · ") : "";
+    const text = h("span", {}, where ? h("strong", {}, where) : null, h("span", {}, sentence(problem, known ? editor.scene.spec(problem.node ?? "").title : "")), problem.hint ? h("small", {}, phrase(problem.hint)) : null);
     if (!known) return h("li", {}, h("div", { class: "problem-item" }, icon("alert"), text));
     const item = h("button", { type: "button", class: "problem-item", title: t("problem.show") }, icon("alert"), text);
     item.addEventListener("click", () => show(problem.node ?? ""));

@@ -4,7 +4,6 @@ import { retry } from "../api.js";
 import { byteSize, duration, isActive } from "../core/run.js";
 import { t } from "../core/strings.js";
 import { running } from "../forecast.js";
-import { countProblems } from "./problems.js";
 import { titleOf } from "../canvas/look.js";
 
 /** @import {Parts} from "../actions/action.js" */
@@ -32,6 +31,9 @@ export function runLine({ editor, runner, engine, forecast }) {
   if (run.state !== "idle") return t(`job.${run.state}`);
   return state === "starting" ? t("bar.starting") : "";
 }
+
+/** @param {number} count */
+export const countProblems = (count) => (count === 1 ? t("problem.one") : t("problem.many", { count }));
 
 /** @param {number | null} next  try, in ms since the epoch; null: now */
 const offlineLine = (next) => (next === null ? t("bar.connecting") : t("bar.offline", { seconds: Math.max(1, Math.ceil((next - Date.now()) / 1000)) }));

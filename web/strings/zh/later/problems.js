@@ -1,0 +1,26 @@
+/** Simplified Chinese: what is wrong with a workflow, by the code of the problem; and the engine's phrases, their names and numbers as "*". */
+
+export const problems = {
+  "problem.bad_document": "工作流的内容有误：应为：{expected}，实际是：{got}。",
+  "problem.too_large": "工作流太大：应为：{expected}，实际是：{got}。",
+  "problem.unknown_node": "没有节点类型 {got}。",
+  "problem.unknown_input": "这个节点没有输入 {got}。",
+  "problem.missing_input": "输入“{port}”既没有值，也没有连线。",
+  "problem.wrong_type": "输入“{port}”应为：{expected}。收到的是：{got}。",
+  "problem.bad_value": "输入“{port}”不能是 {got}，应为：{expected}。",
+  "problem.missing_link": "输入“{port}”连着一个不存在的节点：{got}。",
+  "problem.unknown_output": "输入“{port}”所连的节点没有输出 {got}。",
+  "problem.cycle": "节点连成了环，无法运行。",
+  "problem.no_sink": "没有可运行的内容：需要一个保存或显示结果的节点，例如“保存图像”。",
+  "problem.unknown_target": "工作流中没有要运行的节点 {got}。",
+  "phrase.a text": "文本",
+  "phrase.true or false": "“是”或“否”",
+  "phrase.a number from * to *": "{0} 到 {1} 之间的数",
+  "phrase.a whole number of * bits": "{0} 位整数",
+  "phrase.a whole number from * to * - *": "不小于 {0} 的 64 位整数",
+  "phrase.a text of at most * characters": "不超过 {0} 个字符的文本",
+  "phrase.one of *": "以下之一：{0}",
+  "phrase.the name of a file in *": "“{0}”文件夹中的文件名",
+  "phrase.a file in * (there is no file * in *)": "“{0}”文件夹中的文件，而那里没有“{1}”",
+  "phrase.did you mean *?": "是不是“{0}”？",
+};
