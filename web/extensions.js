@@ -62,12 +62,19 @@ export async function startExtensions({ settings, dock, actions, editor, notify 
   try {
     const there = await known();
     const wanted = allowed.filter((name) => there.includes(name));
-    await Promise.all(wanted.map((name) => import(`/packs/${encodeURIComponent(name)}/index.js`).catch((error) => registry.fail(name, error))));
+    if (wanted.length < allowed.length) settings.packs.value = wanted; // What comes back later has to be allowed anew.
+    for (const name of wanted) void start(name, editor);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     notify(error.message);
   }
-  if (registry.controls.size > 0) editor.setCatalogue(editor.catalogue);
+}
+
+/** Run a pack's module; what it brings is there as soon as it has, whatever others do. @param {string} name @param {Parts["editor"]} editor */
+async function start(name, editor) {
+  const before = registry.controls.size;
+  await import(`/packs/${encodeURIComponent(name)}/index.js`).catch((error) => registry.fail(name, error));
+  if (registry.controls.size > before) editor.setCatalogue(editor.catalogue);
 }
 
 /** @param {string} what @param {() => Promise<HTMLElement | void>} body */

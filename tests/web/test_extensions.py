@@ -77,3 +77,17 @@ def test_a_module_that_fails_leaves_the_page_as_it_was(studio: Studio, browser: 
     studio.page.keyboard.press("Enter")
     expect(studio.page.locator(".notice")).to_contain_text("broken.run failed")
     assert not [each for each in studio.complaints if "Content Security" in each or each.startswith("error")]
+
+
+def test_a_slow_pack_holds_up_no_other_and_one_that_is_gone_is_forgotten(studio: Studio) -> None:
+    allow(studio, "tint")
+    allow(studio, "broken")
+    studio.page.route("**/packs/broken/index.js", lambda _: None)
+    studio.page.reload()
+    drop(studio)
+    expect(studio.node("1").get_by_role("button", name="amount 1.5")).to_be_visible()
+    studio.page.route("**/api/v1/extensions", lambda route: route.fulfill(json={"packs": ["tint"]}))
+    with studio.page.expect_response("**/api/v1/extensions"):
+        studio.page.reload()
+    allowed = "JSON.parse(localStorage.getItem('weft.settings')).packs.join()"
+    studio.page.wait_for_function(f"() => {allowed} === 'tint'")
