@@ -169,3 +169,33 @@ def test_what_is_wrong_is_read_above_the_nodes_it_lies_over(studio: Studio) -> N
     studio.node("2").focus()
     studio.node("1").locator(".node-title").hover()
     assert problem.evaluate(on_top)
+
+
+def test_lists_say_which_option_the_keys_are_on(studio: Studio) -> None:
+    page = studio.page
+    sampler = studio.node("5").get_by_role("combobox", name="sampler", exact=True)
+    sampler.focus()
+    press(page, "Enter")
+    search = page.get_by_role("searchbox", name="Search sampler")
+    expect(search).to_be_focused()
+    spoken = "box => document.getElementById(box.getAttribute('aria-activedescendant'))?.textContent"
+    assert search.evaluate(spoken) == "euler"
+    press(page, "ArrowDown")
+    named = str(search.evaluate(spoken))
+    expect(page.get_by_role("option", name=named, exact=True)).to_have_attribute("aria-selected", "true")
+    page.keyboard.type("no such sampler")
+    expect(page.get_by_role("listbox", name="sampler").get_by_role("option")).to_have_attribute("aria-disabled", "true")
+    assert search.get_attribute("aria-activedescendant") is None
+    press(page, "Escape")
+    expect(sampler).to_be_focused()
+    prompt = studio.node("2").get_by_role("textbox", name="text")
+    prompt.focus()
+    count = studio.node("2").locator(".token-count")
+    expect(count).to_have_accessible_name("6 / 75 tokens, chunks: 1. Show them")
+    press(page, "Tab", "Enter")
+    expect(page.get_by_role("dialog", name="Tokens of the prompt")).to_be_focused()
+    press(page, "Escape")
+    expect(count).to_be_focused()
+    press(page, "Tab")
+    expect(count).to_have_count(0)
+    assert studio.complaints == []

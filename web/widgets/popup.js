@@ -21,6 +21,8 @@ export function openList(anchor, look) {
   const box = !look.search ? null : h("input", { type: "text", class: "field", role: "searchbox", "aria-label": look.search, placeholder: look.search, autocomplete: "off", spellcheck: "false" });
   const list = h("ul", { class: "options", role: "listbox", id: LIST, "aria-label": look.label, tabindex: look.search === null ? null : 0 });
   const element = h("div", { class: "popup", popover: look.search === null ? "manual" : "auto" }, box, list);
+  /** What has the focus while an option is chosen. */
+  const typedIn = look.search === null ? anchor : (box ?? list);
   /** @type {readonly Option<T>[]} */
   let shown = [];
   let at = 0;
@@ -30,6 +32,8 @@ export function openList(anchor, look) {
       item.setAttribute("aria-selected", String(index === at));
       if (index === at) item.scrollIntoView({ block: "nearest" });
     }
+    if (shown.length > 0) typedIn.setAttribute("aria-activedescendant", `${LIST}-${at}`);
+    else typedIn.removeAttribute("aria-activedescendant");
   };
   const choose = () => {
     const option = shown[at];
@@ -40,7 +44,7 @@ export function openList(anchor, look) {
     shown = look.options(typed);
     list.replaceChildren(
       ...shown.map((option, index) => {
-        const item = h("li", { role: "option", class: "option" }, option.picture ? pictureOf(option.picture) : null, h("span", {}, option.label), option.note ? h("small", {}, option.note) : null);
+        const item = h("li", { role: "option", class: "option", id: `${LIST}-${index}` }, option.picture ? pictureOf(option.picture) : null, h("span", {}, option.label), option.note ? h("small", {}, option.note) : null);
         item.addEventListener("pointerdown", (event) => {
           event.preventDefault();
           at = index;
@@ -49,7 +53,7 @@ export function openList(anchor, look) {
         return item;
       }),
     );
-    if (shown.length === 0) list.append(h("li", { class: "quiet" }, look.none));
+    if (shown.length === 0) list.append(h("li", { class: "quiet", role: "option", "aria-disabled": "true" }, look.none));
     move(typed === "" ? Math.max(0, shown.findIndex((option) => option.selected)) : 0);
   };
   /** Whether the list took the key. @param {KeyboardEvent} event */
@@ -73,6 +77,7 @@ export function openList(anchor, look) {
     if (/** @type {ToggleEvent} */ (event).newState !== "closed") return;
     const focused = element.contains(document.activeElement);
     element.remove();
+    if (!document.getElementById(LIST)) typedIn.removeAttribute("aria-activedescendant");
     if (focused) anchor.focus({ preventScroll: true });
   });
   document.body.append(element);

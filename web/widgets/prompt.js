@@ -100,9 +100,11 @@ function counter(box, element, field) {
     ask();
   });
   box.addEventListener("input", ask);
-  box.addEventListener("blur", (event) => {
-    if (event.relatedTarget !== count) count.remove();
-  });
+  const leave = (/** @type {FocusEvent} */ { relatedTarget: to }) => {
+    if (to !== box && to !== count && !(to instanceof Element && to.matches(".token-view"))) count.remove();
+  };
+  box.addEventListener("blur", leave);
+  count.addEventListener("blur", leave);
 }
 
 /** @param {HTMLElement} anchor @param {Field} field @param {string} text */

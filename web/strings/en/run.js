@@ -136,7 +136,7 @@ export const run = {
   "prompt.loras": "LoRAs: adds a loader",
   "tokens.title": "Tokens of the prompt",
   "tokens.count": "{used} / {room}",
-  "tokens.label": "{used} of {room} tokens, chunks: {chunks}. Show them",
+  "tokens.label": "{used} / {room} tokens, chunks: {chunks}. Show them",
   "tokens.chunk": "Chunk {number}: {used} of 75",
   "sweep.label": "{label}, values to try",
   "sweep.hint": "One after the other: 4, 7, 10 or 1..5 or 0..1 step 0.1; of texts one a line",
