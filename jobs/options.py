@@ -27,7 +27,9 @@ def parser(version: str) -> argparse.ArgumentParser:
         "--debug-values", action="store_true", help="fail nodes that change what they were given (slow)"
     )
     document = argparse.ArgumentParser(add_help=False)
-    document.add_argument("file", metavar="FILE", help="workflow as JSON, a PNG that carries one, or - for stdin")
+    document.add_argument(
+        "file", metavar="FILE", help="workflow as JSON, a PNG that carries one (also of ComfyUI), or - for stdin"
+    )
     document.add_argument("--set", metavar="NODE.INPUT=VALUE", action="append", default=[], help="change a value first")
     report = argparse.ArgumentParser(add_help=False)
     report.add_argument("--json", action="store_true", help="one JSON document on standard output")

@@ -52,7 +52,10 @@ def test_command_lines(line: str, tmp_path: Path) -> None:
     assert "--out" not in arguments or all(Path(path).is_file() for path in done.stdout.decode().split())
 
 
-@pytest.mark.parametrize("program", [b for b in blocks(USAGE, "python") if "urllib" not in b], ids=["nodes", "engine"])
+PROGRAMS = [block for block in blocks(USAGE, "python") if "urllib" not in block]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=["comfyui", "nodes", "engine"])
 def test_python_examples(program: str, tmp_path: Path) -> None:
     in_a_new_process([sys.executable, "-c", program], tmp_path)
 

@@ -1,7 +1,7 @@
 /** The workflow that a file carries: JSON, or a picture made by one. */
 
 import { BadDocument } from "./core/document.js";
-import { readDescription } from "./core/exif.js";
+import { readTexts } from "./core/exif.js";
 import { isRecord } from "./core/level.js";
 import { readText } from "./core/png.js";
 import { t } from "./core/strings.js";
@@ -10,16 +10,21 @@ const KEYWORD = "workflow";
 /** What ComfyUI calls the part of one that runs. */
 const PROMPT = "prompt";
 
-/** Throws BadDocument where there is none. @param {File} file @returns {Promise<unknown>} */
+/** One of ComfyUI is made ours. Throws BadDocument where there is none. @param {File} file @returns {Promise<unknown>} */
 export async function workflowIn(file) {
+  const json = await carried(file);
+  return isForeign(json) ? (await import("./panels/foreign.js")).convert(json) : json;
+}
+
+/** @param {File} file @returns {Promise<unknown>} */
+async function carried(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
-  const texts = await readText(bytes);
-  const isPicture = texts !== null || file.type.startsWith("image/");
-  const text = texts ? (texts.get(KEYWORD) ?? texts.get(PROMPT)) : (readDescription(bytes) ?? (isPicture ? undefined : new TextDecoder().decode(bytes)));
+  const png = await readText(bytes);
+  const texts = png ?? readTexts(bytes);
+  const isPicture = png !== null || file.type.startsWith("image/");
+  const text = texts.get(KEYWORD) ?? texts.get(PROMPT) ?? (isPicture ? undefined : new TextDecoder().decode(bytes));
   if (text === undefined) throw new BadDocument(t("app.noWorkflow"));
-  const json = parsed(text);
-  if (isForeign(json)) throw new BadDocument(t("app.foreign"));
-  return json;
+  return parsed(text);
 }
 
 /** @param {string} text @returns {unknown} */
@@ -33,7 +38,7 @@ function parsed(text) {
 }
 
 /** Whether this is a workflow of ComfyUI: its nodes are a list, or each has a class. @param {unknown} json */
-function isForeign(json) {
+export function isForeign(json) {
   if (!isRecord(json)) return false;
   const nodes = Object.values(json);
   return Array.isArray(json.nodes) || (nodes.length > 0 && nodes.every((node) => isRecord(node) && typeof node.class_type === "string"));
@@ -42,7 +47,7 @@ function isForeign(json) {
 /** Whether a picture carries a workflow. @param {File} file */
 export async function carriesWorkflow(file) {
   try {
-    await workflowIn(file);
+    await carried(file);
   } catch (error) {
     if (!(error instanceof BadDocument)) throw error;
     return false;

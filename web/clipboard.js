@@ -36,24 +36,26 @@ export function listenToClipboard(editor, pasteAt, notify, takeFile, openLink) {
     const [file] = event.clipboardData.files;
     if (file) return takeFile(file, pasteAt());
     const text = event.clipboardData.getData("text/plain");
-    if (!openLink(text.trim())) pasteText(editor, text, pasteAt(), shift, notify);
+    if (!openLink(text.trim())) pasteText(editor, text, pasteAt(), shift, notify, takeFile);
   });
 }
 
 /**
- * Nodes, if the text is a workflow, with Shift also linked to what they were linked to; any other text is a note.
+ * Nodes, if the text is a workflow, with Shift also linked to what they were linked to; other JSON is opened as a file
+ * would be; any other text is a note.
  * @param {Editor} editor
  * @param {string} text
  * @param {Point} at
  * @param {boolean} linked
  * @param {(text: string) => void} notify
+ * @param {(file: File, at: Point) => void} takeFile
  */
-function pasteText(editor, text, at, linked, notify) {
+function pasteText(editor, text, at, linked, notify, takeFile) {
   try {
     editor.paste(JSON.parse(text), at, linked);
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof BadDocument)) throw error;
-    if (error instanceof BadDocument || text.trim() === "") return notify(t("clipboard.bad"));
+    if (error instanceof BadDocument || text.trim() === "") return takeFile(new File([text], t("clipboard.name")), at);
     editor.addNote(text, at);
     notify(t("clipboard.note"));
   }

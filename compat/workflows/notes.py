@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -45,7 +46,8 @@ def missing(kinds: Iterable[str], total: int) -> list[Note]:
 
 
 def about(code: str, node: str, title: str, input: str, value: object = "") -> Note:
-    return Note(code, node, {"title": short(title), "input": input, "value": short(str(value))})
+    told = value if isinstance(value, str) else json.dumps(value)
+    return Note(code, node, {"title": short(title), "input": input, "value": short(told)})
 
 
 def short(text: str) -> str:

@@ -20,7 +20,9 @@ def test_layers() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("module", ["server", "api.app", "compat.workflows", "jobs.service", "jobs.worker", "graph.executor"])
+@pytest.mark.parametrize(
+    "module", ["server", "api.app", "compat.workflows", "jobs.service", "jobs.worker", "graph.executor"]
+)
 def test_the_server_side_loads_no_torch(module: str) -> None:
     heavy = "{'torch', 'numpy', 'safetensors', 'transformers', 'PIL'}"
     program = f"import sys, {module}; loaded = {heavy} & set(sys.modules); print(loaded); sys.exit(bool(loaded))"

@@ -74,6 +74,9 @@ def text_to_image() -> tuple[Json, Json]:
     d.node(3, "KSampler", values, "LATENT", model=(4, 0), positive=(6, 0), negative=(7, 0), latent_image=(5, 0))
     d.node(8, "VAEDecode", [], "IMAGE", samples=(3, 0), vae=(4, 2))
     d.node(9, "SaveImage", ["ComfyUI"], images=(8, 0))
+    places = {4: (26, 474), 6: (415, 186), 7: (413, 389), 5: (473, 609), 3: (863, 186), 8: (1209, 188), 9: (1451, 189)}
+    for node in d.nodes:
+        node["pos"] = list(places[node["id"]])
     sampled = {"seed": 7, "steps": 4, "cfg": 3.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
     links = {"model": ["4", 0], "positive": ["6", 0], "negative": ["7", 0], "latent_image": ["5", 0]}
     api = prompt(

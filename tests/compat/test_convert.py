@@ -61,7 +61,8 @@ def test_a_seed_keeps_what_becomes_of_it_and_nodes_their_places(here: Here) -> N
     assert document["nodes"]["3"]["after_run"] == {"seed": "random"}
     places = document["view"]["nodes"]
     assert places.keys() == document["nodes"].keys()
-    assert places["4"]["x"] < places["6"]["x"] < places["7"]["x"]
+    assert places["4"]["x"] < places["6"]["x"] < places["3"]["x"] < places["9"]["x"]
+    assert places["6"]["y"] < places["7"]["y"] < places["5"]["y"]
 
 
 def sampled(d: Drawn, latent: tuple[int, int], denoise: float = 1.0, model: int = 1, clip: int = 1) -> None:
@@ -462,7 +463,7 @@ def test_words_without_meaning_here_are_told_and_kept(here: Here) -> None:
     assert made.document["nodes"]["5"]["inputs"]["sampler"] == "heunpp2"
     assert [(note.code, note.node, note.values["value"]) for note in made.notes] == [
         ("value", "5", "heunpp2"),
-        ("left", "8", "False"),
+        ("left", "8", "false"),
     ]
     with pytest.raises(InvalidGraph, match="heunpp2"):
         here.graph(made.document)

@@ -304,7 +304,7 @@ def test_a_pasted_picture_becomes_a_node_that_loads_it(studio: Studio) -> None:
     exif[0x010E] = "A DIGITAL CAMERA"
     Image.new("RGB", (8, 8), "green").save(photo, "JPEG", exif=exif)
     chunks = PngInfo()
-    chunks.add_text("workflow", '{"nodes": [], "links": []}')
+    chunks.add_text("workflow", "sketch, ink, colour")
     Image.new("RGB", (8, 8), "blue").save(drawing, "PNG", pnginfo=chunks)
     for id, name, content in (("9", "photo.jpg", photo), ("10", "foreign.png", drawing)):
         studio.drop(studio.page.locator(".canvas-hint").locator(".."), name, "image/jpeg", content.getvalue())

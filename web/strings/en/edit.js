@@ -99,6 +99,6 @@ export const edit = {
   "menu.title": "Commands",
   "menu.reset": "Back to the default",
   "menu.unlink": "Remove its links",
-  "clipboard.bad": "The clipboard holds no nodes of Weft.",
+  "clipboard.name": "Clipboard",
   "clipboard.note": "Pasted as a note.",
 };

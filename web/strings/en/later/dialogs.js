@@ -114,4 +114,11 @@ export const dialogs = {
   "shortcuts.reset": "Usual keys of {title}",
   "shortcuts.resetAll": "Usual keys for all",
   "shortcuts.clash": "Also: {titles}",
+  "foreign.title": "Opened from ComfyUI",
+  "foreign.rest": "Everything else was carried over.",
+  "foreign.missing": "{count} of {total} nodes have no counterpart here and are kept as they are: {names}.",
+  "foreign.value": "{title}: {input} is {value} there, which is none here; it is kept for you to change.",
+  "foreign.left": "{title}: {input} was {value} there, which has no counterpart and is left out.",
+  "foreign.fed": "{title}: {input} was linked there, which has no counterpart and is left out.",
+  "foreign.turned": "{title}: {input} is linked, and what it means is the other way round here.",
 };

@@ -114,4 +114,11 @@ export const dialogs = {
   "shortcuts.reset": "恢复 {title} 的默认快捷键",
   "shortcuts.resetAll": "全部恢复默认",
   "shortcuts.clash": "与此重复：{titles}",
+  "foreign.title": "已从 ComfyUI 打开",
+  "foreign.rest": "其余内容已全部转换。",
+  "foreign.missing": "{total} 个节点中有 {count} 个在这里没有对应节点，已原样保留：{names}。",
+  "foreign.value": "{title}：{input} 原为 {value}，这里没有这个值；已保留，请自行修改。",
+  "foreign.left": "{title}：{input} 原为 {value}，这里没有对应项，已略去。",
+  "foreign.fed": "{title}：{input} 原有连线，这里没有对应项，已略去。",
+  "foreign.turned": "{title}：{input} 有连线，而它在这里的含义正好相反。",
 };
