@@ -127,6 +127,31 @@ def test_pictures_of_different_shapes_are_compared_as_they_are(studio: Studio) -
     assert studio.complaints == []
 
 
+def test_two_fingers_zoom_a_picture(studio: Studio) -> None:
+    studio.quicken(1)
+    studio.run()
+    studio.button("Look at it closely").click()
+    front = studio.page.get_by_role("dialog", name="Picture").locator("img:not(.back)").first
+    fitted = front.bounding_box()
+    fingers = studio.page.context.new_cdp_session(studio.page)
+
+    def touch(kind: str, *places: int) -> None:
+        points = [{"x": x, "y": 400, "id": id} for id, x in enumerate(places)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 600)
+    touch("touchStart", 600, 680)
+    for step in range(10, 50, 10):
+        touch("touchMove", 600 - step, 680 + step)
+    touch("touchEnd")
+    zoomed = front.bounding_box()
+    assert fitted is not None
+    assert zoomed is not None
+    assert abs(zoomed["width"] / fitted["width"] - 2) < 0.05
+    assert abs((640 - zoomed["x"]) / zoomed["width"] - (640 - fitted["x"]) / fitted["width"]) < 0.02
+    assert studio.complaints == []
+
+
 def test_a_result_is_that_of_the_workflow_on_the_table(studio: Studio) -> None:
     studio.quicken(1)
     studio.run()

@@ -10,15 +10,23 @@ import { thumbnailOf } from "../pictures.js";
 
 /** @import {Parts} from "../actions/action.js" */
 /** @import {JobSummary} from "../api.js" */
+/** @import {Catalogue} from "../core/catalogue.js" */
+/** @import {NodeData} from "../core/types.js" */
 /** @import {Queue} from "../jobs.js" */
 /** @typedef {{queue: Queue, waiting: readonly JobSummary[], recent: readonly JobSummary[]}} Look */
 
 const RECENT = 20;
 const PRIORITIES = /** @type {const} */ ([[10, "queue.high"], [0, "queue.normal"], [-10, "queue.low"]]);
 const SOON_MS = 120;
+/** Of so many jobs that wait it is said what they are about. */
+const MOST_TOLD = 30;
 
 /** @param {Parts} parts */
-export function queuePanel({ runner, engine, workspace, notify }) {
+export function queuePanel({ editor, runner, engine, workspace, notify }) {
+  /** What jobs are about, and the rows of those that wait, by job. @type {Map<string, Promise<string>>} */
+  const about = new Map();
+  /** @type {Map<string, HTMLElement>} */
+  let rows = new Map();
   const look = signal(/** @type {Look | null} */ (null));
   const pause = button({ label: t("queue.pause"), icon: "pause", class: "button" }, () => void change(() => jobs.pause(!look.peek()?.queue.paused)));
   const clear = button({ label: t("queue.cancelAll"), icon: "close", class: "button" }, () => void change(() => jobs.cancelAll(look.peek()?.queue.queued ?? [])));
@@ -64,9 +72,21 @@ export function queuePanel({ runner, engine, workspace, notify }) {
     /** @type {HTMLElement | null} */ (waiting.querySelector(`[data-job="${CSS.escape(id)}"]`))?.focus();
   };
 
-  /** @param {JobSummary} job @param {number} index */
-  const waitingItem = (job, index) => {
+  /** Say in a row what its job is about, once that is known. @param {string} id @param {HTMLElement} row */
+  const tell = async (id, row) => {
+    if (row.dataset.told) return;
+    row.dataset.told = "yes";
+    const found = about.get(id) ?? api.jobWorkflow(id).then((workflow) => aboutOf(workflow, editor.catalogue));
+    about.set(id, found);
+    const text = await found.catch(() => ""); // A job that cannot be read any more keeps its time as its name.
+    if (text === "") return;
+    row.querySelector(".job-name")?.append(h("small", { title: text }, text));
+    if (row.ariaLabel) row.ariaLabel += `, ${text}`;
+  };
+  /** @param {JobSummary} job */
+  const waitingItem = (job) => {
     const name = nameOf(job);
+    const place = () => [...waiting.children].indexOf(item);
     const priority = h("select", { class: "field", "aria-label": t("queue.priority", { name }) }, ...PRIORITIES.map(([value, key]) => h("option", { value, selected: value === nearest(job.priority ?? 0) }, t(key))));
     priority.addEventListener("change", () => void change(() => jobs.move(job.id, { priority: Number(priority.value) })));
     const item = h(
@@ -75,8 +95,8 @@ export function queuePanel({ runner, engine, workspace, notify }) {
       icon("grip"),
       h("span", { class: "job-name" }, name),
       priority,
-      button({ label: t("queue.up", { name }), icon: "up", class: "button small" }, () => void moveTo(job.id, Math.max(0, index - 1))),
-      button({ label: t("queue.down", { name }), icon: "down", class: "button small" }, () => void moveTo(job.id, index + 1)),
+      button({ label: t("queue.up", { name }), icon: "up", class: "button small" }, () => void moveTo(job.id, Math.max(0, place() - 1))),
+      button({ label: t("queue.down", { name }), icon: "down", class: "button small" }, () => void moveTo(job.id, place() + 1)),
       button({ label: t("queue.cancel", { name }), icon: "close", class: "button small" }, () => void change(() => api.cancel(job.id))),
     );
     item.addEventListener("keydown", (event) => {
@@ -84,7 +104,7 @@ export function queuePanel({ runner, engine, workspace, notify }) {
       if (step === undefined) return;
       event.preventDefault();
       event.stopPropagation();
-      void moveTo(job.id, Math.max(0, index + step));
+      void moveTo(job.id, Math.max(0, place() + step));
     });
     item.addEventListener("dragstart", (event) => event.dataTransfer?.setData("application/x-weft-job", job.id));
     item.addEventListener("dragover", (event) => {
@@ -97,7 +117,7 @@ export function queuePanel({ runner, engine, workspace, notify }) {
       event.preventDefault();
       event.stopPropagation();
       const id = event.dataTransfer?.getData("application/x-weft-job") ?? "";
-      if (id !== "" && id !== job.id) void moveTo(id, index);
+      if (id !== "" && id !== job.id) void moveTo(id, place());
     });
     return item;
   };
@@ -119,6 +139,17 @@ export function queuePanel({ runner, engine, workspace, notify }) {
     );
   };
 
+  /** Rows that stay are left as they are, with what has the focus or is being chosen in them. @param {readonly JobSummary[]} jobs */
+  const showWaiting = (jobs) => {
+    const at = [...waiting.children].findIndex((row) => row.contains(document.activeElement));
+    const keyOf = (/** @type {JobSummary} */ job) => `${job.id} ${job.priority}`;
+    rows = new Map(jobs.map((job) => [keyOf(job), rows.get(keyOf(job)) ?? waitingItem(job)]));
+    const wanted = [...rows.values()];
+    for (const row of [...waiting.children]) if (!wanted.includes(/** @type {HTMLElement} */ (row))) row.remove();
+    for (const [index, row] of wanted.entries()) if (waiting.children[index] !== row) waiting.insertBefore(row, waiting.children[index] ?? null);
+    for (const [index, { id }] of jobs.slice(0, MOST_TOLD).entries()) void tell(id, wanted[index]);
+    if (at >= 0 && !waiting.contains(document.activeElement)) (wanted[Math.min(at, wanted.length - 1)] ?? pause).focus();
+  };
   effect(() => {
     const now = look.value;
     if (!now) return;
@@ -134,7 +165,7 @@ export function queuePanel({ runner, engine, workspace, notify }) {
     heading.toggleAttribute("hidden", queue.total === 0);
     hint.toggleAttribute("hidden", now.waiting.length < 2);
     recentHeading.toggleAttribute("hidden", now.recent.length === 0);
-    waiting.replaceChildren(...now.waiting.map(waitingItem));
+    showWaiting(now.waiting);
     recent.replaceChildren(...now.recent.map(recentItem));
   });
   effect(() => {
@@ -146,7 +177,9 @@ export function queuePanel({ runner, engine, workspace, notify }) {
         const name = t("queue.job", { id: id.slice(0, 6) });
         const own = id === job && isActive(runner.run.peek()) && state === "running";
         const bar = own ? h("progress", { max: 100, value: part, "aria-label": name }) : null;
-        return h("li", { class: "job" }, icon("run"), h("span", { class: "job-name" }, name), bar, button({ label: t("queue.cancel", { name }), icon: "close", class: "button small" }, () => void change(() => api.cancel(id))));
+        const item = h("li", { class: "job" }, icon("run"), h("span", { class: "job-name" }, name), bar, button({ label: t("queue.cancel", { name }), icon: "close", class: "button small" }, () => void change(() => api.cancel(id))));
+        void tell(id, item);
+        return item;
       }),
     );
   });
@@ -159,6 +192,17 @@ export function queuePanel({ runner, engine, workspace, notify }) {
 
 /** @param {JobSummary} job */
 const nameOf = (job) => new Date(job.created ?? 0).toLocaleTimeString(language());
+
+/** The seed of a workflow, and its first prompt. @param {unknown} workflow @param {Catalogue} catalogue */
+function aboutOf(workflow, catalogue) {
+  const { nodes } = /** @type {{nodes: Readonly<Record<string, NodeData>>}} */ (workflow);
+  const values = Object.values(nodes).flatMap(({ type, inputs }) =>
+    (catalogue.specs.get(type)?.inputs ?? []).map(({ name, widget }) => ({ kind: widget?.kind === "Text" && !widget.multiline ? "" : widget?.kind, value: inputs[name] })),
+  );
+  const prompt = values.find(({ kind, value }) => kind === "Text" && typeof value === "string" && value !== "")?.value ?? "";
+  const seed = values.find(({ kind, value }) => kind === "Seed" && typeof value === "number")?.value;
+  return [seed === undefined ? "" : t("gallery.seed", { seed: String(seed) }), prompt].filter(Boolean).join(" · ");
+}
 
 /** The priority on the list that a number comes closest to. @param {number} priority */
 const nearest = (priority) => (priority > 0 ? 10 : priority < 0 ? -10 : 0);

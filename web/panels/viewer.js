@@ -201,23 +201,26 @@ class Viewer {
     }
   }
 
+  /** One pointer moves the picture; two also zoom it, what is under each staying there. */
   #listenToDrags() {
-    /** @type {{x: number, y: number, view: {scale: number, x: number, y: number}} | null} */
-    let start = null;
+    /** @type {Map<number, {x: number, y: number}>} */
+    const held = new Map();
     this.#stage.addEventListener("pointerdown", (event) => {
       this.#stage.setPointerCapture(event.pointerId);
-      start = { x: event.clientX, y: event.clientY, view: this.#now() };
+      held.set(event.pointerId, { x: event.clientX, y: event.clientY });
     });
-    this.#stage.addEventListener("pointermove", (event) => {
-      if (!start) return;
-      this.#view = { ...start.view, x: start.view.x + event.clientX - start.x, y: start.view.y + event.clientY - start.y };
-      this.#place();
+    this.#stage.addEventListener("pointermove", ({ pointerId, clientX: x, clientY: y }) => {
+      const before = held.get(pointerId);
+      if (!before) return;
+      held.set(pointerId, { x, y });
+      const now = this.#now();
+      this.#view = { ...now, x: now.x + (x - before.x) / held.size, y: now.y + (y - before.y) / held.size };
+      const other = [...held].find(([id]) => id !== pointerId)?.[1];
+      const apart = (/** @type {{x: number, y: number}} */ point) => (other ? Math.max(1, Math.hypot(point.x - other.x, point.y - other.y)) : 1);
+      if (other) this.#zoom(apart({ x, y }) / apart(before), { x: (x + other.x) / 2, y: (y + other.y) / 2 });
+      else this.#place();
     });
-    for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) {
-      this.#stage.addEventListener(end, () => {
-        start = null;
-      });
-    }
+    for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) this.#stage.addEventListener(end, ({ pointerId }) => held.delete(pointerId));
   }
 
   #play() {
