@@ -108,8 +108,9 @@ class _Flattening:
 
     def _bypass(self, id: str, spec: NodeSpec, given: Mapping[str, Any]) -> None:
         for output in spec.outputs:
-            same = (given[p.name] for p in spec.inputs if p.type == output.type and p.name in given)
-            self._outlets[id, output.name] = next(same, None)
+            fitting = [port.name for port in spec.inputs if port.type == output.type and port.name in given]
+            namesake = [name for name in fitting if name == output.name]
+            self._outlets[id, output.name] = next((given[name] for name in namesake + fitting), None)
         self._flat.skipped[id] = "bypassed"
 
     def _add_instance(

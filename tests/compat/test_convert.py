@@ -196,6 +196,22 @@ def test_controlnet_of_both_kinds(here: Here) -> None:
     assert nodes["5"]["inputs"]["negative"] == link("12", "negative")
 
 
+def test_a_bypassed_controlnet_keeps_the_prompts_apart(here: Here) -> None:
+    d = loaded()
+    d.node(4, "EmptyLatentImage", [512, 512, 1], "LATENT")
+    sampled(d, (4, 0))
+    expected = here.computes(here.whole(d.json()))
+    d.node(8, "ControlNetLoader", ["edges.safetensors"], "CONTROL_NET")
+    d.node(9, "LoadImage", ["a.png"], "IMAGE MASK")
+    links = {"positive": (2, 0), "negative": (3, 0), "control_net": (8, 0), "image": (9, 0)}
+    d.node(12, "ControlNetApplyAdvanced", [1, 0, 1], "positive negative", mode=4, **links)
+    for slot in (1, 2):
+        d.link(12, slot - 1, 5, slot)
+    document = here.whole(d.json())
+    assert document["nodes"]["5"]["inputs"]["negative"] == link("12", "negative")
+    assert here.computes(document) == expected
+
+
 def test_base_and_refiner_share_a_generation(here: Here) -> None:
     d = loaded()
     d.node(2, "CheckpointLoaderSimple", ["refiner.safetensors"], "MODEL CLIP VAE")

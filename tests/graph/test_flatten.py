@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from graph.events import Skipped
-from graph.problems import InvalidGraph
+from graph.flatten import flatten
+from graph.node import NodeSpec, Port
+from graph.problems import InvalidGraph, Problems
 from tests.graph.lab import Lab, document, entry
 
 TWICE = {
@@ -135,6 +137,16 @@ def test_a_bypassed_node_hands_its_first_input_of_the_type_on() -> None:
     outcome = lab.run(muted("bypass"))
     assert outcome.outputs == {"out": {"int": 6}, "other": {"int": 3}, "last": {"int": 3}}
     assert lab.reasons(Skipped) == {"add": "bypassed"}
+
+
+def test_a_bypassed_node_hands_on_the_input_of_the_same_name() -> None:
+    spec = NodeSpec("Swap", "Swap", "", "", "1", False, "cpu", ports("a", "b"), ports("b", "a"), "")
+    nodes = {"s": {**entry("Swap", a=1, b=2), "mode": "bypass"}, "t": entry("Take", x=("s", "a"), y=("s", "b"))}
+    assert flatten({"nodes": nodes}, {"Swap": spec}, Problems()).entries["t"]["inputs"] == {"x": 1, "y": 2}
+
+
+def ports(*names: str) -> tuple[Port, ...]:
+    return tuple(Port(name, "int") for name in names)
 
 
 def test_a_mode_that_is_none_is_refused() -> None:
