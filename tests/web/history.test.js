@@ -25,6 +25,18 @@ test("undo and redo step through edits", () => {
   assert.equal(history.canRedo, false);
 });
 
+test("a gesture that goes back to where it began is no step", () => {
+  const document = Document.from(pipeline());
+  const history = new History(document);
+  history.commit(edits.setInput("3", "cfg", 1));
+  for (const value of [8, 9, 1]) history.commit(edits.setInput("3", "cfg", value), "scrub");
+  assert.equal(history.seal(), true);
+  assert.equal(history.steps.length, 1);
+  for (const value of [8, 1]) history.commit(edits.setInput("3", "cfg", value), "scrub");
+  history.undo();
+  assert.equal(document.input("3", "cfg"), 7, "undo takes back the step before");
+});
+
 test("edits of one gesture are one step, until the gesture ends", () => {
   const document = Document.from(pipeline());
   const history = new History(document);

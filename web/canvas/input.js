@@ -6,7 +6,8 @@ import { frameAt } from "../core/frames.js";
 import { pinch, wheel } from "./gestures.js";
 import { toolFor } from "../tools/idle.js";
 import { editTitle } from "../tools/title.js";
-import { edgePull } from "../tools/tool.js";
+import { panTool } from "../tools/pan.js";
+import { apart, edgePull } from "../tools/tool.js";
 
 /** @import {Editor} from "../core/editor.js" */
 /** @import {Point} from "../core/types.js" */
@@ -21,6 +22,8 @@ export class Input {
   /** @type {Tool | null} */
   #tool = null;
   #pointer = -1;
+  /** Where the last press was. @type {Point} */
+  #press = { x: 0, y: 0 };
   #space = false;
   #edge = 0;
   /** Touch points by pointer id, for pinching. @type {Map<number, Point>} */
@@ -55,11 +58,8 @@ export class Input {
     element.addEventListener("focusin", (event) => this.#focused(event));
     addEventListener("keydown", (event) => this.#space_(event, true));
     addEventListener("keyup", (event) => this.#space_(event, false));
-    addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !this.#tool) return;
-      event.preventDefault();
-      this.cancel();
-    });
+    addEventListener("blur", () => this.#hold(false));
+    addEventListener("keydown", (event) => this.#keyed(event), { capture: true });
   }
 
   /** Give up the gesture in progress. */
@@ -74,13 +74,28 @@ export class Input {
     const free = event.target === this.#view.element || event.target === document.body;
     if (down && !free) return;
     if (down) event.preventDefault();
+    this.#hold(down);
+  }
+
+  /** @param {boolean} down  whether the key is that asks for moving the view */
+  #hold(down) {
     this.#space = down;
     this.#view.element.classList.toggle("panning", down);
+  }
+
+  /** While a gesture lasts no key begins anything else; Escape and undo take it back. @param {KeyboardEvent} event */
+  #keyed(event) {
+    const back = event.key === "Escape" || ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z");
+    if (!this.#tool || (isEditing(event.target) && !back)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (back) this.cancel();
   }
 
   /** @param {PointerEvent} event */
   #down(event) {
     const at = this.#view.pointOf(event);
+    if (!this.#tool) this.#press = at;
     if (event.pointerType === "touch" && this.#pinching(event, at)) return;
     if (this.#tool) return;
     const target = /** @type {Element} */ (event.target);
@@ -94,10 +109,11 @@ export class Input {
     if (!target.closest("[data-node]")) this.#view.element.focus({ preventScroll: true });
   }
 
-  /** A right press that began a gesture opens no menu; in a text the browser's own is wanted. @param {MouseEvent} event @param {(event: MouseEvent) => void} menu */
+  /** A right press that began a gesture opens no menu, a finger held still does; in a text the browser's own is wanted. @param {MouseEvent} event @param {(event: MouseEvent) => void} menu */
   #contextMenu(event, menu) {
     if (isEditing(event.target) && !(/** @type {Element} */ (event.target).matches("select, [role=spinbutton]"))) return;
     event.preventDefault();
+    if (/** @type {PointerEvent} */ (event).pointerType === "touch") this.cancel();
     if (!this.#tool && !event.altKey && !event.ctrlKey) menu(event);
   }
 
@@ -120,6 +136,7 @@ export class Input {
   /** Near an edge the view moves along, for as long as the pointer stays there. @param {Point} at @param {PointerEvent} event */
   #follow(at, event) {
     cancelAnimationFrame(this.#edge);
+    if (!apart(this.#press, at)) return;
     const { x, y } = edgePull(at, this.#view.size);
     if (!this.#tool?.follows || (x === 0 && y === 0)) return;
     this.#edge = requestAnimationFrame(() => {
@@ -132,7 +149,9 @@ export class Input {
 
   /** @param {PointerEvent} event */
   #up(event) {
-    this.#touches.delete(event.pointerId);
+    if (this.#touches.delete(event.pointerId) && this.#touches.size === 1 && !this.#tool) {
+      for (const [id, at] of this.#touches) [this.#pointer, this.#tool] = [id, panTool(this.#bench, at, () => {})];
+    }
     if (event.pointerId !== this.#pointer || !this.#tool) return;
     const tool = this.#tool;
     this.#tool = null;
@@ -148,11 +167,13 @@ export class Input {
     this.#view.invalidate();
   }
 
-  /** A second finger ends the first one's gesture and starts a pinch. @param {PointerEvent} event @param {Point} at */
+  /** A second finger ends the first one's gesture, also that of a control, and starts a pinch. @param {PointerEvent} event @param {Point} at */
   #pinching(event, at) {
+    if (event.isPrimary) this.#touches.clear();
     this.#touches.set(event.pointerId, at);
     if (this.#touches.size < 2) return false;
     this.cancel();
+    for (const id of this.#touches.keys()) this.#view.element.setPointerCapture(id);
     return true;
   }
 
@@ -169,11 +190,18 @@ export class Input {
   #wheel(event) {
     if (scrolls(event)) return;
     event.preventDefault();
-    this.#view.setCamera(wheel(this.#view.camera, event, this.#view.pointOf(event)));
+    const at = this.#view.pointOf(event);
+    this.#view.setCamera(wheel(this.#view.camera, event, at));
+    this.#tool?.move(at, event);
   }
 
-  /** Captured pointers send their clicks to the view, so what lies under the point is looked up. @param {MouseEvent} event */
+  /**
+   * Captured pointers send their clicks to the view, so what lies under the point is looked up. To the browser a click and a
+   * drag soon after it are a double click, too.
+   * @param {MouseEvent} event
+   */
   #doubleClick(event) {
+    if (apart(this.#press, this.#view.pointOf(event))) return;
     const target = document.elementFromPoint(event.clientX, event.clientY) ?? this.#view.element;
     const editor = this.#editor;
     const at = this.#view.pointOf(event);

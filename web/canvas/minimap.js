@@ -58,12 +58,15 @@ export function minimap(view, editor, status) {
   };
   element.addEventListener("pointerdown", (event) => {
     event.stopPropagation();
+    if (event.button !== 0) return;
     element.setPointerCapture(event.pointerId);
     go(event);
   });
   element.addEventListener("pointermove", (event) => {
+    event.stopPropagation();
     if (element.hasPointerCapture(event.pointerId)) go(event);
   });
+  element.addEventListener("contextmenu", (event) => (event.preventDefault(), event.stopPropagation()));
   for (const name of ["dblclick", "wheel"]) element.addEventListener(name, (event) => event.stopPropagation());
 
   editor.watch(soon);

@@ -2,6 +2,9 @@
 
 import { isEditing } from "../dom.js";
 
+/** Width of the thumb of a slider. */
+const THUMB = 12;
+
 /**
  * Stop a press and do it again on what is under it now. Text fields get the caret where the press was, lists open, what is
  * clicked is clicked once the pointer comes up over it.
@@ -11,11 +14,16 @@ export function forwardPress(event) {
   const target = document.elementFromPoint(event.clientX, event.clientY);
   if (!target || target === event.target) return;
   event.stopImmediatePropagation();
-  // The browser would otherwise move the focus to where the press began.
-  addEventListener("mousedown", (down) => down.preventDefault(), { capture: true, once: true });
-  target.dispatchEvent(new PointerEvent(event.type, event));
+  const taken = !target.dispatchEvent(new PointerEvent(event.type, event));
+  // The browser would otherwise move the focus to where the press began; of a finger that moves on it makes no mouse.
+  const next = new AbortController();
+  addEventListener("mousedown", (down) => down.preventDefault(), { capture: true, once: true, signal: next.signal });
+  addEventListener("pointerdown", () => next.abort(), { capture: true, once: true });
+  if (taken) return;
   if (isEditing(target)) focusAt(/** @type {HTMLElement} */ (target), event);
+  else if (target instanceof HTMLInputElement && target.type === "range") slide(target, event);
   else if (target instanceof HTMLInputElement || target.closest("button:not(.port)")) clickOnRelease(/** @type {HTMLElement} */ (target));
+  else /** @type {HTMLElement | null} */ (target.closest("[tabindex]"))?.focus({ preventScroll: true });
 }
 
 /** @param {HTMLElement} field @param {PointerEvent} event */
@@ -37,4 +45,26 @@ function clickOnRelease(element) {
     },
     { once: true },
   );
+}
+
+/** Let a slider follow the pointer. @param {HTMLInputElement} range @param {PointerEvent} event */
+function slide(range, event) {
+  const follow = (/** @type {PointerEvent} */ { clientX }) => {
+    const { left, width } = range.getBoundingClientRect();
+    const half = (THUMB / 2) * (width / range.offsetWidth);
+    const part = Math.min(1, Math.max(0, (clientX - left - half) / (width - 2 * half)));
+    range.valueAsNumber = Number(range.min) + part * (Number(range.max) - Number(range.min));
+    range.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  range.setPointerCapture(event.pointerId);
+  range.addEventListener("pointermove", follow);
+  range.addEventListener(
+    "lostpointercapture",
+    () => {
+      range.removeEventListener("pointermove", follow);
+      range.dispatchEvent(new Event("change", { bubbles: true }));
+    },
+    { once: true },
+  );
+  follow(event);
 }

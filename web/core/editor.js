@@ -135,7 +135,7 @@ export class Editor {
 
   /** End the gesture of the edits so far. */
   seal() {
-    this.history.seal();
+    if (this.history.seal()) this.version.value += 1;
   }
 
   undo() {

@@ -55,10 +55,14 @@ export class History {
     return patch;
   }
 
-  /** The gesture is over: the next edit is a step of its own. */
+  /** The gesture is over: the next edit is a step of its own. One that went back to where it began is none. @returns {boolean} whether it was none */
   seal() {
     const last = this.#steps[this.#done - 1];
-    if (last) last.gesture = null;
+    if (!last || last.gesture === null) return false;
+    last.gesture = null;
+    if (last.name !== "" || [...last.patch.values()].some(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after))) return false;
+    this.#steps.splice(--this.#done, 1);
+    return true;
   }
 
   /** Go to where that many steps are done. @param {number} count @returns {Patch} what is different now */
@@ -80,6 +84,7 @@ export class History {
   }
 
   undo() {
+    this.seal();
     return this.jump(this.#done - 1);
   }
 

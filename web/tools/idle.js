@@ -1,12 +1,14 @@
 /** Between gestures: which tool a press begins. */
 
 import { frameAt, membersOf } from "../core/frames.js";
+import { removal } from "../core/removal.js";
 import { cutTool } from "./cut.js";
 import { dragFrameTool, dragTool } from "./drag.js";
 import { lazyTool, linksTool, linkTool } from "./link.js";
 import { panTool } from "./pan.js";
 import { resizeFrameTool, resizeTool } from "./resize.js";
 import { boxTool, lassoTool } from "./select.js";
+import { apart } from "./tool.js";
 
 /** @import {Point, PortRef} from "../core/types.js" */
 /** @import {Bench, Tool} from "./tool.js" */
@@ -59,18 +61,33 @@ function nodeTool(bench, id, at, event) {
   });
 }
 
-/** Drag copies of the selected nodes off them; there are none when they stay where they are. @param {Bench} bench @param {Point} at @returns {Tool} */
-function copyTool(bench, at) {
+/** Drag copies of the selected nodes off them; there are none before they move. @param {Bench} bench @param {Point} start @returns {Tool} */
+function copyTool(bench, start) {
   const { editor } = bench;
   const originals = editor.selection.value;
   const gesture = `copy\0${performance.now()}`;
-  editor.duplicate(0, gesture);
+  /** @type {Tool | null} */
+  let drag = null;
   const leave = () => {
-    editor.undo();
+    editor.edit(removal(editor.document, editor.selection.value, null), gesture);
+    editor.seal();
     editor.select(originals);
   };
-  const drag = dragTool(bench, at, leave, gesture);
-  return { ...drag, cancel: () => (drag.cancel(), leave()) };
+  return {
+    follows: true,
+    move(at, event) {
+      if (!drag && apart(start, at)) {
+        editor.duplicate(0, gesture);
+        drag = dragTool(bench, start, leave, gesture);
+      }
+      drag?.move(at, event);
+    },
+    end: (at, event) => drag?.end(at, event),
+    cancel() {
+      drag?.cancel();
+      if (drag) leave();
+    },
+  };
 }
 
 /** @param {Bench} bench @param {Point} at @returns {Tool | null} */

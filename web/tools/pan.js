@@ -8,18 +8,18 @@ import { apart } from "./tool.js";
 
 /** @param {Bench} bench @param {Point} start @param {() => void} click @returns {Tool} */
 export function panTool({ view }, start, click) {
-  const camera = view.camera;
+  let last = start;
   let moved = false;
   return {
     move(at) {
       moved ||= apart(start, at);
-      if (moved) view.setCamera(cameras.pan(camera, at.x - start.x, at.y - start.y));
+      if (!moved) return;
+      view.setCamera(cameras.pan(view.camera, at.x - last.x, at.y - last.y));
+      last = at;
     },
     end() {
       if (!moved) click();
     },
-    cancel() {
-      view.setCamera(camera);
-    },
+    cancel() {},
   };
 }

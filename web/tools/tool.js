@@ -7,7 +7,7 @@ import { union } from "../core/grid.js";
 /** @import {Box, Point, PortRef} from "../core/types.js" */
 /** @import {View} from "../canvas/view.js" */
 /**
- * @typedef {{move: (at: Point, event: PointerEvent) => void, end: (at: Point, event: PointerEvent) => void,
+ * @typedef {{move: (at: Point, event: MouseEvent) => void, end: (at: Point, event: PointerEvent) => void,
  *            cancel: () => void, follows?: boolean}} Tool
  *   `at` in screen units, from the corner of the view; `follows`: the view moves along when it comes near an edge
  * @typedef {{at: Point, from: PortRef | null}} Request  for a node to be added

@@ -86,17 +86,29 @@ export function numberBox(field) {
  * @param {() => void} done
  */
 function scrub(box, now, set, step, done) {
-  /** @type {{x: number, value: number, moved: boolean} | null} */
+  /** @type {{value: number, moved: boolean} | null} */
   let start = null;
-  box.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0 || box === document.activeElement || !event.isTrusted) return;
+  let [x, pointer] = [0, -1];
+  /** Escape and undo take it back. @param {KeyboardEvent} event */
+  const back = (event) => {
     event.preventDefault();
-    box.setPointerCapture(event.pointerId);
-    start = { x: event.clientX, value: now(), moved: false };
+    event.stopImmediatePropagation();
+    if (event.key === "Escape" || ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z")) box.releasePointerCapture(pointer);
+  };
+  box.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || box === document.activeElement) return;
+    event.preventDefault();
+    [x, pointer] = [event.clientX, event.pointerId];
+    box.setPointerCapture(pointer);
+  });
+  // It does not get it when the view takes the pointer, to be moved itself.
+  box.addEventListener("gotpointercapture", () => {
+    start = { value: now(), moved: false };
+    addEventListener("keydown", back, { capture: true });
   });
   box.addEventListener("pointermove", (event) => {
     if (!start) return;
-    const far = event.clientX - start.x;
+    const far = event.clientX - x;
     if (!start.moved && Math.abs(far) > SCRUB_PX) {
       start.moved = true;
       if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
@@ -111,9 +123,11 @@ function scrub(box, now, set, step, done) {
     box.select();
   };
   box.addEventListener("pointerup", end);
-  box.addEventListener("pointercancel", () => {
+  box.addEventListener("lostpointercapture", () => {
+    removeEventListener("keydown", back, { capture: true });
+    if (start?.moved) set(start.value);
+    if (start) done();
     start = null;
-    done();
   });
 }
 
