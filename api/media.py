@@ -96,7 +96,8 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     while at < len(data):
         length, name = struct.unpack_from(">I4s", data, at)
         if at + 12 + length > len(data):
-            raise BadImage(f"the PNG chunk {name!r} at byte {at} says {length} bytes, past the end of the file")
+            chunk = name.decode("ascii", "replace")
+            raise BadImage(f"the PNG is cut short: its chunk {chunk!r} at byte {at} goes on past the end of the file")
         yield name, at + 8, length
         at += 12 + length
         if name == b"IEND" and at < len(data):

@@ -50,26 +50,36 @@ const status = statusOf(editor, runner, forecast);
 const workspace = new Workspace(editor, runner, settings, notify);
 const search = new NodeSearch(editor);
 
-/** @param {string} id @param {string} input @param {File} file */
-async function upload(id, input, file) {
+/** The name a file goes by on the server; null where it is refused. @param {File} file */
+async function send(file) {
   notify(t("widget.uploading", { name: file.name }));
   try {
     const { name } = await api.upload(file);
-    editor.setInput(id, input, name);
     notify(t("widget.uploaded", { name: file.name }));
+    return name;
   } catch (error) {
     if (!(error instanceof api.ApiError)) throw error;
     notify(t("widget.uploadFailed", { name: file.name, why: error.message }));
+    return null;
   }
+}
+
+/** @param {string} id @param {string} input @param {File} file */
+async function upload(id, input, file) {
+  const name = await send(file);
+  if (name !== null) editor.setInput(id, input, name);
 }
 
 /** A pasted picture that carries no workflow becomes a node that loads it; anything else is opened. @param {File} file @param {Point} at */
 async function takeFile(file, at) {
   const { carriesWorkflow } = await import("./carried.js");
   const picture = file.type.startsWith("image/") && !(await carriesWorkflow(file));
-  const target = picture ? addPictureNode(editor, at) : null;
-  if (target) view.focus(target.id);
-  await (target ? upload(target.id, target.input, file) : workspace.openFile(file));
+  if (!picture) return workspace.openFile(file);
+  const name = await send(file);
+  const target = name === null ? null : addPictureNode(editor, at);
+  if (!target) return;
+  editor.setInput(target.id, target.input, name);
+  view.focus(target.id);
 }
 
 const work = h("main", { class: "work" });

@@ -310,6 +310,11 @@ def test_a_pasted_picture_becomes_a_node_that_loads_it(studio: Studio) -> None:
         studio.drop(studio.page.locator(".canvas-hint").locator(".."), name, "image/jpeg", content.getvalue())
         studio.node(id).wait_for(state="attached")
         expect(studio.page.locator(".notice")).to_have_text(f"Uploaded {name}.")
+    before = len(document(studio)["nodes"])
+    cut = drawing.getvalue()[:-20]
+    studio.drop(studio.page.locator(".canvas-hint").locator(".."), "cut.png", "image/png", cut)
+    expect(studio.page.locator(".notice")).to_contain_text("the PNG is cut short: its chunk 'IDAT'")
+    assert len(document(studio)["nodes"]) == before, "what is no picture leaves no node behind"
 
 
 def test_nodes_are_copied_to_another_window(studio: Studio) -> None:
