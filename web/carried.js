@@ -9,6 +9,8 @@ import { t } from "./core/strings.js";
 const KEYWORD = "workflow";
 /** What ComfyUI calls the part of one that runs. */
 const PROMPT = "prompt";
+/** It writes what JSON has no word for, in fields that say nothing about the workflow. */
+const NO_NUMBER = /([:[,]\s*)NaN(?=\s*[,}\]])/g;
 
 /** One of ComfyUI is made ours. Throws BadDocument where there is none. @param {File} file @returns {Promise<unknown>} */
 export async function workflowIn(file) {
@@ -32,8 +34,10 @@ function parsed(text) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    if (error instanceof SyntaxError) throw new BadDocument(t("app.notUsable"));
-    throw error;
+    if (!(error instanceof SyntaxError)) throw error;
+    const plain = text.replace(NO_NUMBER, "$1null");
+    if (plain !== text) return parsed(plain);
+    throw new BadDocument(t("app.notUsable"));
   }
 }
 

@@ -104,6 +104,7 @@ class _Converting:
                 unknown.append(node.kind)
                 made[id] = self._as_it_is(node)
             else:
+                self._tell_other(id, node)
                 made |= self._counterpart(id, node, kind)
         drawn = sum(node.kind != REROUTE and node.kind not in NOTES for node in self._nodes.values())
         self.notes[:0] = missing(unknown, drawn)
@@ -165,6 +166,12 @@ class _Converting:
             return None
         value = port.default if value is None else _fitting(value, port.default)
         return _constant(value if port.convert is None else port.convert(value))
+
+    def _tell_other(self, id: str, node: Node) -> None:
+        if node.kind == "KSampler" and node.mode != "bypass":
+            self.notes.append(about("noise", id, node.name, "seed"))
+        elif node.kind == "FluxGuidance" and "model" not in node.inputs:
+            self.notes.append(about("unread", id, node.name, "guidance"))
 
     def _tell_left(self, id: str, node: Node, port: Port) -> None:
         value = node.inputs.get(port.name)

@@ -23,6 +23,7 @@ from compat.workflows.foreign import (
     refuse,
     refuse_more_than,
     text,
+    title_of,
 )
 from compat.workflows.kinds import control_of, is_seed, named
 from compat.workflows.rewrites import MOST_HOPS, widgets_of
@@ -142,11 +143,11 @@ class _Reader:
 
     def _node(self, level: _Level, raw: Raw, kind: str, mode: str) -> Node:
         place = place_of(raw, sized=kind in NOTES) if not level.prefix else None
-        title = text(raw.get("title"))
+        title = title_of(raw.get("title"), kind)
         if kind in NOTES:
             values = raw.get("widgets_values")
             said = text(values[0]) if is_list(values) and values else ""
-            return Node(kind, {"text": said}, title if title != kind else "", "", (), {}, place)
+            return Node(kind, {"text": said}, title, "", (), {}, place)
         if kind == REROUTE:
             source = next(self._fed(level, raw), (None, None))[1]
             return Node(kind, {} if source is None else {"value": source}, "", "", (), {}, place)
@@ -160,7 +161,7 @@ class _Reader:
             text(slot.get("name")): text(slot.get("type")) for slot in objects(raw.get("inputs"))
         }
         types |= {at: text(slot.get("type")) for at, slot in enumerate(objects(raw.get("outputs")))}
-        return Node(kind, inputs, "" if title == kind else title, mode, outputs, types, place, kept)
+        return Node(kind, inputs, title, mode, outputs, types, place, kept)
 
     def _fed(self, level: _Level, raw: Raw) -> Iterator[tuple[str, object]]:
         """Names of the inputs that are linked, with the Source or the value in the end; None for nothing."""

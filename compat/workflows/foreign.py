@@ -12,6 +12,29 @@ from graph.workflow import Limits
 REROUTE: Final = "Reroute"
 NOTES: Final = ("Note", "MarkdownNote")
 LIMITS: Final = Limits()
+USUAL_TITLES: Final = frozenset(
+    {
+        "Load Checkpoint",
+        "Load Diffusion Model",
+        "Load CLIP",
+        "DualCLIPLoader",
+        "Load VAE",
+        "Load LoRA",
+        "Load LoRA (Model and CLIP)",
+        "LoraLoaderModelOnly",
+        "Load ControlNet Model",
+        "Load Upscale Model",
+        "CLIP Text Encode (Prompt)",
+        "Empty Latent Image",
+        "KSampler (Advanced)",
+        "VAE Decode",
+        "VAE Encode",
+        "Load Image",
+        "Save Image",
+        "Preview Image",
+    }
+)
+"""Titles that nobody gave: files name nodes by them, where nodes of ours have names of their own."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +110,12 @@ def is_number(value: object) -> TypeGuard[int | float]:
 def objects(value: object) -> list[dict[str, Any]]:
     """The objects of a list; none of what is no list."""
     return [item for item in cast("list[object]", value) if is_object(item)] if is_list(value) else []
+
+
+def title_of(value: object, kind: str) -> str:
+    """The title that a person gave a node, "" for none."""
+    title = text(value)
+    return "" if title == kind or title in USUAL_TITLES else title
 
 
 def text(value: object) -> str:

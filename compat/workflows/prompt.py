@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from compat.workflows.foreign import Foreign, Node, Source, is_list, is_object, is_whole, refuse_more_than, text
+from compat.workflows.foreign import Foreign, Node, Source, is_list, is_object, is_whole, refuse_more_than, title_of
 
 
 def is_prompt(document: Mapping[str, object]) -> bool:
@@ -21,9 +21,10 @@ def read_prompt(document: Mapping[str, object]) -> Foreign:
     nodes: dict[str, Node] = {}
     for id, entry in document.items():
         if is_object(entry):
+            kind = entry["class_type"]
             inputs = {name: _value(value, document) for name, value in entry.get("inputs", {}).items()}
             meta = entry.get("_meta")
-            nodes[id] = Node(entry["class_type"], inputs, text(meta.get("title")) if is_object(meta) else "")
+            nodes[id] = Node(kind, inputs, title_of(meta.get("title"), kind) if is_object(meta) else "")
     return Foreign(nodes)
 
 

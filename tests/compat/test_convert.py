@@ -364,6 +364,7 @@ def test_reroutes_primitives_notes_and_groups(here: Here) -> None:
         d.link(origin, 0, 5, slot)
     d.node(23, "MarkdownNote", ["# Read me"])
     first = d.nodes[0]
+    d.nodes[1]["title"] = "Empty Latent Image"
     first |= {"pos": {"0": 40, "1": 60}, "color": "#322", "bgcolor": "#533", "title": "The model"}
     around = {"title": "Loading", "bounding": [0, 0, 300, 300], "color": "#3f789e"}
     document = here.whole(d.json(groups=[around, {"title": "bad", "bounding": [1, 2]}]))
@@ -372,6 +373,7 @@ def test_reroutes_primitives_notes_and_groups(here: Here) -> None:
     assert one(document, "KSamplerAdvanced")["steps"] == 33
     assert one(document, "Note")["text"] == "# Read me"
     assert document["nodes"]["1"]["title"] == "The model"
+    assert [id for id, node in document["nodes"].items() if "title" in node] == ["1", "5"]
     assert document["view"]["nodes"]["1"] == {"x": 46, "y": 90, "colour": "red", "frame": "a"}
     assert document["view"]["frames"] == {
         "a": {"title": "Loading", "x": 0, "y": 0, "w": 345, "h": 450, "colour": "blue"}
@@ -483,6 +485,32 @@ def test_words_without_meaning_here_are_told_and_kept(here: Here) -> None:
     ]
     with pytest.raises(InvalidGraph, match="heunpp2"):
         here.graph(made.document)
+
+
+def test_what_a_sampler_or_guidance_cannot_be_here_is_told(here: Here) -> None:
+    api = api_sampled(["4", 0]) | {
+        "n4": ("EmptyLatentImage", {"width": 512, "height": 512, "batch_size": 1}),
+        "n8": ("Pack Number", {}),
+        "n9": ("FluxGuidance", {"conditioning": ["2", 0], "guidance": 2.0}),
+        "n10": ("Pack Sampler", {"positive": ["9", 0]}),
+    }
+    api["n5"][1]["denoise"] = ["8", 0]
+    made = here.convert(prompt(**api))
+    nodes = made.document["nodes"]
+    assert nodes["5"]["inputs"]["denoise"] == link("8", "output 0")
+    assert nodes["9"] == {"type": "FluxGuidance", "inputs": {"guidance": 2.0}, "mode": "mute"}
+    assert nodes["10"]["inputs"]["positive"] == link("2", "conditioning")
+    assert [note.code for note in made.notes] == ["missing", "noise", "unread"]
+
+
+def test_a_ratio_that_is_the_other_way_round_is_told_where_it_is_linked(here: Here) -> None:
+    mixed = {"conditioning_to": ["2", 0], "conditioning_from": ["2", 0], "conditioning_to_strength": 0.3}
+    text = ("CLIPTextEncode", {"text": "a"})
+    made = here.convert(prompt(n1=("ConditioningAverage", mixed), n2=text))
+    assert (one(dict(made.document), "ConditioningAverage")["ratio"], made.notes) == (0.7, ())
+    mixed["conditioning_to_strength"] = ["3", 0]
+    made = here.convert(prompt(n1=("ConditioningAverage", mixed), n2=text, n3=("Pack Number", {})))
+    assert [note.code for note in made.notes] == ["missing", "turned"]
 
 
 @pytest.mark.parametrize("channel", ["alpha", "red"])

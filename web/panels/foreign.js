@@ -34,6 +34,10 @@ function sentence({ code, text, values }) {
       return t("foreign.left", values);
     case "fed":
       return t("foreign.fed", values);
+    case "noise":
+      return t("foreign.noise", values);
+    case "unread":
+      return t("foreign.unread", values);
     case "turned":
       return t("foreign.turned", values);
     default:

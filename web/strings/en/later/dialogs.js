@@ -120,5 +120,7 @@ export const dialogs = {
   "foreign.value": "{title}: {input} is {value} there, which is none here; it is kept for you to change.",
   "foreign.left": "{title}: {input} was {value} there, which has no counterpart and is left out.",
   "foreign.fed": "{title}: {input} was linked there, which has no counterpart and is left out.",
+  "foreign.noise": "{title}: steps or denoise are linked, so it stays a KSampler here, and its seed draws other noise.",
+  "foreign.unread": "{title}: no sampler that has a counterpart reads its {input}; it is kept, muted.",
   "foreign.turned": "{title}: {input} is linked, and what it means is the other way round here.",
 };
