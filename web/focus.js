@@ -17,6 +17,8 @@ const CONTROLS = ':is(button, input, select, textarea, [tabindex="0"]):not(:disa
 
 /** How far an arrow moves the view, in pixels. */
 const PAN = 64;
+/** How far from the edge of the view comes what Tab leads to. */
+const MARGIN = 16;
 
 /** What had the focus last in each part. @type {WeakMap<Element, WeakRef<HTMLElement>>} */
 const visited = new WeakMap();
@@ -41,11 +43,24 @@ export function keepFocus(parts) {
     enter(/** @type {HTMLElement} */ (document.querySelector(viewOf(parts.settings) === "form" ? ".form" : ".canvas")));
   });
   view.element.addEventListener("keydown", (event) => panByKeys(parts, event));
-  let byKeys = false;
-  addEventListener("keydown", () => (byKeys = true), { capture: true });
-  addEventListener("pointerdown", () => (byKeys = false), { capture: true });
-  followSelection(parts, () => byKeys);
-  followView(parts, () => byKeys);
+  let pressed = "";
+  addEventListener("keydown", ({ key }) => (pressed = key), { capture: true });
+  addEventListener("pointerdown", () => (pressed = ""), { capture: true });
+  view.element.addEventListener("focusin", ({ target }) => {
+    if (pressed === "Tab" && target instanceof Element && target !== view.element) uncover(view, target);
+  });
+  followSelection(parts, () => pressed !== "");
+  followView(parts, () => pressed !== "");
+}
+
+/** Move the view so far that an element in it is on screen. @param {Parts["view"]} view @param {Element} element */
+function uncover(view, element) {
+  const [box, room] = [element.getBoundingClientRect(), view.element.getBoundingClientRect()];
+  const shift = (/** @type {number} */ from, /** @type {number} */ to, /** @type {number} */ least, /** @type {number} */ most) =>
+    from < least + MARGIN ? least + MARGIN - from : Math.min(0, Math.max(most - MARGIN - to, least + MARGIN - from));
+  const [x, y] = [shift(box.left, box.right, room.left, room.right), shift(box.top, box.bottom, room.top, room.bottom)];
+  const covered = box.left < room.left || box.right > room.right || box.top < room.top || box.bottom > room.bottom;
+  if (covered) view.glide(pan(view.camera, x, y));
 }
 
 /** Where nothing is selected, arrows move the view. @param {Parts} parts @param {KeyboardEvent} event */
@@ -81,7 +96,10 @@ export function goRound(way) {
 function followSelection({ editor, view }, byKeys) {
   let inside = view.element.contains(document.activeElement);
   let sheet = [editor.document, editor.document.level];
-  addEventListener("focusin", ({ target }) => (inside = target instanceof Node && view.element.contains(target)));
+  addEventListener("focusin", ({ target }) => {
+    // A dialog gives the focus back to where it was opened, which may be gone.
+    if (target instanceof Element && !target.closest("dialog")) inside = view.element.contains(target);
+  });
   const follow = () => {
     const before = sheet;
     sheet = [editor.document, editor.document.level];

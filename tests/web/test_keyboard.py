@@ -6,7 +6,7 @@ import json
 import re
 from typing import cast
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.web.conftest import Studio
 
@@ -169,6 +169,45 @@ def test_what_is_wrong_is_read_above_the_nodes_it_lies_over(studio: Studio) -> N
     studio.node("2").focus()
     studio.node("1").locator(".node-title").hover()
     assert problem.evaluate(on_top)
+    page.set_viewport_size({"width": 1280, "height": 300})
+    studio.node("1").focus()
+    press(page, "0", "+", "+")
+    expect(page.locator(".nodes.moving")).to_have_count(0)
+    for _ in range(4):
+        press(page, "Tab")
+    fix = problem.get_by_role("button").first
+    expect(fix).to_be_focused()
+    expect(fix).to_be_in_viewport(ratio=0.99)
+    assert page.evaluate("document.scrollingElement.scrollTop") == 0  # the view moved, not the page
+
+
+def test_the_item_of_a_menu_that_has_the_focus_is_seen_in_the_colours_of_the_system(
+    browser: Browser, server: str
+) -> None:
+    context = browser.new_context(forced_colors="active", reduced_motion="reduce")
+    page = context.new_page()
+    Studio(page, server).open().node("5").focus()
+    press(page, "ContextMenu")
+    item = page.get_by_role("menuitem", name="Rename")
+    expect(item).to_be_focused()
+    expect(item).to_have_css("outline-style", "solid")
+    assert item.evaluate("item => getComputedStyle(item).outlineColor !== getComputedStyle(item).backgroundColor")
+    context.close()
+
+
+def test_a_template_opened_by_keys_has_the_focus(studio: Studio) -> None:
+    page = studio.page
+    page.locator(".spoken-edits").wait_for(state="attached")
+    studio.node("5").focus()
+    press(page, "Control+k")
+    page.get_by_role("combobox", name="Find a command").fill("templates")
+    press(page, "Enter")
+    expect(page.get_by_role("dialog").get_by_role("button", name=re.compile("^Text to image")).first).to_be_visible()
+    page.get_by_label("Find a template").fill("merge")
+    press(page, "Tab", "Enter")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    expect(page.locator(".canvas")).to_be_focused()
+    assert studio.complaints == []
 
 
 def test_lists_say_which_option_the_keys_are_on(studio: Studio) -> None:
