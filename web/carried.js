@@ -5,6 +5,7 @@ import { readTexts } from "./core/exif.js";
 import { isRecord } from "./core/level.js";
 import { readText } from "./core/png.js";
 import { t } from "./core/strings.js";
+import { learnAll } from "./language.js";
 
 const KEYWORD = "workflow";
 /** What ComfyUI calls the part of one that runs. */
@@ -26,6 +27,7 @@ async function carried(file) {
   const isPicture = png !== null || file.type.startsWith("image/");
   const text = texts.get(KEYWORD) ?? texts.get(PROMPT) ?? (isPicture ? undefined : new TextDecoder().decode(bytes));
   if (text === undefined) throw new BadDocument(t("app.noWorkflow"));
+  await learnAll();
   return parsed(text);
 }
 

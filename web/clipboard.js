@@ -55,7 +55,7 @@ function pasteText(editor, text, at, linked, notify, takeFile) {
     editor.paste(JSON.parse(text), at, linked);
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof BadDocument)) throw error;
-    if (error instanceof BadDocument || text.trim() === "") return takeFile(new File([text], t("clipboard.name")), at);
+    if (error instanceof BadDocument || text.trim() === "") return takeFile(new File([text], t("app.untitled")), at);
     editor.addNote(text, at);
     notify(t("clipboard.note"));
   }

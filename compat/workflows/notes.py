@@ -13,7 +13,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "value": "{title}: {input} is {value} there, which is none here; it is kept for you to change.",
     "left": "{title}: {input} was {value} there, which has no counterpart and is left out.",
     "fed": "{title}: {input} was linked there, which has no counterpart and is left out.",
-    "noise": "{title}: steps or denoise are linked, so it stays a KSampler here, and its seed draws other noise.",
+    "noise": "{title} stays a KSampler, as steps or denoise are linked or out of range: its seed draws other noise.",
     "unread": "{title}: no sampler that has a counterpart reads its {input}; it is kept, muted.",
     "turned": "{title}: {input} is linked, and what it means is the other way round here.",
 }

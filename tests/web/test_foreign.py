@@ -70,5 +70,5 @@ def test_pasted_text_opens_and_says_what_has_no_counterpart(studio: Studio) -> N
     kept = studio.document()["nodes"]["30"]
     assert kept == {"type": "Pack Glow", "inputs": {"by": 0.5, "image": {"node": "8", "output": "image"}}}
     studio.page.evaluate(PASTE, '{"version": 99, "nodes": {}}')
-    expect(studio.page.locator(".notice")).to_contain_text("Clipboard could not be opened: it has format version 99")
+    expect(studio.page.locator(".notice")).to_contain_text("Untitled could not be opened: it has format version 99")
     assert studio.complaints == []

@@ -99,6 +99,5 @@ export const edit = {
   "menu.title": "Commands",
   "menu.reset": "Back to the default",
   "menu.unlink": "Remove its links",
-  "clipboard.name": "Clipboard",
   "clipboard.note": "Pasted as a note.",
 };

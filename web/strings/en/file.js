@@ -7,7 +7,6 @@ export const file = {
   "app.unsaved": "Not saved yet",
   "app.readFailed": "{name} could not be opened: {why}",
   "app.noWorkflow": "there is no workflow in it.",
-  "app.notUsable": "it is neither a workflow (JSON) nor a picture made here.",
   "app.newer": "it has format version {version}, and this page reads up to {known}. Start a newer Weft.",
   "app.conflict": "{name} was changed elsewhere since you opened it.",
   "app.taken": "There already is a workflow called {name}.",

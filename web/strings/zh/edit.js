@@ -99,6 +99,5 @@ export const edit = {
   "menu.title": "命令",
   "menu.reset": "恢复默认值",
   "menu.unlink": "移除其连线",
-  "clipboard.name": "剪贴板",
   "clipboard.note": "已粘贴为便签。",
 };

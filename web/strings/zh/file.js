@@ -7,7 +7,6 @@ export const file = {
   "app.unsaved": "尚未保存",
   "app.readFailed": "无法打开 {name}：{why}",
   "app.noWorkflow": "其中没有工作流。",
-  "app.notUsable": "它既不是工作流（JSON），也不是本工具生成的图片。",
   "app.newer": "它的格式版本是 {version}，本页面最高支持 {known}。请使用更新的 Weft。",
   "app.conflict": "自您打开后，{name} 已在别处被修改。",
   "app.taken": "已有名为 {name} 的工作流。",
