@@ -121,8 +121,8 @@ function followSelection({ editor, view }, byKeys) {
   effect(() => {
     editor.selection.value;
     editor.version.value;
-    // Once the nodes are shown as the edit left them.
-    queueMicrotask(follow);
+    // Once the nodes are shown as the edit left them, and the focus that leaves a field with it is where it goes.
+    setTimeout(follow);
   });
 }
 

@@ -109,6 +109,10 @@ def test_the_focus_is_never_lost(studio: Studio) -> None:
     press(page, "Control+ArrowUp")
     expect(page.get_by_role("group", name=re.compile("^Component"))).to_be_focused()
 
+    studio.node("4").get_by_label("width", exact=True).focus()
+    page.keyboard.type("256")
+    press(page, "Tab")
+    expect(studio.node("4").get_by_label("height", exact=True)).to_be_focused()
     prompt = studio.node("2").get_by_role("textbox", name="text")
     prompt.focus()
     press(page, "Escape")
