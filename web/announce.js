@@ -1,5 +1,9 @@
-/** Tells a person who looks elsewhere that a long run has ended: in the title, by a notification, by a sound where that is wanted. */
+/**
+ * Tells what would go unseen: to a person who looks elsewhere, that a long run has ended, in the title, by a notification, by a
+ * sound where that is wanted; and that a command could not be carried out as the server did not send what it needs.
+ */
 
+import { ApiError } from "./api.js";
 import { duration, isOver } from "./core/run.js";
 import { effect } from "./core/store.js";
 import { t } from "./core/strings.js";
@@ -9,7 +13,16 @@ import { t } from "./core/strings.js";
 const LONG_MS = 10_000;
 
 /** @param {Parts} parts */
-export function announceEnds({ runner, workspace, settings }) {
+export function announce(parts) {
+  announceEnds(parts);
+  addEventListener("unhandledrejection", ({ reason }) => {
+    if (reason instanceof ApiError) parts.notify(reason.message);
+    else if (reason instanceof TypeError && /\bmodule\b/i.test(reason.message)) parts.notify(t("error.network"));
+  });
+}
+
+/** @param {Parts} parts */
+function announceEnds({ runner, workspace, settings }) {
   let told = "";
   effect(() => {
     const { job, state, estimate } = runner.run.value;

@@ -193,5 +193,5 @@ setTimeout(async () => {
   await learnAll();
   (await import("./speak.js")).speak(parts);
   (await import("./focus.js")).keepFocus(parts);
-  (await import("./announce.js")).announceEnds(parts);
+  (await import("./announce.js")).announce(parts);
 }, LATER);

@@ -179,6 +179,21 @@ def test_what_was_deleted_elsewhere_is_saved_again(studio: Studio) -> None:
     assert saved(studio, "vanishing")["nodes"]["2"]["inputs"]["text"] == "still here"
 
 
+def test_a_command_that_cannot_be_loaded_says_so_and_works_later(studio: Studio) -> None:
+    with studio.page.expect_response("**/announce.js"):
+        studio.open()
+    studio.page.route("**/api/v1/tokens", lambda route: route.abort())
+    with studio.page.expect_event("requestfailed"):
+        prompt(studio).fill("not counted")
+    studio.page.wait_for_timeout(100)
+    assert [each for each in studio.complaints if "ERR_FAILED" not in each] == []
+    studio.page.route("**/panels/save.js", lambda route: route.abort())
+    studio.page.keyboard.press("Control+s")
+    expect(studio.page.locator(".notice.shown")).to_have_text("The server could not be reached.")
+    studio.page.unroute("**/panels/save.js")
+    save_as(studio, "saved later")
+
+
 def test_edits_are_merged_although_what_they_began_from_is_forgotten(studio: Studio, browser: Browser) -> None:
     save_as(studio, "long ago")
     with window(browser, studio.url) as other:

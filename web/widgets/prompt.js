@@ -1,5 +1,6 @@
 /** What a box for prompts can do: Ctrl and arrows weigh words, names of learned words and LoRAs are completed, tokens are counted. */
 
+import { ApiError } from "../api.js";
 import { button, h, placeAt, setText } from "../dom.js";
 import { nameAt, reweighed } from "../core/prompt.js";
 import { t } from "../core/strings.js";
@@ -87,11 +88,15 @@ function counter(box, element, field) {
   const ask = () => {
     clearTimeout(timer);
     timer = window.setTimeout(async () => {
-      const chunks = await field.tokens(box.value);
+      const chunks = await field.tokens(box.value).catch((error) => {
+        if (error instanceof ApiError) return null;
+        throw error;
+      });
+      count.hidden = chunks === null;
+      if (chunks === null) return;
       const [used, room] = [chunks.reduce((sum, chunk) => sum + chunk.length, 0), 75 * Math.max(1, chunks.length)];
       setText(count, t("tokens.count", { used, room }));
       count.classList.toggle("over", chunks.length > 1);
-      count.hidden = false;
       count.setAttribute("aria-label", t("tokens.label", { used, room, chunks: Math.max(1, chunks.length) }));
     }, COUNT_MS);
   };
