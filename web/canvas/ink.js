@@ -126,9 +126,8 @@ function wrap(ctx, text, width, rows) {
     let line = "";
     for (const word of paragraph.match(BREAKS) ?? []) {
       if (lines.length >= rows) break;
-      const parts = tooWide(word) ? ["", ...word] : [word];
-      for (const part of parts) {
-        if (line !== "" && (parts.length > 1 && part === "" || part.trim() !== "" && tooWide(line + part))) {
+      for (const part of tooWide(word) ? ["", ...word] : [word]) {
+        if (line !== "" && (part === "" || (part.trim() !== "" && tooWide(line + part)))) {
           lines.push(line);
           line = "";
         }

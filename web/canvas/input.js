@@ -113,8 +113,11 @@ export class Input {
   #contextMenu(event, menu) {
     if (isEditing(event.target) && !(/** @type {Element} */ (event.target).matches("select, [role=spinbutton]"))) return;
     event.preventDefault();
-    if (/** @type {PointerEvent} */ (event).pointerType === "touch") this.cancel();
-    if (!this.#tool && !event.altKey && !event.ctrlKey) menu(event);
+    if (/** @type {PointerEvent} */ (event).pointerType === "touch") {
+      this.cancel();
+      // Once the finger is up, which would count as a press outside the menu.
+      addEventListener("pointerup", () => setTimeout(() => menu(event)), { once: true });
+    } else if (!this.#tool && !event.altKey && !event.ctrlKey) menu(event);
   }
 
   /** @param {PointerEvent} event */

@@ -49,22 +49,18 @@ function clickOnRelease(element) {
 
 /** Let a slider follow the pointer. @param {HTMLInputElement} range @param {PointerEvent} event */
 function slide(range, event) {
+  const [min, max] = [Number(range.min), Number(range.max)];
   const follow = (/** @type {PointerEvent} */ { clientX }) => {
     const { left, width } = range.getBoundingClientRect();
-    const half = (THUMB / 2) * (width / range.offsetWidth);
-    const part = Math.min(1, Math.max(0, (clientX - left - half) / (width - 2 * half)));
-    range.valueAsNumber = Number(range.min) + part * (Number(range.max) - Number(range.min));
-    range.dispatchEvent(new Event("input", { bubbles: true }));
+    const thumb = THUMB * (width / range.offsetWidth);
+    range.valueAsNumber = min + ((clientX - left - thumb / 2) / (width - thumb)) * (max - min);
+    range.dispatchEvent(new Event("input"));
   };
   range.setPointerCapture(event.pointerId);
-  range.addEventListener("pointermove", follow);
-  range.addEventListener(
-    "lostpointercapture",
-    () => {
-      range.removeEventListener("pointermove", follow);
-      range.dispatchEvent(new Event("change", { bubbles: true }));
-    },
-    { once: true },
-  );
+  range.onpointermove = follow;
+  range.onlostpointercapture = () => {
+    range.onpointermove = null;
+    range.dispatchEvent(new Event("change"));
+  };
   follow(event);
 }
