@@ -14,7 +14,7 @@ import { t } from "./strings.js";
  * @returns {string}
  */
 export function describe(patch, catalogue) {
-  const writes = [...patch.values()];
+  const writes = [...patch.values()].filter(({ before, after }) => before !== after);
   const titleOf = (/** @type {any} */ node) => /** @type {string} */ (node.title ?? catalogue.specs.get(node.type)?.title ?? node.type.replace(/^component:/, ""));
   const nodes = writes.filter(({ table }) => table === "nodes");
   const components = writes.filter(({ table }) => table === "components");
