@@ -142,7 +142,9 @@ class Newcomer(Studio):
         self.page.evaluate(RESTS)
 
     def run(self) -> None:
-        self.press_button("action.run")
+        # A tap is a click only some time later; until then the run before is the one that has ended.
+        with self.page.expect_request(lambda sent: sent.method == "POST" and sent.url.endswith("/api/v1/jobs")):
+            self.press_button("action.run")
         self.wait_for_end()
 
     def wait_for_end(self) -> None:
