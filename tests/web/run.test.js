@@ -6,7 +6,7 @@ import { deflateSync, inflateSync } from "node:zlib";
 import { encodePng, readText, writeText } from "../../web/core/png.js";
 import { reasonOf } from "../../web/core/reasons.js";
 import { byteSize, duration, fraction, IDLE, isActive, reduce, rootOf, sentence } from "../../web/core/run.js";
-import { phrase, speak } from "../../web/core/strings.js";
+import { named, phrase, speak } from "../../web/core/strings.js";
 import { tables } from "./language.js";
 
 const EVENTS = [
@@ -183,6 +183,9 @@ test("what is wrong is said in Chinese, names and numbers as they are", () => {
   speak("zh", [tables("zh")]);
   try {
     for (const code of codes) assert.match(sentence(problem(code), ""), /[\u4e00-\u9fff]/, code);
+    const notes = /SENTENCES[^{]*\{(.*?)\n\}/s.exec(readFileSync("compat/workflows/notes.py", "utf-8"))?.[1].match(/(?<=^ +")\w+/gm) ?? [];
+    assert.ok(notes.length > 5);
+    for (const code of notes) assert.match(named(`foreign.${code}`, ""), /[\u4e00-\u9fff]/, code);
     const says = (/** @type {[string, string, string]} */ ...what) => sentence(problem(...what), "");
     assert.equal(says("bad_value", "a number from 0.0 to 30.0", "99"), "输入“权重”不能是 99，应为：0.0 到 30.0 之间的数。");
     assert.equal(says("bad_value", "a file in 'loras' (there is no file 'a, b.safetensors' in 'loras')", '"a"'), "输入“权重”不能是 \"a\"，应为：“loras”文件夹中的文件，而那里没有“a, b.safetensors”。");

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import FloatRect, expect
 
 from tests.web.conftest import RUN_MS, Studio
 
@@ -118,12 +118,12 @@ def test_pictures_of_different_shapes_are_compared_as_they_are(studio: Studio) -
     viewer.get_by_role("slider", name="How much of each").fill("100")
     front = viewer.locator("img:not(.back)").first
     assert front.evaluate("each => getComputedStyle(each).mixBlendMode") == "normal"
-    corner = {"x": 900.0, "y": 700.0, "width": 380.0, "height": 100.0}
-    before = studio.page.screenshot(clip=corner)  # type: ignore[arg-type]
+    corner: FloatRect = {"x": 900.0, "y": 700.0, "width": 380.0, "height": 100.0}
+    before = studio.page.screenshot(clip=corner)
     viewer.get_by_role("button", name="Copy the picture").click()
     expect(studio.page.locator(".notice.shown")).to_contain_text("clipboard")
     studio.page.mouse.move(400, 400)
-    assert studio.page.screenshot(clip=corner) != before, "the notice lies under the dialog"  # type: ignore[arg-type]
+    assert studio.page.screenshot(clip=corner) != before, "the notice lies under the dialog"
     assert studio.complaints == []
 
 

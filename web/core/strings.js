@@ -32,7 +32,7 @@ export const language = () => current.language;
  * @param {StringKey} key
  * @param {Readonly<Record<string, string | number>>} values
  */
-export const t = (key, values = {}) => fill(current.table[key] ?? key, values);
+export const t = (key, values = {}) => filled(current.table[key] ?? key, values);
 
 /** A sentence whose key is made from a name that may be a stranger's; `otherwise` where there is none. @param {string} key @param {string} otherwise */
 export const named = (key, otherwise) => (Object.hasOwn(current.table, key) ? current.table[key] : otherwise);
@@ -42,14 +42,14 @@ export function phrase(text) {
   /** @type {string[]} */
   const parts = [];
   const pattern = text.replace(/'[^']*'|(?<=^one of ).+|-?\b\d[^\s,)]*/g, (part) => (parts.push(part.replaceAll("'", "")), "*"));
-  return fill(named(`phrase.${pattern}`, text), Object.fromEntries(parts.entries()));
+  return filled(named(`phrase.${pattern}`, text), Object.fromEntries(parts.entries()));
 }
 
 /** What is said of a problem in the language that is spoken; "" where the engine's own sentence has to do. @param {import("./types.js").Problem} problem @param {string} port  as it is called here */
-export const said = ({ code, expected, got }, port) => fill(named(`problem.${code}`, ""), { port, expected: phrase(expected ?? ""), got: got ?? "" });
+export const said = ({ code, expected, got }, port) => filled(named(`problem.${code}`, ""), { port, expected: phrase(expected ?? ""), got: got ?? "" });
 
 /** What a template is called: the words of its name when it is none of ours. @param {string} name */
 export const templateTitle = (name) => named(`template.${name}`, name.charAt(0).toUpperCase() + name.slice(1).replaceAll("-", " "));
 
 /** @param {string} text @param {Readonly<Record<string, string | number>>} values */
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? String(values[name]) : whole));
+export const filled = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? String(values[name]) : whole));

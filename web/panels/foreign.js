@@ -1,7 +1,7 @@
 /** Workflows of ComfyUI: made ours by the server; what could not be carried over is told once, when they open. */
 
 import { post } from "../api.js";
-import { t } from "../core/strings.js";
+import { filled, named, t } from "../core/strings.js";
 import { h } from "../dom.js";
 import { learnAll } from "../language.js";
 import { openDialog } from "./dialog.js";
@@ -23,24 +23,5 @@ function tell(notes) {
   openDialog(t("foreign.title"), "foreign", h("ul", {}, ...items), h("p", { class: "quiet" }, t("foreign.rest")));
 }
 
-/** @param {Note} note */
-function sentence({ code, text, values }) {
-  switch (code) {
-    case "missing":
-      return t("foreign.missing", values);
-    case "value":
-      return t("foreign.value", values);
-    case "left":
-      return t("foreign.left", values);
-    case "fed":
-      return t("foreign.fed", values);
-    case "noise":
-      return t("foreign.noise", values);
-    case "unread":
-      return t("foreign.unread", values);
-    case "turned":
-      return t("foreign.turned", values);
-    default:
-      return text;
-  }
-}
+/** In the language that is spoken; the server's own sentence where it has none. @param {Note} note */
+const sentence = ({ code, text, values }) => filled(named(`foreign.${code}`, ""), values) || text;

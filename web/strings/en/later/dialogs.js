@@ -117,11 +117,4 @@ export const dialogs = {
   "app.notUsable": "it is neither a workflow (JSON) nor a picture made here.",
   "foreign.title": "Opened from ComfyUI",
   "foreign.rest": "Everything else was carried over.",
-  "foreign.missing": "{count} of {total} nodes have no counterpart here and are kept as they are: {names}.",
-  "foreign.value": "{title}: {input} is {value} there, which is none here; it is kept for you to change.",
-  "foreign.left": "{title}: {input} was {value} there, which has no counterpart and is left out.",
-  "foreign.fed": "{title}: {input} was linked there, which has no counterpart and is left out.",
-  "foreign.noise": "{title} stays a KSampler, as steps or denoise are linked or out of range: its seed draws other noise.",
-  "foreign.unread": "{title}: no sampler that has a counterpart reads its {input}; it is kept, muted.",
-  "foreign.turned": "{title}: {input} is linked, and what it means is the other way round here.",
 };

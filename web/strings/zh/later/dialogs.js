@@ -117,11 +117,4 @@ export const dialogs = {
   "app.notUsable": "它既不是工作流（JSON），也不是本工具生成的图片。",
   "foreign.title": "已从 ComfyUI 打开",
   "foreign.rest": "其余内容已全部转换。",
-  "foreign.missing": "{total} 个节点中有 {count} 个在这里没有对应节点，已原样保留：{names}。",
-  "foreign.value": "{title}：{input} 原为 {value}，这里没有这个值；已保留，请自行修改。",
-  "foreign.left": "{title}：{input} 原为 {value}，这里没有对应项，已略去。",
-  "foreign.fed": "{title}：{input} 原有连线，这里没有对应项，已略去。",
-  "foreign.noise": "{title}：步数或降噪有连线或超出范围，因此在这里仍是 KSampler，同一种子会产生不同的噪声。",
-  "foreign.unread": "{title}：没有可对应的采样器使用它的 {input}；已保留并停用。",
-  "foreign.turned": "{title}：{input} 有连线，而它在这里的含义正好相反。",
 };

@@ -1,4 +1,4 @@
-/** Simplified Chinese: what is wrong with a workflow, by the code of the problem; and the engine's phrases, their names and numbers as "*". */
+/** Simplified Chinese: what is wrong with a workflow, by the code of the problem; the engine's phrases, their names and numbers as "*"; and what of a workflow of ComfyUI could not be carried over, by the code of the note. */
 
 export const problems = {
   "problem.bad_document": "工作流的内容有误：应为：{expected}，实际是：{got}。",
@@ -23,4 +23,11 @@ export const problems = {
   "phrase.the name of a file in *": "“{0}”文件夹中的文件名",
   "phrase.a file in * (there is no file * in *)": "“{0}”文件夹中的文件，而那里没有“{1}”",
   "phrase.did you mean *?": "是不是“{0}”？",
+  "foreign.missing": "{total} 个节点中有 {count} 个在这里没有对应节点，已原样保留：{names}。",
+  "foreign.value": "{title}：{input} 原为 {value}，这里没有这个值；已保留，请自行修改。",
+  "foreign.left": "{title}：{input} 原为 {value}，这里没有对应项，已略去。",
+  "foreign.fed": "{title}：{input} 原有连线，这里没有对应项，已略去。",
+  "foreign.noise": "{title}：步数或降噪有连线或超出范围，因此在这里仍是 KSampler，同一种子会产生不同的噪声。",
+  "foreign.unread": "{title}：没有可对应的采样器使用它的 {input}；已保留并停用。",
+  "foreign.turned": "{title}：{input} 有连线，而它在这里的含义正好相反。",
 };
