@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
@@ -15,6 +16,7 @@ from jobs.exits import Exit, Failure
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
+log = logging.getLogger("weft.jobs")
 
 IDLE_S = 0.25
 """After such a pause the log is copied into the file: in the midst of work that would hold up whoever waits."""
@@ -125,7 +127,7 @@ class Database:
         try:
             request = self._requests.get(timeout=IDLE_S)
         except queue.Empty:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            _checkpoint(connection)
             request = self._requests.get()
         while request is not None:
             group.append(request)
@@ -136,6 +138,14 @@ class Database:
         if group:
             self._requests.put(None)
         return group
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    """Copy the log into the file. What cannot be copied, for want of room say, is safe in the log till the next pause."""
+    try:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    except sqlite3.Error as error:
+        log.warning("the log of the database is not copied into its file yet: %s", error)
 
 
 def _transact(connection: sqlite3.Connection, group: Sequence[_Request]) -> list[tuple[asyncio.Future[Any], object]]:
