@@ -141,7 +141,7 @@ class Database:
 
 
 def _checkpoint(connection: sqlite3.Connection) -> None:
-    """Copy the log into the file. What cannot be copied, for want of room say, is safe in the log till the next pause."""
+    """Copy the log into the file. What cannot be copied, for want of room say, waits in the log for the next pause."""
     try:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
     except sqlite3.Error as error:
