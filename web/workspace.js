@@ -27,7 +27,7 @@ import { learnAll } from "./language.js";
  *   `saved`: what it was last opened from or saved as; `desk`: null while on the table, and before it was first shown
  * @typedef {{key: string, name: string, dirty: boolean, saved: {name: string, revision: string | null},
  *            camera: Camera | null, job: string | null, draft: string | null}} Note  of a tab, in the session
- * @typedef {"saved" | "conflict" | "taken" | "failed"} SaveResult
+ * @typedef {"saved" | "conflict" | "taken"} SaveResult
  * @typedef {{get: () => Camera, set: (camera: Camera) => void}} Lens
  */
 
@@ -53,6 +53,8 @@ export class Workspace {
   /** Where the view stands. @type {Lens} */
   lens = { get: () => ({ x: 0, y: 0, scale: 1 }), set: (/** @type {Camera} */ _camera) => {} };
   #drafts = new Drafts((tab) => this.#textOf(tab));
+  /** Until what is being saved is: the next one is over what that leaves. @type {Promise<unknown>} */
+  #saving = Promise.resolve();
   #timer = 0;
   #editor;
   #runner;
@@ -196,24 +198,29 @@ export class Workspace {
   }
 
   /**
+   * Throws ApiError where the server refuses.
    * @param {string} name
    * @param {boolean} overwrite  whatever was saved there in the meantime
    * @param {string} label  a name for this revision
    * @returns {Promise<SaveResult>}
    */
-  async save(name, overwrite = false, label = "") {
-    const tab = this.current.peek();
-    if (!tab) return "failed";
+  save(name, overwrite = false, label = "") {
+    const tab = /** @type {Tab} */ (this.current.peek());
+    const saved = this.#saving.then(() => this.#save(tab, name, overwrite, label));
+    this.#saving = saved.catch(() => {});
+    return saved;
+  }
+
+  /** @param {Tab} tab @param {string} name @param {boolean} overwrite @param {string} label @returns {Promise<SaveResult>} */
+  async #save(tab, name, overwrite, label) {
     const known = name === tab.saved.name ? tab.saved.revision : null;
     const { version } = this.#editor;
     const at = version.peek();
     try {
       tab.saved = { name, revision: await documents.save(name, this.#textOf(tab), overwrite ? "*" : known, { label, draft: this.#drafts.revisionOf(tab) }) };
     } catch (error) {
-      if (!(error instanceof api.ApiError)) throw error;
-      if ([409, 412, 428].includes(error.status)) return known === null ? "taken" : "conflict";
-      this.#notify(error.message);
-      return "failed";
+      if (!(error instanceof api.ApiError && [409, 412, 428].includes(error.status))) throw error;
+      return known === null ? "taken" : "conflict";
     }
     batch(() => {
       tab.name.value = name;

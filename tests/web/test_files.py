@@ -349,3 +349,50 @@ def test_a_save_over_a_stale_revision_is_never_silent(studio: Studio) -> None:
     studio.page.keyboard.press("Control+s")
     expect(studio.page.get_by_role("dialog")).to_contain_text("changed elsewhere")
     assert saved(studio, "guarded")["nodes"] == {}
+
+
+def test_a_name_that_is_refused_is_told_at_the_field_which_keeps_it(studio: Studio) -> None:
+    save_as(studio, "refused/first")
+    studio.page.keyboard.press("Alt+n")
+    studio.page.keyboard.press("Control+s")
+    dialog = studio.page.get_by_role("dialog", name="Save workflow")
+    name = dialog.get_by_label("Name", exact=True)
+    name.fill("a/../b")
+    name.press("Enter")
+    expect(name).to_have_accessible_description(re.compile(r"a/\.\./b"))
+    expect(name).to_have_value("a/../b")
+    expect(name).to_be_focused()
+    name.fill("refused/first")
+    expect(name).to_have_accessible_description("")
+    name.press("Enter")
+    dialog.get_by_role("button", name="Save under another name").click()
+    expect(name).to_have_value("refused/first")
+    name.fill("refused/second")
+    name.press("Enter")
+    expect(studio.page.locator(".notice")).to_contain_text("Saved refused/second")
+    studio.page.keyboard.press("Control+o")
+    studio.page.get_by_label("Find a workflow").fill("refused/second")
+    studio.page.get_by_role("button", name="More for refused/second").click()
+    studio.page.get_by_role("menuitem", name="Rename or move…").click()
+    moved = studio.page.get_by_role("dialog", name="Rename or move").get_by_label("Name", exact=True)
+    moved.fill("refused/first")
+    moved.press("Enter")
+    expect(moved).to_have_accessible_description(re.compile("already"))
+
+
+def test_saving_again_while_a_save_is_under_way_is_no_conflict(studio: Studio) -> None:
+    save_as(studio, "in haste")
+    studio.page.evaluate("""() => {
+        const ask = fetch;
+        window.fetch = async (path, options) => {
+            const answer = await ask(path, options);
+            if (path.endsWith("/workflows/in%20haste")) await new Promise((resolve) => setTimeout(resolve, 300));
+            return answer;
+        };
+    }""")
+    for text in ("first", "second"):
+        prompt(studio).fill(text)
+        studio.page.keyboard.press("Control+s")
+    studio.page.wait_for_timeout(700)
+    expect(studio.page.get_by_role("dialog")).to_have_count(0)
+    assert saved(studio, "in haste")["nodes"]["2"]["inputs"]["text"] == "second"

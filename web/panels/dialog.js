@@ -1,5 +1,6 @@
 /** A dialog: Escape or a press beside it closes it, and focus returns where it was. */
 
+import { ApiError } from "../api.js";
 import { t } from "../core/strings.js";
 import { button, h } from "../dom.js";
 
@@ -41,24 +42,43 @@ export function ask(title, text, answers) {
     );
   }
   /** @type {HTMLElement | null} */ (foot.querySelector("button"))?.focus();
+  return dialog;
 }
 
 /**
- * Ask for a text.
+ * Ask for a text, until it is taken: why it was refused is said at the field, which keeps what was typed.
  * @param {{title: string, label: string, value: string, confirm: string, hint?: string}} look
- * @param {(text: string) => void} take  what was typed, without spaces around it; never ""
+ * @param {(text: string) => unknown} take
+ *   gets what was typed, without spaces around it, never ""; a promise of false asks again, one that fails by an ApiError says why
+ * @returns {Promise<void>} until the dialog is closed
  */
 export function askText({ title, label, value, confirm, hint }, take) {
-  const box = h("input", { class: "field", "aria-label": label, value, required: true, maxlength: 200 });
+  const why = h("p", { class: "refusal", id: "refusal", role: "alert" });
+  const box = h("input", { class: "field", "aria-label": label, "aria-describedby": why.id, value, required: true, maxlength: 200 });
   const go = h("button", { type: "submit", class: "button primary" }, confirm);
-  const form = h("form", { method: "dialog" }, h("label", { class: "stack" }, label, box), hint ? h("p", { class: "quiet" }, hint) : null, h("div", { class: "dialog-foot" }, go));
+  const form = h("form", { method: "dialog" }, h("label", { class: "stack" }, label, box), why, hint ? h("p", { class: "quiet" }, hint) : null, h("div", { class: "dialog-foot" }, go));
   const dialog = openDialog(title, "", form);
-  form.addEventListener("submit", (event) => {
+  const refuse = (/** @type {string} */ text) => {
+    why.textContent = text;
+    box.setAttribute("aria-invalid", String(text !== ""));
+  };
+  box.addEventListener("input", () => refuse(""));
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const text = box.value.trim();
-    if (text === "") return;
-    dialog.close();
-    take(text);
+    if (text === "" || go.disabled) return;
+    refuse("");
+    go.disabled = true;
+    try {
+      if ((await take(text)) !== false) dialog.close();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      refuse(error.message);
+      box.focus();
+    } finally {
+      go.disabled = false;
+    }
   });
   box.select();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(undefined)));
 }

@@ -150,13 +150,12 @@ function fileRow(parts, { name, modified }, title) {
 }
 
 /** @param {Parts} parts @param {string} name */
-function rename({ workspace, notify }, name) {
-  askText({ title: t("files.rename"), label: t("save.name"), value: name, confirm: t("files.rename"), hint: t("save.folders") }, (to) => {
+function rename({ workspace }, name) {
+  const look = { title: t("files.rename"), label: t("save.name"), value: name, confirm: t("files.rename"), hint: t("save.folders") };
+  void askText(look, async (to) => {
     if (to === name) return;
-    documents.rename(name, to).then(
-      () => workspace.renamed(name, to),
-      (/** @type {Error} */ error) => notify(error.message),
-    );
+    await documents.rename(name, to);
+    workspace.renamed(name, to);
   });
 }
 

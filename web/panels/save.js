@@ -20,22 +20,28 @@ export async function save(parts) {
     typed.focus();
   }
   const name = parts.workspace.name.peek();
-  if (name === "") saveAs(parts);
-  else await saveUnder(parts, name);
+  if (name === "") await saveAs(parts);
+  else await told(parts, saveUnder(parts, name, "", () => elsewhere(parts)));
 }
 
 /** @param {Parts} parts */
 export function saveAs(parts) {
   const look = { title: t("save.title"), label: t("save.name"), value: parts.workspace.name.peek(), confirm: t("save.confirm"), hint: t("save.folders") };
-  askText(look, (name) => void saveUnder(parts, name));
+  return askText(look, (name) => saveUnder(parts, name));
+}
+
+/** Ask for another name, which settles what was asked before. @param {Parts} parts */
+function elsewhere(parts) {
+  void saveAs(parts);
+  return true;
 }
 
 /** Save what is there now under a name of its own in the list of versions. @param {Parts} parts */
 export function saveVersion(parts) {
   const { workspace } = parts;
-  if (workspace.name.peek() === "") return saveAs(parts);
+  if (workspace.name.peek() === "") return void saveAs(parts);
   const look = { title: t("versions.name"), label: t("versions.label"), value: "", confirm: t("save.confirm") };
-  askText(look, (label) => void saveUnder(parts, workspace.name.peek(), label));
+  void askText(look, (label) => saveUnder(parts, workspace.name.peek(), label, () => elsewhere(parts)));
 }
 
 /** Close a workflow; ask first when it holds edits that are saved nowhere. @param {Parts} parts @param {Tab | null} tab */
@@ -55,25 +61,46 @@ export function closeTab(parts, tab) {
   ]);
 }
 
-/** @param {Parts} parts @param {string} name @param {string} label */
-async function saveUnder(parts, name, label = "") {
+/**
+ * Save, and ask what to do where the name stands for something else. Throws ApiError.
+ * @param {Parts} parts
+ * @param {string} name
+ * @param {string} label
+ * @param {() => boolean} rename  what to do when it is to have another name; returns as this does
+ * @returns {Promise<boolean>} whether that settled it; false: ask again
+ */
+async function saveUnder(parts, name, label = "", rename = () => false) {
   const result = await parts.workspace.save(name, false, label);
-  if (result === "taken") taken(parts, name);
+  if (result === "taken") return taken(parts, name, rename);
   if (result === "conflict") await conflict(parts, name);
+  return true;
 }
 
-/** @param {Parts} parts @param {string} name */
-const taken = (parts, name) =>
-  ask(t("save.title"), t("app.taken", { name }), [
-    { text: t("save.copy"), run: () => saveAs(parts) },
-    { text: t("save.overwrite"), class: "danger", run: () => void parts.workspace.save(name, true) },
-  ]);
+/** @param {Parts} parts @param {string} name @param {() => boolean} rename @returns {Promise<boolean>} */
+const taken = (parts, name, rename) =>
+  new Promise((resolve) => {
+    const dialog = ask(t("save.title"), t("app.taken", { name }), [
+      { text: t("save.copy"), run: () => resolve(rename()) },
+      { text: t("save.overwrite"), class: "danger", run: () => resolve(overwrite(parts, name).then(() => true)) },
+    ]);
+    dialog.addEventListener("close", () => resolve(false));
+  });
+
+/** Save whatever was saved there meanwhile. @param {Parts} parts @param {string} name */
+const overwrite = (parts, name) => told(parts, parts.workspace.save(name, true));
+
+/** What the server does not do is told. @param {Parts} parts @param {Promise<unknown>} work */
+const told = ({ notify }, work) =>
+  work.catch((error) => {
+    if (!(error instanceof ApiError)) throw error;
+    notify(error.message);
+  });
 
 /** It is no longer there under that name. @param {Parts} parts @param {string} name */
 const gone = (parts, name) =>
   ask(t("save.title"), t("save.gone", { name }), [
-    { text: t("save.copy"), run: () => saveAs(parts) },
-    { text: t("save.again"), class: "primary", run: () => void parts.workspace.save(name, true) },
+    { text: t("save.copy"), run: () => void saveAs(parts) },
+    { text: t("save.again"), class: "primary", run: () => void overwrite(parts, name) },
   ]);
 
 /** Somebody saved it meanwhile: show what both made of it. @param {Parts} parts @param {string} name */
@@ -93,11 +120,11 @@ async function conflict(parts, name) {
         run();
       });
     foot.append(
-      answer(t("save.copy"), "wide", () => saveAs(parts)),
-      answer(t("save.overwrite"), "danger", () => void workspace.save(name, true)),
+      answer(t("save.copy"), "wide", () => void saveAs(parts)),
+      answer(t("save.overwrite"), "danger", () => void overwrite(parts, name)),
       answer(t("conflict.merge"), "primary", () => {
         const theirs = choices.filter((choice) => choice.theirs()).map((choice) => choice.conflict);
-        void workspace.saveMerged(takeTheirs(merged, theirs), revision);
+        void told(parts, workspace.saveMerged(takeTheirs(merged, theirs), revision));
       }),
     );
     /** @type {HTMLElement | null} */ (foot.lastElementChild)?.focus();

@@ -58,9 +58,10 @@ function row(parts, name, { revision, saved, label }) {
     notify(t("versions.restored", { when: title }));
   };
   const rename = () =>
-    askText({ title: t("versions.name"), label: t("versions.label"), value: label ?? "", confirm: t("save.confirm") }, (text) =>
-      attempt(documents.label(name, revision, text).then(() => (workspace.changes.value += 1))),
-    );
+    void askText({ title: t("versions.name"), label: t("versions.label"), value: label ?? "", confirm: t("save.confirm") }, async (text) => {
+      await documents.label(name, revision, text);
+      workspace.changes.value += 1;
+    });
   return h(
     "li",
     {},
