@@ -13,7 +13,6 @@ import { learnAll } from "./language.js";
 
 /** @import {Camera} from "./core/camera.js" */
 /** @import {Desk, Editor} from "./core/editor.js" */
-/** @import {Json} from "./core/merge.js" */
 /** @import {Left} from "./drafts.js" */
 /** @import {Runner} from "./runner.js" */
 /** @import {Settings} from "./settings.js" */
@@ -232,23 +231,6 @@ export class Workspace {
     this.#keepSoon();
     this.#notify(t("app.saved", { name }));
     return "saved";
-  }
-
-  /** What is here together with what was saved elsewhere since. Throws ApiError when that cannot be read. */
-  async reconcile() {
-    const { name, revision } = /** @type {Tab} */ (this.current.peek()).saved;
-    const theirs = await documents.read(name);
-    const [{ common, merge }, before] = await Promise.all([import("./core/merge.js"), documents.revisionIfKept(name, String(revision))]);
-    const [mine, other] = /** @type {Json[]} */ ([JSON.parse(JSON.stringify(this.#editor.document)), theirs.workflow]);
-    return { ...merge(/** @type {Json} */ (before) ?? common(mine, other), mine, other), revision: theirs.revision };
-  }
-
-  /** Take a merged workflow, as an edit, and save it over the revision it was merged with. @param {Json} merged @param {string} revision */
-  async saveMerged(merged, revision) {
-    const tab = /** @type {Tab} */ (this.current.peek());
-    await this.replace(merged);
-    tab.saved = { ...tab.saved, revision };
-    return this.save(tab.saved.name);
   }
 
   /** Make the workflow on the table another one, as an edit that can be undone. @param {unknown} json */

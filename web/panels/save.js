@@ -2,8 +2,9 @@
 
 import { ApiError } from "../api.js";
 import { sayConflict } from "../core/conflicts.js";
-import { takeTheirs } from "../core/merge.js";
+import { common, merge, takeTheirs } from "../core/merge.js";
 import { t } from "../core/strings.js";
+import * as documents from "../documents.js";
 import { button, h } from "../dom.js";
 import { learnAll } from "../language.js";
 import { ask, askText, openDialog } from "./dialog.js";
@@ -105,10 +106,10 @@ const gone = (parts, name) =>
 
 /** Somebody saved it meanwhile: show what both made of it. @param {Parts} parts @param {string} name */
 async function conflict(parts, name) {
-  const { workspace, editor, notify } = parts;
+  const { editor, notify } = parts;
   try {
     await learnAll();
-    const { merged, conflicts, revision } = await workspace.reconcile();
+    const { merged, conflicts, revision } = await reconcile(parts);
     const choices = conflicts.map((each) => conflictRow(each, merged, (type) => editor.catalogue.specs.get(type)?.title ?? type));
     const list = h("ul", { class: "conflicts" }, ...choices.map((choice) => choice.element));
     const foot = h("div", { class: "dialog-foot" });
@@ -124,7 +125,7 @@ async function conflict(parts, name) {
       answer(t("save.overwrite"), "danger", () => void overwrite(parts, name)),
       answer(t("conflict.merge"), "primary", () => {
         const theirs = choices.filter((choice) => choice.theirs()).map((choice) => choice.conflict);
-        void told(parts, workspace.saveMerged(takeTheirs(merged, theirs), revision));
+        void told(parts, saveMerged(parts, takeTheirs(merged, theirs), revision));
       }),
     );
     /** @type {HTMLElement | null} */ (foot.lastElementChild)?.focus();
@@ -133,6 +134,23 @@ async function conflict(parts, name) {
     if (error.status === 404) gone(parts, name);
     else notify(error.message);
   }
+}
+
+/** What is here together with what was saved elsewhere since. Throws ApiError when that cannot be read. @param {Parts} parts */
+async function reconcile({ workspace, editor }) {
+  const { name, revision } = /** @type {Tab} */ (workspace.current.peek()).saved;
+  const [theirs, before] = await Promise.all([documents.read(name), documents.revisionIfKept(name, String(revision))]);
+  const [mine, other] = /** @type {Json[]} */ ([JSON.parse(JSON.stringify(editor.document)), theirs.workflow]);
+  return { ...merge(/** @type {Json} */ (before) ?? common(mine, other), mine, other), revision: theirs.revision };
+}
+
+/** Take a merged workflow, as an edit, and save it over the revision it was merged with. @param {Parts} parts @param {Json} merged @param {string} revision */
+async function saveMerged(parts, merged, revision) {
+  const { workspace } = parts;
+  const tab = /** @type {Tab} */ (workspace.current.peek());
+  await workspace.replace(merged);
+  tab.saved = { ...tab.saved, revision };
+  return saveUnder(parts, tab.saved.name);
 }
 
 /** @param {Conflict} conflict @param {Json} merged @param {(type: string) => string} titleOf */
