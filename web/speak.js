@@ -6,6 +6,7 @@ import { duration, isActive, isOver, parentOf, sentence } from "./core/run.js";
 import { effect } from "./core/store.js";
 import { t } from "./core/strings.js";
 import { h, setText } from "./dom.js";
+import { sayLink } from "./panels/links.js";
 import { countProblems } from "./panels/runline.js";
 
 /** @import {Parts} from "./actions/action.js" */
@@ -18,6 +19,10 @@ export function speak(parts) {
   document.body.append(runs, edits);
   speakRuns(parts, runs);
   speakEdits(parts, edits);
+  effect(() => {
+    const text = sayLink(parts.editor);
+    if (text !== "") setText(edits, text);
+  });
 }
 
 /** Values that are changed in their fields are read by these. @param {Parts} parts @param {HTMLElement} region */
@@ -67,6 +72,6 @@ function success(run, took) {
 function failure(editor, problems) {
   const [{ node }] = problems;
   const known = node !== null && editor.document.nodes.has(node);
-  const text = known ? `${titleOf(editor, node)}: ${sentence(problems[0], editor.scene.spec(node).title)}` : problems[0].message;
+  const text = known ? `${titleOf(editor, node)}: ${sentence(problems[0], editor.scene.spec(node).title)}` : sentence(problems[0], "");
   return `${countProblems(problems.length)}. ${text}`;
 }

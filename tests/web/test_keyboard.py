@@ -242,3 +242,54 @@ def test_lists_say_which_option_the_keys_are_on(studio: Studio) -> None:
     press(page, "Tab")
     expect(count).to_have_count(0)
     assert studio.complaints == []
+
+
+def test_links_are_walked_heard_and_changed(studio: Studio) -> None:
+    page = studio.page
+    told = page.locator(".spoken-edits")
+    told.wait_for(state="attached")
+    studio.node("6").focus()
+    press(page, "w")
+    expect(told).to_have_text("Link: vae of Load checkpoint to vae of VAE decode")
+    press(page, "Shift+W")
+    expect(told).to_have_text("Link: image of VAE decode to image of Save image")
+    press(page, "w", "w")
+    expect(told).to_have_text("Link: latent of KSampler to latent of VAE decode")
+
+    press(page, "c")  # another source
+    page.get_by_role("combobox", name="Find what fits").wait_for()
+    page.keyboard.type("from empty")
+    press(page, "Enter")
+    assert studio.document()["nodes"]["6"]["inputs"]["latent"] == {"node": "4", "output": "latent"}
+    expect(told).to_have_text("Another link to latent of VAE decode")
+    press(page, "Control+z")
+    assert studio.document()["nodes"]["6"]["inputs"]["latent"] == {"node": "5", "output": "latent"}
+
+    press(page, "Shift+F10")  # the menu is that of the link, and leaves it selected
+    page.get_by_role("menuitem", name="Put a reroute into the link").wait_for()
+    press(page, "Escape", "i")
+    page.get_by_role("combobox", name="Search nodes").wait_for()
+    page.keyboard.type("upscale latent")
+    press(page, "Enter")
+    between = page.locator(".node:focus")
+    id = str(between.get_attribute("data-node"))
+    nodes = studio.document()["nodes"]
+    assert nodes["6"]["inputs"]["latent"] == {"node": id, "output": "latent"}
+    assert nodes[id]["inputs"]["latent"] == {"node": "5", "output": "latent"}
+    press(page, "Control+z")
+    assert id not in studio.document()["nodes"]
+
+    studio.node("1").focus()
+    press(page, "w", "w")
+    expect(told).to_have_text(re.compile("^Link: model of Load checkpoint|^Link: clip of Load checkpoint"))
+    press(page, "Alt+ArrowRight")
+    expect(page.locator(".node:focus")).to_have_attribute("data-node", re.compile("^[235]$"))
+    studio.node("7").focus()
+    press(page, "w", "r")
+    assert studio.document()["nodes"]["7"]["inputs"]["image"] == {"node": "9", "output": "value"}
+    press(page, "Control+z")
+    studio.node("7").focus()
+    press(page, "w", "Delete")
+    assert "image" not in studio.document()["nodes"]["7"]["inputs"]
+    expect(told).to_have_text("Unlinked image of Save image")
+    assert studio.complaints == []

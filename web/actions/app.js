@@ -4,6 +4,7 @@ import { beside } from "../core/beside.js";
 import { effect } from "../core/store.js";
 import { viewOf } from "../settings.js";
 import { always } from "./action.js";
+import { chosen } from "./links.js";
 
 /** @import {Box} from "../core/types.js" */
 /** @import {Action} from "./action.js" */
@@ -25,7 +26,9 @@ export function appActions(parts) {
     const go = (/** @type {boolean} */ keep) => {
       const selected = [...editor.selection.peek()];
       const start = editor.scene.nodes.box(selected.at(-1) ?? "") ?? last;
-      const next = beside(editor.scene, editor.document.nodes.keys(), start, way);
+      const wire = chosen(editor);
+      const end = { Left: wire?.source, Right: wire?.id, Up: undefined, Down: undefined }[way];
+      const next = end ?? beside(editor.scene, editor.document.nodes.keys(), start, way);
       if (next !== null) show(next, keep ? selected.filter((id) => id !== next) : []);
     };
     return [
@@ -41,7 +44,7 @@ export function appActions(parts) {
     { id: "form", title: "action.form", keys: ["F"], enabled: always, run: () => (settings.view.value = viewOf(settings) === "form" ? "graph" : "form") },
     { id: "nextPlace", title: "action.nextPlace", keys: ["F6"], everywhere: true, enabled: always, run: () => void import("../focus.js").then(({ goRound }) => goRound(1)) },
     { id: "previousPlace", title: "action.previousPlace", keys: ["Shift+F6"], everywhere: true, enabled: always, run: () => void import("../focus.js").then(({ goRound }) => goRound(-1)) },
-    { id: "connect", title: "action.connect", keys: ["C"], enabled: one, run: () => void import("../panels/connect.js").then(({ openConnect }) => openConnect(parts)) },
+    { id: "connect", title: "action.connect", keys: ["C"], enabled: () => one() || chosen(editor) !== undefined, run: () => (chosen(editor) ? parts.actions.get("relink")?.run() : void import("../panels/connect.js").then(({ openConnect }) => openConnect(parts))) },
     { id: "ports", title: "action.ports", keys: ["Shift+C"], enabled: one, run: () => void import("../panels/connect.js").then(({ openPorts }) => openPorts(parts)) },
     ...steps,
   ];

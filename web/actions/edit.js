@@ -29,9 +29,8 @@ export function editActions(parts) {
     { id: "rename", title: "action.rename", keys: ["F2"], enabled: one, run: () => rename(parts) },
     { id: "swap", title: "action.swap", keys: ["Shift+S"], enabled: one, run: () => swap(parts) },
     { id: "find", title: "action.find", keys: ["Mod+F"], everywhere: true, enabled: always, run: () => void import("../panels/find.js").then(({ openFind }) => openFind(parts)) },
-    { id: "addNode", title: "action.addNode", keys: ["Tab"], enabled: always, run: ask },
+    { id: "addNode", title: "action.addNode", keys: ["Tab"], enabled: always, run: () => (editor.selectedWire.peek() === null ? ask() : parts.actions.get("insertNode")?.run()) },
     { id: "addNote", title: "action.addNote", keys: ["N"], enabled: always, run: () => addNote(parts) },
-    { id: "addReroute", title: "action.addReroute", keys: [], enabled: () => editor.selectedWire.value !== null, run: () => addReroute(editor) },
     { id: "arrange", title: "action.arrange", keys: ["Shift+A"], enabled: always, run: () => (editor.arrange(), view.fit()) },
     ...selecting(editor, chosen, some),
     ...ordering(editor),
@@ -154,10 +153,4 @@ function addNote({ editor, view, pointer }) {
   view.reveal(id);
   view.focus(id);
   view.nodeView(id)?.element.querySelector("textarea")?.focus({ preventScroll: true });
-}
-
-/** @param {Editor} editor */
-function addReroute(editor) {
-  const wire = editor.selectedWire.value === null ? undefined : editor.scene.wire(editor.selectedWire.value);
-  if (wire) editor.addReroute(wire, { x: (wire.from.x + wire.to.x) / 2, y: (wire.from.y + wire.to.y) / 2 });
 }

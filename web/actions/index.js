@@ -8,6 +8,7 @@ import { appActions } from "./app.js";
 import { editActions } from "./edit.js";
 import { fileActions } from "./file.js";
 import { withChosenKeys } from "./keys.js";
+import { linkActions } from "./links.js";
 import { runActions } from "./run.js";
 import { structureActions } from "./structure.js";
 import { viewActions } from "./view.js";
@@ -15,7 +16,7 @@ import { viewActions } from "./view.js";
 /** @import {Action, ActionGroup, Parts} from "./action.js" */
 
 /** @type {Readonly<Record<string, ActionGroup>>} */
-const GROUPS = { run: runActions, file: fileActions, edit: editActions, structure: structureActions, view: viewActions, app: appActions, panel: panelActions };
+const GROUPS = { run: runActions, file: fileActions, edit: editActions, links: linkActions, structure: structureActions, view: viewActions, app: appActions, panel: panelActions };
 
 /** All actions by id, group by group. @param {Parts} parts @returns {ReadonlyMap<string, Action>} */
 export const createActions = (parts) =>

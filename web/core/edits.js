@@ -169,7 +169,7 @@ export function moveNodes(start, offset) {
 export function insertOnLink(document, id, spec, wire, target) {
   if (wire.source === id || wire.id === id) return null;
   const free = spec.inputs.filter((input) => fits(wire.type, input.type) && linksOf(document.input(id, input.name)).length === 0);
-  const input = free.find((each) => each.type === wire.type && !each.widget) ?? free.find((each) => !each.widget);
+  const input = free.find((each) => each.type === wire.type && !each.widget) ?? free.find((each) => !each.widget) ?? free[0];
   const outputs = spec.outputs.filter((output) => fits(output.type, target));
   const output = outputs.find((each) => each.type === target) ?? outputs[0];
   if (!input || !output) return null;

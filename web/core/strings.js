@@ -8,7 +8,7 @@
  *   | keyof typeof import("../strings/en/edit.js").edit | keyof typeof import("../strings/en/view.js").view
  *   | keyof typeof import("../strings/en/run.js").run
  *   | keyof typeof import("../strings/en/comfort.js").comfort | keyof typeof import("../strings/en/later/dialogs.js").dialogs
- *   | keyof typeof import("../strings/en/later/files.js").files} StringKey
+ *   | keyof typeof import("../strings/en/later/files.js").files | keyof typeof import("../strings/en/later/panels.js").panels} StringKey
  * @typedef {Readonly<Record<string, string>>} Table
  */
 

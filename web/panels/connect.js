@@ -5,6 +5,7 @@ import { linksOf } from "../core/document.js";
 import { t } from "../core/strings.js";
 import { titleOf } from "../canvas/look.js";
 import { portLabel } from "../core/naming.js";
+import { learnAll } from "../language.js";
 import { portItems } from "./menu.js";
 import { pickOne } from "./pick.js";
 
@@ -12,10 +13,11 @@ import { pickOne } from "./pick.js";
 /** @import {PortRef} from "../core/types.js" */
 
 /** @param {Parts} parts */
-export function openConnect(parts) {
+export async function openConnect(parts) {
   const { editor } = parts;
   const [id] = editor.selection.peek();
   if (id === undefined) return;
+  await learnAll();
   const items = portsOf(parts, id).map((port) => {
     const note = t(`connect.${port.side}`, { type: port.type });
     return { text: portName(port), note, words: note, run: () => openEnds(parts, port) };
@@ -37,10 +39,11 @@ function openEnds(parts, from) {
 }
 
 /** Choose from what can be done with the inputs and outputs of the selected node. @param {Parts} parts */
-export function openPorts(parts) {
+export async function openPorts(parts) {
   const { editor } = parts;
   const [id] = editor.selection.peek();
   if (id === undefined) return;
+  await learnAll();
   const items = editor.scene.ports(id).flatMap((port) => portItems(parts, port).flatMap((item) => (item === "line" || item instanceof HTMLElement ? [] : [{ text: item.label, note: portName(port), words: portName(port), run: item.run }])));
   pickOne(t("connect.ports", { title: titleOf(editor, id) }), t("palette.find"), items);
 }

@@ -3,6 +3,7 @@
 import { button, h } from "../dom.js";
 import { effect, signal } from "../core/store.js";
 import { t } from "../core/strings.js";
+import { learnAll } from "../language.js";
 import { describe } from "../actions/keys.js";
 import { PANELS } from "./index.js";
 
@@ -114,6 +115,7 @@ export class Dock {
 
   /** @param {Panel} panel @param {Parts} parts @param {HTMLElement} place */
   async #make(panel, parts, place) {
+    await learnAll();
     const body = await panel.create(parts);
     if (this.#made.has(panel.id)) return;
     const element = panel.side === "right" ? body : h("section", {}, this.#head(panel), body);

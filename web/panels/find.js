@@ -3,12 +3,14 @@
 import { find } from "../core/find.js";
 import { t } from "../core/strings.js";
 import { h, setText } from "../dom.js";
+import { learnAll } from "../language.js";
 
 /** @import {Parts} from "../actions/action.js" */
 /** @import {Hit} from "../core/find.js" */
 
 /** @param {Parts} parts */
-export function openFind({ editor, show }) {
+export async function openFind({ editor, show }) {
+  await learnAll();
   const box = h("input", { class: "search-box", type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "find-list", "aria-autocomplete": "list", spellcheck: "false", "aria-label": t("find.placeholder"), placeholder: t("find.placeholder") });
   const count = h("div", { class: "search-scope", role: "status" });
   const list = h("div", { class: "search-list", id: "find-list", role: "listbox", "aria-label": t("find.title") });

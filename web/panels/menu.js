@@ -17,7 +17,7 @@ import { h, placeAt } from "../dom.js";
 
 const OF_NODES = ["rename", "swap", "duplicate", "", "enter", "unpack", "component", "keepComponent", "frame", "selectFrame", "", "mute", "bypass", "collapse", "pin", "", "deleteKeep", "delete"];
 const OF_FRAMES = ["nameFrame", "fitFrame", "unframe", "", "duplicate", "delete"];
-const OF_LINKS = ["addReroute", "delete"];
+const OF_LINKS = ["insertNode", "addReroute", "relink", "", "delete"];
 const OF_CANVAS = ["addNode", "addNote", "", "selectAll", "arrange", "fit", "minimap", "leave"];
 const OF_SEVERAL = ["align.left", "align.centre", "align.right", "align.top", "align.middle", "align.bottom", "distribute.x", "distribute.y"];
 

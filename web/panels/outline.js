@@ -8,14 +8,12 @@ import { h, setText } from "../dom.js";
 import { namingOf, titleOf } from "../canvas/look.js";
 import { detailsOf, statusText, whyOf } from "../canvas/status.js";
 import { portLabel } from "../core/naming.js";
-import { learnAll } from "../language.js";
 import { sentence } from "../core/run.js";
 
 /** @import {Parts} from "../actions/action.js" */
 
 /** @param {Parts} parts */
-export async function outlinePanel(parts) {
-  await learnAll();
+export function outlinePanel(parts) {
   const { editor, dock } = parts;
   const tree = h("ul", { class: "outline", role: "tree", "aria-label": t("outline.title"), "aria-multiselectable": "true" });
   effect(() => {

@@ -28,6 +28,8 @@ export class NodeSearch {
   #chosen = 0;
   /** @type {PortRef | null} */
   #from = null;
+  /** Where that link is to go on to, when it has an end already. @type {PortRef | null} */
+  #into = null;
   /** @type {(spec: NodeSpec) => void} */
   #pick = () => {};
   #editor;
@@ -45,9 +47,11 @@ export class NodeSearch {
    * @param {PortRef | null} from  the port whose link is to be continued
    * @param {(spec: NodeSpec) => void} pick
    * @param {string} title  of the node that another kind is looked for
+   * @param {PortRef | null} into  the other end, when the node is to come in between
    */
-  open(at, from, pick, title = "") {
+  open(at, from, pick, title = "", into = null) {
     this.#from = from;
+    this.#into = into;
     this.#pick = pick;
     this.#box.value = "";
     this.#scope.toggleAttribute("hidden", from === null && title === "");
@@ -68,8 +72,8 @@ export class NodeSearch {
   #offered() {
     const { catalogue, document } = this.#editor;
     const components = usableIn(document).map((name) => catalogue.specOfComponent(document, name));
-    const from = this.#from;
-    return [...catalogue.specs.values(), ...components].filter((spec) => from === null || matchingPort(spec, from) !== null);
+    const ends = [this.#from, this.#into].filter((end) => end !== null);
+    return [...catalogue.specs.values(), ...components].filter((spec) => ends.every((end) => matchingPort(spec, end) !== null));
   }
 
   #search() {

@@ -4,7 +4,6 @@ import { describe } from "../core/describe.js";
 import { effect } from "../core/store.js";
 import { language, t } from "../core/strings.js";
 import { button, h } from "../dom.js";
-import { learnAll } from "../language.js";
 
 /** @import {Parts} from "../actions/action.js" */
 /** @import {Step} from "../core/history.js" */
@@ -12,8 +11,7 @@ import { learnAll } from "../language.js";
 const SHOWN = 200;
 
 /** @param {Parts} parts */
-export async function stepsPanel({ editor, dock }) {
-  await learnAll();
+export function stepsPanel({ editor, dock }) {
   const list = h("ol", { class: "steps", reversed: true });
   effect(() => {
     editor.version.value;

@@ -123,8 +123,8 @@ function moves(editor, ids, frames, offset) {
   return [...moveNodes(nodes, offset), ...moveFrames(new Map(frames.map((id) => [id, /** @type {Frame} */ (all.get(id))])), offset)];
 }
 
-/** @param {Editor} editor @param {string} id @param {import("../core/scene.js").Wire} wire @param {string} gesture */
-function putInto(editor, id, wire, gesture) {
+/** Put a node that is linked to nothing yet into a link, what is in the way moved aside. @param {Editor} editor @param {string} id @param {import("../core/scene.js").Wire} wire @param {string} gesture */
+export function putInto(editor, id, wire, gesture) {
   const target = editor.scene.spec(wire.id).inputs.find((input) => input.name === wire.name)?.type ?? "Any";
   const changes = insertOnLink(editor.document, id, editor.scene.spec(id), wire, target);
   if (!changes) return;

@@ -1,4 +1,4 @@
-/** English: palette, settings, shortcuts, tour, help, outline, form, links by keyboard. */
+/** English: palette, settings, shortcuts, tour, help, outline, form. */
 
 export const comfort = {
   "action.palette": "All commands…",
@@ -12,14 +12,6 @@ export const comfort = {
   "action.focusDown": "Go to the node below",
   "palette.find": "Find a command",
   "pick.none": "Nothing matches.",
-  "connect.port": "Ports of {title}",
-  "connect.findPort": "Find a port",
-  "connect.output": "output, {type}",
-  "connect.input": "input, {type}",
-  "connect.to": "Link {title} · {port} to",
-  "connect.findEnd": "Find what fits",
-  "connect.fresh": "a node that fits",
-  "connect.cut": "Take the link away",
   "packs.failed": "{what} failed: {why}",
   "tour.offer": "New here?",
   "tour.take": "Take the tour",
@@ -34,17 +26,10 @@ export const comfort = {
   "tour.done": "Done",
   "tour.count": "{step} of {total}",
   "help.title": "About the node",
-  "help.none": "Select a node to read what it does.",
-  "help.inputs": "Inputs",
-  "help.outputs": "Outputs",
   "outline.title": "Outline",
-  "outline.empty": "There are no nodes yet.",
-  "outline.from": "{input} from {title}",
-  "outline.percent": "{status}, {percent} %",
   "action.selectFrame": "Select the frame around",
   "action.nameFrame": "Name the frame",
   "action.ports": "Inputs and outputs of the selected node…",
-  "connect.ports": "What to do with an input or output of {title}",
   "spoken.done": "Done in {duration}. Ran: {ran}, cached: {cached}.",
   "form.title": "Form",
   "form.graph": "Show the graph",

@@ -1,4 +1,4 @@
-/** Simplified Chinese: palette, settings, shortcuts, tour, help, outline, form, links by keyboard. */
+/** Simplified Chinese: palette, settings, shortcuts, tour, help, outline, form. */
 
 export const comfort = {
   "action.palette": "全部命令…",
@@ -12,14 +12,6 @@ export const comfort = {
   "action.focusDown": "转到下方的节点",
   "palette.find": "查找命令",
   "pick.none": "没有匹配项。",
-  "connect.port": "{title} 的端口",
-  "connect.findPort": "查找端口",
-  "connect.output": "输出，{type}",
-  "connect.input": "输入，{type}",
-  "connect.to": "将 {title} · {port} 连接到",
-  "connect.findEnd": "查找可连接的端口",
-  "connect.fresh": "合适的新节点",
-  "connect.cut": "断开连线",
   "packs.failed": "{what} 出错：{why}",
   "tour.offer": "第一次使用？",
   "tour.take": "查看导览",
@@ -34,17 +26,10 @@ export const comfort = {
   "tour.done": "完成",
   "tour.count": "第 {step} 步，共 {total} 步",
   "help.title": "节点说明",
-  "help.none": "选择一个节点即可查看说明。",
-  "help.inputs": "输入",
-  "help.outputs": "输出",
   "outline.title": "大纲",
-  "outline.empty": "还没有节点。",
-  "outline.from": "{input} 来自 {title}",
-  "outline.percent": "{status}，{percent}%",
   "action.selectFrame": "选择外层框架",
   "action.nameFrame": "为框架命名",
   "action.ports": "所选节点的输入与输出…",
-  "connect.ports": "对 {title} 的输入或输出进行操作",
   "spoken.done": "已完成，用时 {duration}。运行 {ran} 个，缓存 {cached} 个。",
   "form.title": "表单",
   "form.graph": "显示节点图",
