@@ -42,6 +42,7 @@ class Conflict(ValueError):
 class NameTaken(ValueError):
     def __init__(self, name: str) -> None:
         super().__init__(f"there is a workflow {name!r:.100} already")
+        self.name = name
 
 
 class Documents:

@@ -13,7 +13,7 @@ from aiohttp import BodyPartReader, hdrs, web
 
 from api.bodies import read_body, too_large
 from api.media import EXTENSIONS, BadImage, ImageTooLarge, inspect_image, sniff
-from api.problems import Refused
+from api.problems import Refused, bad_name
 from api.services import Services
 from jobs.files import BadName, FileStore, NoSuchFile, parts_of
 
@@ -26,6 +26,16 @@ USER_CONTENT: Mapping[str, str] = {
     hdrs.CACHE_CONTROL: "private, no-cache",
     hdrs.ACCEPT_RANGES: "bytes",
 }
+
+
+def unknown_file(folder: str, name: str) -> Refused:
+    """404 for a file that is not there, or of a name that can be none."""
+    return Refused(404, "unknown_file", f"There is no file {name!r:.100} in {folder!r:.40}.", facts={"name": name})
+
+
+def picture_too_large(name: str, error: ImageTooLarge) -> Refused:
+    """413 for a picture that is not decoded."""
+    return Refused(413, "picture_too_large", f"{name!r:.100} is too large: {error}.", facts={"name": name})
 
 
 def file_url(folder: str, name: str) -> str:
@@ -57,17 +67,18 @@ async def upload(request: web.Request, services: Services) -> web.StreamResponse
     name = name or "picture"
     try:
         if len(parts_of(name)) != 1:
-            raise BadName(f"{name!r:.80} is not a plain file name: it must not contain '/'")
+            raise BadName(name, "it must not contain '/'")
         info = inspect_image(data)
         stored = await asyncio.to_thread(_store, services.files, _named_by_content(name, info.media_type), data)
     except BadName as error:
-        raise Refused(400, "bad_name", str(error), hint="Send a plain file name such as photo.png.") from error
+        raise bad_name(error, hint="Send a plain file name such as photo.png.") from error
     except BadImage as error:
+        hint = "Save it as PNG, JPEG or WebP first."
         raise Refused(
-            415, "not_a_picture", f"The upload is refused: {error}.", hint="Save it as PNG, JPEG or WebP first."
+            415, "not_a_picture", f"The upload is refused: {error}.", hint=hint, facts={"name": name}
         ) from error
     except ImageTooLarge as error:
-        raise Refused(413, "picture_too_large", f"The upload is refused: {error}.") from error
+        raise picture_too_large(name, error) from error
     url = file_url("input", stored)
     answer = {"name": stored, "url": url, "media_type": info.media_type, "width": info.width, "height": info.height}
     return web.json_response({**answer, "size": len(data)}, status=201, headers={hdrs.LOCATION: url})
@@ -111,7 +122,7 @@ async def _send(request: web.Request, files: FileStore, folder: str) -> web.Stre
     try:
         file = await asyncio.to_thread(files.open, folder, name)
     except (BadName, NoSuchFile) as error:
-        raise Refused(404, "unknown_file", f"There is no {folder} file {name!r:.100}.") from error
+        raise unknown_file(folder, name) from error
     with file:
         stat = os.fstat(file.fileno())
         headers = {**USER_CONTENT, hdrs.ETAG: f'"{stat.st_mtime_ns:x}-{stat.st_size:x}-{stat.st_ino:x}"'}

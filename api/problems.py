@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from graph.problems import InvalidGraph
+from jobs.files import BadName
 
 MEDIA_TYPE = "application/problem+json"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -24,7 +25,8 @@ log = logging.getLogger("weft.api")
 class Refused(Exception):
     """A request that is not carried out: HTTP status, a code for programs, a sentence for people.
 
-    `problems` lists every fault of a graph; `facts` are further members, such as the current revision.
+    `problems` lists every fault of a graph; `facts` are further members, such as the current revision: with the code,
+    they are all that it takes to say the sentence in another language.
     """
 
     def __init__(
@@ -88,6 +90,11 @@ def invalid_graph(error: InvalidGraph) -> Refused:
     )
 
 
+def bad_name(error: BadName, hint: str = "") -> Refused:
+    """400 for what can name no file."""
+    return Refused(400, "bad_name", f"{error}.", hint=hint, facts={"name": error.name, "rule": error.rule})
+
+
 @web.middleware
 async def problem_details(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn refusals into documents; a fault of ours is logged whole and told without its insides."""
@@ -128,6 +135,6 @@ def _not_stored(error: Exception) -> Refused | None:
         return None
     if full:
         hint = "Make room on the disk of the data folder, then repeat the request."
-        return Refused(507, "disk_full", f"This could not be stored: {cause}.", hint=hint)
+        return Refused(507, "disk_full", f"This could not be stored: {cause}.", hint=hint, facts={"cause": cause})
     hint = "See whether the disk of the data folder is sound and can be written to, then repeat the request."
-    return Refused(500, "storage_failed", f"The disk could not do this: {cause}.", hint=hint)
+    return Refused(500, "storage_failed", f"The disk could not do this: {cause}.", hint=hint, facts={"cause": cause})

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from api.files import USER_CONTENT
+from api.files import USER_CONTENT, picture_too_large, unknown_file
 from api.media import BadImage, ImageTooLarge
 from api.problems import Refused
 from api.services import Services
@@ -29,7 +29,7 @@ async def thumbnail(request: web.Request, services: Services) -> web.StreamRespo
     except (BadName, NoSuchFile, ValueError) as error:
         if folder in MODEL_FOLDERS:
             return web.Response(status=204)
-        raise Refused(404, "unknown_file", f"There is no picture of {name!r:.100} in {folder!r:.40}.") from error
+        raise unknown_file(folder, name) from error
     with file:
         stat = os.fstat(file.fileno())
         tag = f"{stat.st_mtime_ns:x}-{stat.st_size:x}-{stat.st_ino:x}"
@@ -39,7 +39,9 @@ async def thumbnail(request: web.Request, services: Services) -> web.StreamRespo
         try:
             body = await services.thumbnails.of(file, tag)
         except BadImage as error:
-            raise Refused(415, "not_a_picture", f"{name!r:.100} is no picture: {error}.") from error
+            raise Refused(
+                415, "not_a_picture", f"{name!r:.100} is no picture: {error}.", facts={"name": name}
+            ) from error
         except ImageTooLarge as error:
-            raise Refused(413, "picture_too_large", f"{name!r:.100} is too large: {error}.") from error
+            raise picture_too_large(name, error) from error
     return web.Response(body=body, headers={**headers, hdrs.CONTENT_TYPE: "image/webp"})

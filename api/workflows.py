@@ -10,9 +10,9 @@ from dataclasses import asdict
 from aiohttp import hdrs, web
 
 from api.bodies import parse_json, parse_members, read_body
-from api.documents import Conflict, NameTaken
+from api.documents import SUFFIX, Conflict, NameTaken
 from api.jobs import read_nothing
-from api.problems import Refused, invalid_graph, is_lenient
+from api.problems import Refused, bad_name, invalid_graph, is_lenient
 from api.services import Services
 from graph.problems import InvalidGraph
 from graph.workflow import load_parsed
@@ -162,11 +162,13 @@ def _told() -> Generator[None]:
     try:
         yield
     except BadName as error:
-        raise Refused(400, "bad_name", str(error)) from error
+        raise bad_name(BadName(error.name.removesuffix(SUFFIX), error.rule)) from error
     except NoSuchFile as error:
         raise Refused(404, "unknown_workflow", f"{_said(error)}.", hint="GET /api/v1/workflows") from error
     except NameTaken as error:
-        raise Refused(409, "name_taken", f"{_said(error)}.", hint="Choose another name.") from error
+        raise Refused(
+            409, "name_taken", f"{_said(error)}.", hint="Choose another name.", facts={"name": error.name}
+        ) from error
     except Conflict as error:
         raise _conflict(error) from error
 

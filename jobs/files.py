@@ -42,7 +42,11 @@ _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\u200e\u200f\u202a-\u202e\u2066
 
 
 class BadName(ValueError):
-    """The name can name no file of any folder."""
+    """The name can name no file of any folder; `rule` is the one it breaks."""
+
+    def __init__(self, name: str, rule: str) -> None:
+        super().__init__(f"{name[:80]!r} cannot be used as a name: {rule}")
+        self.name, self.rule = name, rule
 
 
 class NoSuchFile(ValueError):
@@ -57,7 +61,7 @@ def parts_of(name: str) -> tuple[str, ...]:
     parts = tuple(name.split("/"))
     for part in parts:
         if rule := _broken_rule(part):
-            raise BadName(f"{name[:80]!r} is not a file name: {rule}")
+            raise BadName(name, rule)
     return parts
 
 
@@ -175,7 +179,7 @@ class FileStore:
         for part in folders:
             above, place = place, place / part
             if place.is_symlink() or place.is_file():
-                raise BadName(f"{name!r:.80} names no folder of {folder!r}: {part!r:.80} is none")
+                raise BadName(name, f"{part[:80]!r} is no folder")
             if not place.is_dir():
                 place.mkdir()
                 sync_folder(above)
@@ -215,7 +219,7 @@ class FileStore:
         try:
             return self._roots[folder]
         except KeyError:
-            raise BadName(f"there is no folder {folder!r:.80}; the folders are {', '.join(self._roots)}") from None
+            raise BadName(folder, f"the folders are {', '.join(self._roots)}") from None
 
     def _is_inside(self, root: Path, name: str) -> bool:
         try:
@@ -241,7 +245,7 @@ class Incoming:
         The same content under the same name stays one file. Raises BadName for a name that is no plain file name.
         """
         if len(parts_of(name)) != 1:
-            raise BadName(f"{name!r:.80} is not a plain file name: it must not contain '/'")
+            raise BadName(name, "it must not contain '/'")
         sync_and_close(self._file)
         stem, suffix = Path(name).stem, Path(name).suffix
         number, candidate = 1, name

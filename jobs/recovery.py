@@ -51,6 +51,7 @@ def lost(cause: str, when: str, stderr: Sequence[str], *, node: str | None = Non
         "code": "worker_lost",
         "type": "WorkerLost",
         "message": f"{cause} {when}",
+        "cause": cause,
         "node": node,
         "port": None,
         "stderr": list(stderr),

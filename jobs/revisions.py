@@ -60,14 +60,14 @@ def key_of(document: str) -> str:
     parts_of(document)
     key = document.replace("%", "%25").replace("/", "%2F")
     if len(key.encode()) > MAX_NAME_BYTES - len(f".{'0' * 40}.json.{'0' * 8}.part."):
-        raise BadName(f"{document[:80]!r} is too long for the name of a document")
+        raise BadName(document, "it is too long for the name of a document")
     return key
 
 
 def check_name(name: str) -> None:
     """Raises BadName for what cannot name a revision."""
     if not 0 < len(name.strip()) <= MOST_NAME or _CONTROL.search(name):
-        raise BadName(f"expected 1 to {MOST_NAME} characters of text as the name of a revision, got {name[:80]!r}")
+        raise BadName(name, f"a revision is named in 1 to {MOST_NAME} characters of text")
 
 
 class Revisions:

@@ -1,4 +1,4 @@
-/** Client of /api/v1. Every refusal is an ApiError with the server's own sentence; event streams reconnect by themselves. */
+/** Client of /api/v1. Every refusal is an ApiError with a sentence for people; event streams reconnect by themselves. */
 
 import { localisedTitles } from "./core/naming.js";
 import { t } from "./core/strings.js";
@@ -36,7 +36,8 @@ export async function call(path, options = {}) {
   retry.succeeded();
   if (response.ok) return response;
   const details = await response.json().catch(() => ({}));
-  const text = [details.detail, details.hint].filter(Boolean).join(" ");
+  const said = await import("./refusal.js").then(({ refusalSaid }) => refusalSaid(details), () => "");
+  const text = said || [details.detail, details.hint].filter(Boolean).join(" ");
   throw new ApiError(response.status, text || t("error.http", { status: response.status }), details);
 }
 

@@ -193,6 +193,11 @@ test("what is wrong is said in Chinese, names and numbers as they are", () => {
     assert.equal(says("wrong_type", "Latent", "Conditioning"), "输入“权重”应为：Latent。收到的是：Conditioning。");
     assert.equal(phrase("did you mean 'euler'?"), "是不是“euler”？");
     assert.equal(sentence(problem("error", "", "", "node 5 KSampler: odd"), "KSampler"), "Odd");
+    const failed = { ...problem("node_failed", "", "", "node 5 KSampler: odd"), type: "ValueError" };
+    assert.equal(sentence(failed, "KSampler"), "节点运行出错：Odd");
+    assert.match(sentence({ ...failed, type: "OutOfMemoryError" }, "KSampler"), /^显存不足。.+Odd$/);
+    assert.equal(sentence({ ...problem("worker_lost"), cause: "the worker ended with exit code 3" }, ""), "运行任务的引擎进程意外结束：退出代码为 3。");
+    assert.equal(reasonOf("the worker was killed by SIGKILL"), "被系统强制终止，常因内存不足");
   } finally {
     speak("en", [tables("en")]);
   }

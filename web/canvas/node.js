@@ -6,7 +6,7 @@ import { colourOf, isPlain, tintOf } from "../core/colours.js";
 import { linksOf, own } from "../core/document.js";
 import { helpOf, portLabel } from "../core/naming.js";
 import { sentence } from "../core/run.js";
-import { t } from "../core/strings.js";
+import { phrase, t } from "../core/strings.js";
 import { createControl } from "../widgets/index.js";
 import { isOff, namingOf, titleOf } from "./look.js";
 import { noteElements } from "./note.js";
@@ -241,14 +241,15 @@ export class NodeView {
     const ports = new Set(problems.map((problem) => problem.port));
     for (const [key, port] of this.#ports) port.classList.toggle("wrong", key.startsWith("input") && ports.has(key.split("\0")[1]));
     for (const [name, control] of this.#controls) control.element.classList.toggle("wrong", ports.has(name));
-    const text = problems.map((problem) => [problem.message, problem.hint].join("\n")).join("\n");
+    const said = problems.map((problem) => sentence(problem, this.#spec?.title ?? ""));
+    const text = problems.map(({ hint }, index) => `${said[index]}\n${hint}`).join("\n");
     if (this.#problems.dataset.text === text) return;
     this.#problems.dataset.text = text;
     this.#problems.replaceChildren(
-      ...problems.map((problem) => {
-        const text = h("span", {}, sentence(problem, this.#spec?.title ?? ""));
+      ...problems.map((problem, index) => {
+        const text = h("span", {}, said[index]);
         void import("../panels/problems.js").then(({ addFixes }) => addFixes(text, problem, this.#editor));
-        return h("div", { class: "node-problem", role: "alert", title: problem.hint ?? "" }, icon("alert"), text);
+        return h("div", { class: "node-problem", role: "alert", title: phrase(problem.hint ?? "") }, icon("alert"), text);
       }),
     );
   }

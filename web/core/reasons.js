@@ -1,7 +1,7 @@
 /** The engine's reasons in the language of the page, and shorter: "input cfg changed 6 -> 7" is said as "cfg 6 → 7". */
 
 import { portLabel } from "./naming.js";
-import { t } from "./strings.js";
+import { phrase, t } from "./strings.js";
 
 /** @typedef {(id: string, title: string) => string} Naming  of a node: what it is called here, `title` where it is none of these */
 
@@ -29,7 +29,7 @@ const WHOLE = {
 /** @param {string} reason @param {Naming} naming */
 export function reasonOf(reason, naming = (_, title) => title) {
   if (Object.hasOwn(WHOLE, reason)) return t(WHOLE[reason]);
-  return reason
+  return phrase(reason)
     .replace(READS, (_, what) => t("reason.reads", { what }))
     .replace(FROM, (_, name, source) => t("reason.from", { input: portLabel(name), title: named(source, naming) }))
     .replace(CHANGED, (_, name, before, after) => t("reason.changed", { input: portLabel(name), before, after }))

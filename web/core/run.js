@@ -197,11 +197,10 @@ export function problem(error, node) {
  * @param {string} kind  the title of the node's definition
  */
 export function sentence(problem, kind) {
-  const own = said(problem, portLabel(problem.port ?? ""));
-  if (own !== "") return own;
   const named = [`node ${problem.node} ${kind}: `, `node ${problem.node}: `].find((prefix) => problem.message.startsWith(prefix));
   const text = problem.message.slice(named?.length ?? 0);
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
+  const message = text.slice(0, 1).toUpperCase() + text.slice(1);
+  return said({ ...problem, message }, portLabel(problem.port ?? "")) || message;
 }
 
 /** How far a run is, in 0..1: by the time it takes where that is known, else by nodes that are through and the steps of the running one. @param {Run} run */

@@ -8,7 +8,8 @@
  *   | keyof typeof import("../strings/en/edit.js").edit | keyof typeof import("../strings/en/view.js").view
  *   | keyof typeof import("../strings/en/run.js").run
  *   | keyof typeof import("../strings/en/comfort.js").comfort | keyof typeof import("../strings/en/later/dialogs.js").dialogs
- *   | keyof typeof import("../strings/en/later/files.js").files | keyof typeof import("../strings/en/later/panels.js").panels} StringKey
+ *   | keyof typeof import("../strings/en/later/files.js").files | keyof typeof import("../strings/en/later/panels.js").panels
+ *   | keyof typeof import("../strings/en/later/see.js").see} StringKey
  * @typedef {Readonly<Record<string, string>>} Table
  */
 
@@ -42,11 +43,13 @@ export function phrase(text) {
   /** @type {string[]} */
   const parts = [];
   const pattern = text.replace(/'[^']*'|(?<=^one of ).+|-?\b\d[^\s,)]*/g, (part) => (parts.push(part.replaceAll("'", "")), "*"));
-  return filled(named(`phrase.${pattern}`, text), Object.fromEntries(parts.entries()));
+  const own = named(`phrase.${pattern}`, "");
+  return own === "" ? text : filled(own, Object.fromEntries(parts.entries()));
 }
 
 /** What is said of a problem in the language that is spoken; "" where the engine's own sentence has to do. @param {import("./types.js").Problem} problem @param {string} port  as it is called here */
-export const said = ({ code, expected, got }, port) => filled(named(`problem.${code}`, ""), { port, expected: phrase(expected ?? ""), got: got ?? "" });
+export const said = ({ code, type, message, cause, expected, got }, port) =>
+  filled(named(`problem.${code}.${type}`, named(`problem.${code}`, "")), { port, message, cause: phrase(cause ?? ""), expected: phrase(expected ?? ""), got: got ?? "" });
 
 /** What a template is called: the words of its name when it is none of ours. @param {string} name */
 export const templateTitle = (name) => named(`template.${name}`, name.charAt(0).toUpperCase() + name.slice(1).replaceAll("-", " "));

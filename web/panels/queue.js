@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { button, h, icon, setText } from "../dom.js";
-import { duration, fraction, isActive } from "../core/run.js";
+import { duration, fraction, isActive, problem, sentence } from "../core/run.js";
 import { effect, signal } from "../core/store.js";
 import { language, t } from "../core/strings.js";
 import * as jobs from "../jobs.js";
@@ -132,7 +132,7 @@ export function queuePanel({ editor, runner, engine, workspace, notify }) {
       "li",
       { class: `job ${job.state}` },
       picture ? h("img", { src: thumbnailOf(picture.url), alt: "", loading: "lazy", draggable: "false" }) : h("span", { class: "job-blank" }),
-      h("span", { class: "job-name", title: job.error?.message ?? "" }, name),
+      h("span", { class: "job-name", title: job.error ? sentence(problem(job.error, null), "") : "" }, name),
       h("span", { class: "quiet" }, state),
       button({ label: t("queue.open", { name }), icon: "graph", class: "button small" }, () => void workspace.openJob(job.id)),
       button({ label: t("queue.repeat", { name }), icon: "repeat", class: "button small" }, () => void change(() => jobs.rerun(job.id))),
