@@ -161,7 +161,7 @@ class _Reader:
             text(slot.get("name")): text(slot.get("type")) for slot in objects(raw.get("inputs"))
         }
         types |= {at: text(slot.get("type")) for at, slot in enumerate(objects(raw.get("outputs")))}
-        return Node(kind, inputs, title, mode, outputs, types, place, kept)
+        return Node(kind, inputs, title, mode, outputs, types, place, kept | _pack(raw))
 
     def _fed(self, level: _Level, raw: Raw) -> Iterator[tuple[str, object]]:
         """Names of the inputs that are linked, with the Source or the value in the end; None for nothing."""
@@ -230,6 +230,13 @@ def _values(raw: Raw, kind: str) -> tuple[dict[str, object], dict[str, object]]:
     if len(names) == len(given):
         return {name: value for name, value in zip(names, given) if name}, {}
     return {}, {"widgets_values": given}
+
+
+def _pack(raw: Raw) -> dict[str, object]:
+    """The pack a node comes with there, where it says so; nothing for what comes with the peer itself."""
+    told = raw.get("properties")
+    name = (told.get("cnr_id") or told.get("aux_id")) if is_object(told) else None
+    return {"pack": name} if isinstance(name, str) and name and name != "comfy-core" else {}
 
 
 def _widget_names(raw: Raw) -> list[str]:

@@ -457,12 +457,14 @@ def test_what_is_unknown_is_kept_and_told(here: Here) -> None:
         {"name": name, "type": "X", "widget": {"name": name}, "link": None} for name in ("by", "how")
     ]
     d.node(31, "Pack Odd", [1, 2, 3], "IMAGE", image=(30, 1))
+    d.nodes[-1]["properties"] = {"cnr_id": "odd-pack", "ver": "1.0"}
     d.node(32, "ImageGrid", [4], "IMAGE", image=(31, 0))
     d.node(33, "PreviewImage", None, images=(32, 0))
     made = here.convert(d.json())
     nodes = made.document["nodes"]
     assert nodes["30"] == {"type": "Pack Glow", "inputs": {"by": 0.5, "how": "soft", "image": link("8", "image")}}
-    assert nodes["31"] == {"type": "Pack Odd", "inputs": {"image": link("30", "GLOW")}, "widgets_values": [1, 2, 3]}
+    odd = {"type": "Pack Odd", "inputs": {"image": link("30", "GLOW")}}
+    assert nodes["31"] == odd | {"widgets_values": [1, 2, 3], "pack": "odd-pack"}
     assert nodes["32"]["type"] == "comfy.ImageGrid"
     assert nodes["33"]["inputs"] == {"image": link("32", "IMAGE")}
     assert [note.text for note in made.notes] == [

@@ -16,6 +16,7 @@ import * as frames from "../../web/core/frames.js";
 import * as parameters from "../../web/core/interface.js";
 import { linksOf } from "../../web/core/level.js";
 import * as ports from "../../web/core/ports.js";
+import * as renaming from "../../web/core/renaming.js";
 import { AFTER_RUN, withAfterRun } from "../../web/core/seeds.js";
 import * as subgraph from "../../web/core/subgraph.js";
 import { withSweep } from "../../web/core/sweep.js";
@@ -120,11 +121,11 @@ const KINDS = {
   renamePort: (editor, next) => {
     const [name] = some(next, [...editor.document.components.keys()], 1);
     const [port] = some(next, editor.document.components.get(name)?.inputs ?? [], 1);
-    if (port) editor.edit(ports.renamePort(editor.document, name, "inputs", port.name, some(next, ["a", "b", "model"], 1)[0]));
+    if (port) editor.edit(renaming.renamePort(editor.document, name, "inputs", port.name, some(next, ["a", "b", "model"], 1)[0]));
   },
   renameComponent: (editor, next) => {
     const [name] = some(next, [...editor.document.components.keys()], 1);
-    if (name !== undefined) editor.renameComponent(name, some(next, ["One", "Two"], 1)[0]);
+    if (name !== undefined) editor.renameComponent(name, renaming.renameComponent(editor.document, name, some(next, ["One", "Two"], 1)[0]));
   },
   promote: (editor, _next, pick) => {
     const id = pick();

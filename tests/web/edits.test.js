@@ -8,7 +8,7 @@ import * as edits from "../../web/core/edits.js";
 import { find } from "../../web/core/find.js";
 import * as parameters from "../../web/core/interface.js";
 import { NodeIndex } from "../../web/core/search.js";
-import * as ports from "../../web/core/ports.js";
+import * as renaming from "../../web/core/renaming.js";
 import * as subgraph from "../../web/core/subgraph.js";
 import * as tidy from "../../web/core/tidy.js";
 import { WORDS } from "../../web/core/words.js";
@@ -159,7 +159,7 @@ test("a component's ports are named after what they lead to, and links across it
   const made = editor.scene.spec(id);
   assert.deepEqual(made.inputs.map((each) => [each.name, each.type]), [["clip", "CLIP"], ["model", "Model"]]);
   assert.deepEqual(made.outputs, [{ name: "latent", type: "Latent" }]);
-  editor.edit(ports.renamePort(editor.document, name, "inputs", "clip", "words"));
+  editor.edit(renaming.renamePort(editor.document, name, "inputs", "clip", "words"));
   assert.deepEqual(editor.document.input(id, "words"), link("1", "clip"));
   editor.edit(subgraph.unpack(editor.document, id).changes);
   assert.equal(editor.document.components.size, 0, "with its last instance it goes");

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { fixesFor } from "../../web/core/fixes.js";
+import { packOf } from "../../web/core/unknown.js";
 import { editorWith } from "./chance.js";
+import "./language.js";
 import { pipeline } from "./specs.js";
 
 /** @param {string} code @param {string} node @param {string} port @param {string} hint */
@@ -65,4 +67,35 @@ test("a value of the wrong kind gives way to one of the right kind; there is no 
   assert.equal(fixes.length, 1);
   editor.edit(fixes[0].changes);
   assert.equal(typeof editor.document.input("3", "cfg"), "number");
+});
+
+test("a node of an unknown kind becomes the kind most like it, its links and values kept; undone in one step", () => {
+  const json = /** @type {any} */ (pipeline());
+  json.nodes[3] = { type: "other.SampleFancy", title: "mine", inputs: { model: { node: "1", output: "model" }, cond: { node: "2", output: "conditioning" }, cfg: 3, more: 1 } };
+  json.nodes[4].inputs.latent = { node: "3", output: "LATENT" };
+  const editor = editorWith(json);
+  const before = editor.document.toJSON();
+  const [replace, remove] = fixesFor(problem("unknown_node", "3", ""), editor);
+  assert.equal(replace.label, "Replace by Sample");
+  editor.edit(replace.changes);
+  const made = editor.document.nodes.get("3");
+  assert.deepEqual([made?.type, made?.title], ["Sample", "mine"]);
+  assert.deepEqual(made?.inputs, { model: { node: "1", output: "model" }, positive: { node: "2", output: "conditioning" }, cfg: 3 });
+  assert.deepEqual(editor.document.input("4", "latent"), { node: "3", output: "latent" });
+  editor.undo();
+  assert.deepEqual(editor.document.toJSON(), before);
+  assert.equal(remove.label, "Delete, keeping the flow");
+  assert.deepEqual(packOf(editor, "3"), { name: "other", foreign: false });
+});
+
+test("an unknown node without its like is deleted, what it read going on to its readers by the types there", () => {
+  const json = /** @type {any} */ (pipeline());
+  json.nodes[5] = { type: "Xyzzy", inputs: { a: { node: "1", output: "clip" }, b: { node: "2", output: "conditioning" } }, pack: "some-pack" };
+  json.nodes[3].inputs.positive = { node: "5", output: "0" };
+  const editor = editorWith(json);
+  const fixes = fixesFor(problem("unknown_node", "5", ""), editor);
+  editor.edit(/** @type {{changes: import("../../web/core/document.js").Change[]}} */ (fixes.at(-1)).changes);
+  assert.deepEqual(editor.document.input("3", "positive"), { node: "2", output: "conditioning" });
+  editor.undo();
+  assert.deepEqual(packOf(editor, "5"), { name: "some-pack", foreign: true });
 });

@@ -263,3 +263,25 @@ def test_a_thousand_nodes_open_with_few_elements(studio: Studio) -> None:
         studio.page.mouse.wheel(0, -300)
     expect(studio.page.locator(".node").first).to_be_visible()
     assert studio.page.evaluate("document.querySelectorAll('*').length") < 3000
+
+
+def test_an_unknown_node_is_replaced_at_one_press_as_the_workflow_is_then(studio: Studio) -> None:
+    workflow = studio.document()
+    workflow["nodes"]["5"] |= {"type": "gone.KSamplerPlus"}
+    studio.drop(studio.page.locator(".panel"), "old.json", "application/json", json.dumps(workflow).encode())
+    expect(studio.node("5").locator(".node-title")).to_have_text("gone.KSamplerPlus")
+    studio.button("Run").click()
+    problems = studio.page.get_by_role("region", name="Problems")
+    expect(problems).to_contain_text("It is of the pack gone, which is not installed.")
+    fix = problems.get_by_role("button", name="Replace by KSampler", exact=True)
+    fix.wait_for()
+    studio.node("5").get_by_label("steps", exact=True).fill("3")
+    studio.page.keyboard.press("Tab")
+    fix.click()
+    expect(problems).to_be_hidden()
+    made = studio.document()["nodes"]["5"]
+    assert made["type"] == "KSampler"
+    assert made["inputs"] == workflow["nodes"]["5"]["inputs"] | {"steps": 3}
+    studio.button("Undo").click()
+    expect(studio.node("5").locator(".node-title")).to_have_text("gone.KSamplerPlus")
+    assert studio.complaints == []

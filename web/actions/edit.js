@@ -141,9 +141,11 @@ function swap({ editor, view, search }) {
   const { x, y, scale } = view.camera;
   const title = editor.document.nodes.get(id)?.title ?? editor.scene.spec(id).title;
   search.open({ x: rect.left + x + box.x * scale, y: rect.top + y + box.y * scale }, null, (spec) => {
-    editor.edit(swapType(editor.document, id, (each) => editor.scene.spec(each), spec));
-    editor.select([id]);
-    view.focus(id);
+    void import("../core/unknown.js").then(({ kindOf }) => {
+      editor.edit(swapType(editor.document, id, kindOf(editor), spec));
+      editor.select([id]);
+      view.focus(id);
+    });
   }, title);
 }
 

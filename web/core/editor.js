@@ -14,7 +14,6 @@ import { forgotten, removal } from "./removal.js";
 import { Scene } from "./scene.js";
 import { freeSpot } from "./spot.js";
 import { batch, signal } from "./store.js";
-import { renameComponent } from "./ports.js";
 import { snapped } from "./tidy.js";
 
 /** @import {Change, Patch} from "./document.js" */
@@ -124,9 +123,8 @@ export class Editor {
     this.#after(this.history.commit(level === "" ? changes : changes.map((change) => ({ level, ...change })), gesture));
   }
 
-  /** Give a component another name, also where the sheet on the table is it. @param {string} from @param {string} wanted */
-  renameComponent(from, wanted) {
-    const { changes, to } = renameComponent(this.document, from, wanted);
+  /** Make the changes that give a component another name, also where the sheet on the table is it. @param {string} from @param {{changes: readonly Change[], to: string}} renaming */
+  renameComponent(from, { changes, to }) {
     if (changes.length === 0) return;
     this.path.value = this.path.peek().map((step) => (step.component === from ? { ...step, component: to } : step));
     if (this.document.level === from) this.document.level = to;

@@ -199,7 +199,8 @@ export function swapType(document, id, specOf, spec) {
   const taken = new Set();
   for (const [name, value] of Object.entries(node.inputs)) {
     const same = spec.inputs.find((input) => input.name === name && fits(typeOf(name), input.type));
-    if (same && (linksOf(value).length > 0 || typeof value === typeof inputs[name])) {
+    const alike = same?.widget && (inputs[name] === undefined || typeof value === typeof inputs[name]);
+    if (same && (linksOf(value).length > 0 || alike)) {
       inputs[name] = value;
       taken.add(name);
     } else if (linksOf(value).length > 0) homeless.push([name, value]);

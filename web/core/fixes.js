@@ -3,7 +3,10 @@
 import { candidates, fits } from "./connect.js";
 import { isLink, linksOf } from "./document.js";
 import * as edits from "./edits.js";
+import { likeness } from "./likeness.js";
+import { forgotten } from "./removal.js";
 import { t } from "./strings.js";
+import { kindOf, nearestKinds } from "./unknown.js";
 
 /** @import {Change} from "./document.js" */
 /** @import {Editor} from "./editor.js" */
@@ -18,6 +21,7 @@ const NEAREST = /did you mean '(.*)'\?/;
 export function fixesFor(problem, editor) {
   const { node: id, port } = problem;
   if (id === null || !editor.document.nodes.has(id)) return [];
+  if (problem.code === "unknown_node") return kindFixes(editor, id);
   const spec = editor.scene.spec(id);
   const input = spec.inputs.find((each) => each.name === port);
   const nearest = NEAREST.exec(problem.hint ?? "")?.[1];
@@ -39,6 +43,18 @@ export function fixesFor(problem, editor) {
   return [];
 }
 
+/** The kinds an unknown node is most like, its links and values kept where they fit; or none in its place. @param {Editor} editor @param {string} id @returns {Fix[]} */
+function kindFixes(editor, id) {
+  const { document } = editor;
+  const kind = kindOf(editor);
+  const near = nearestKinds(editor, id).slice(0, MOST);
+  const gone = new Set([id]);
+  return [
+    ...near.map((spec) => ({ label: t("fix.replace", { title: spec.title }), changes: edits.swapType(document, id, kind, spec) })),
+    { label: t("action.deleteKeep"), changes: [...edits.removeKeepingFlow(document, kind, gone), ...forgotten(document, gone)] },
+  ];
+}
+
 /** @param {Editor} editor @param {string} id @param {InputSpec} input @param {string | undefined} nearest @returns {Fix[]} */
 function valueFixes(editor, id, input, nearest) {
   const value = editor.document.input(id, input.name);
@@ -56,13 +72,7 @@ function valueFixes(editor, id, input, nearest) {
 
 /** Options that have most letter pairs in common with what was asked for. @param {string} wanted @param {readonly string[]} options */
 function closest(wanted, options) {
-  const pairs = (/** @type {string} */ text) => new Set(Array.from({ length: Math.max(0, text.length - 1) }, (_, i) => text.toLowerCase().slice(i, i + 2)));
-  const asked = pairs(wanted);
-  const score = (/** @type {string} */ option) => {
-    const own = pairs(option);
-    return (2 * [...own].filter((pair) => asked.has(pair)).length) / (own.size + asked.size || 1);
-  };
-  return options.map((option) => ({ option, score: score(option) })).sort((a, b) => b.score - a.score).slice(0, 2).map(({ option }) => option);
+  return options.map((option) => ({ option, score: likeness(wanted, option) })).sort((a, b) => b.score - a.score).slice(0, 2).map(({ option }) => option);
 }
 
 /** An output that is there already and fits, the nearest one; else a node to add that has one. @param {Editor} editor @param {string} id @param {InputSpec} input @returns {Fix[]} */

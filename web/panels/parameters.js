@@ -4,7 +4,8 @@ import { componentName, isComponent } from "../core/components.js";
 import { demote, move, rename } from "../core/interface.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
-import { removePorts, renamePort } from "../core/ports.js";
+import { removePorts } from "../core/ports.js";
+import { renameComponent, renamePort } from "../core/renaming.js";
 import { button, h } from "../dom.js";
 
 /** @import {Parts} from "../actions/action.js" */
@@ -69,7 +70,7 @@ function portsOf({ editor }, name) {
   const { document } = editor;
   const ports = document.components.get(name);
   if (!ports) return [];
-  const heading = h("label", { class: "stack" }, t("ports.component"), nameBox(name, t("ports.component"), (to) => editor.renameComponent(name, to)));
+  const heading = h("label", { class: "stack" }, t("ports.component"), nameBox(name, t("ports.component"), (to) => editor.renameComponent(name, renameComponent(editor.document, name, to))));
   const sides = /** @type {const} */ (["inputs", "outputs"]).flatMap((side) => {
     const names = [...new Set(ports[side].map((port) => port.name))];
     if (names.length === 0) return [];

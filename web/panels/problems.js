@@ -4,23 +4,27 @@ import { button, h, icon, setText } from "../dom.js";
 import { sentence } from "../core/run.js";
 import { effect } from "../core/store.js";
 import { portLabel } from "../core/naming.js";
+import { learnAll } from "../language.js";
 import { phrase, t } from "../core/strings.js";
 import { titleOf } from "../canvas/look.js";
 import { countProblems } from "./runline.js";
 
+/** @import {Change} from "../core/document.js" */
 /** @import {Editor} from "../core/editor.js" */
 /** @import {Problem} from "../core/types.js" */
 /** @import {Runner} from "../runner.js" */
 
 /** Add buttons that put a problem right. @param {HTMLElement} element @param {Problem} problem @param {Editor} editor */
 export async function addFixes(element, problem, editor) {
-  const [{ fixesFor }, { locate }] = await Promise.all([import("../core/fixes.js"), import("../pins.js")]);
-  /** @param {import("../core/fixes.js").Fix} fix */
-  const offer = (fix) => button({ label: fix.label, text: fix.label, class: "button fix" }, () => editor.edit(fix.changes));
-  const fixes = fixesFor(problem, editor).map(offer);
+  const [{ fixesFor }, { packOf }, { locate }] = await Promise.all([import("../core/fixes.js"), import("../core/unknown.js"), import("../pins.js"), learnAll()]);
+  const offer = (/** @type {string} */ label, /** @type {() => Change[]} */ changes) => button({ label, text: label, class: "button fix" }, () => editor.edit(changes()));
+  const pack = problem.code === "unknown_node" && editor.document.nodes.has(problem.node ?? "") ? packOf(editor, problem.node ?? "") : null;
+  if (pack?.name) element.append(h("small", {}, t(pack.foreign ? "fix.foreignPack" : "fix.pack", { name: pack.name })));
+  // Changes of the workflow as it is when the button is pressed.
+  const fixes = fixesFor(problem, editor).map(({ label }) => offer(label, () => fixesFor(problem, editor).find((fix) => fix.label === label)?.changes ?? []));
   element.append(...fixes);
   const located = await locate(problem, editor);
-  if (located) element.insertBefore(offer(located), fixes[0] ?? null);
+  if (located) element.insertBefore(offer(located.label, () => located.changes), fixes[0] ?? null);
 }
 
 /** @param {Editor} editor @param {Runner} runner @param {(id: string) => void} show */

@@ -1,4 +1,4 @@
-/** English: what is said inside the panels of the dock, and in the box that finds nodes of the workflow. */
+/** English: what is said inside the panels of the dock, in the box that finds nodes of the workflow, and of what can be done about problems. */
 
 export const panels = {
   "help.none": "Select a node to read what it does.",
@@ -72,4 +72,16 @@ export const panels = {
   "queue.low": "Low",
   "queue.job": "Job {id}",
   "queue.hint": "Drag to reorder, or press Alt and an arrow key.",
+  "fix.located": "Use {name}, which has the same content",
+  "fix.use": "Use {value}",
+  "fix.rename": "Rename to {name}",
+  "fix.drop": "Remove {name}",
+  "fix.link": "Link {title}",
+  "fix.add": "Add {title}",
+  "fix.between": "Put {title} in between",
+  "fix.output": "Take {name}",
+  "fix.unlink": "Remove the link",
+  "fix.replace": "Replace by {title}",
+  "fix.pack": "It is of the pack {name}, which is not installed.",
+  "fix.foreignPack": "In ComfyUI it comes with the pack {name}.",
 };

@@ -1,4 +1,4 @@
-/** Simplified Chinese: what is said inside the panels of the dock, and in the box that finds nodes of the workflow. */
+/** Simplified Chinese: what is said inside the panels of the dock, in the box that finds nodes of the workflow, and of what can be done about problems. */
 
 export const panels = {
   "help.none": "选择一个节点即可查看说明。",
@@ -72,4 +72,16 @@ export const panels = {
   "queue.low": "低",
   "queue.job": "任务 {id}",
   "queue.hint": "拖动可调整顺序，也可按 Alt 加方向键。",
+  "fix.located": "改用内容相同的 {name}",
+  "fix.use": "改用 {value}",
+  "fix.rename": "改名为 {name}",
+  "fix.drop": "移除 {name}",
+  "fix.link": "连接 {title}",
+  "fix.add": "添加 {title}",
+  "fix.between": "在中间插入 {title}",
+  "fix.output": "改接 {name}",
+  "fix.unlink": "移除连线",
+  "fix.replace": "替换为“{title}”",
+  "fix.pack": "它属于扩展包“{name}”，该扩展包尚未安装。",
+  "fix.foreignPack": "在 ComfyUI 中，它由扩展包“{name}”提供。",
 };
