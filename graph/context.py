@@ -80,8 +80,9 @@ class Context:
     `preview(media_type, data)` shows an encoded picture of work in progress.
     `save(data, prefix=, media_type=, width=, height=, temporary=)` writes a file and returns its OutputFile;
     `data` may come in pieces.
-    `device` is where tensors belong ("cpu", "cuda:0"); `document` is the workflow as submitted. `residency` holds the
-    weights of the worker's models, for nodes that load some: it decides what of them lies on the device.
+    `device` is where tensors belong ("cpu", "cuda:0"); `document` is the workflow as submitted, `node` the id of
+    the node that runs. `residency` holds the weights of the worker's models, for nodes that load some: it decides what
+    of them lies on the device.
     """
 
     progress: Progress = _no_progress
@@ -89,6 +90,7 @@ class Context:
     save: Save = _no_save
     device: str = "cpu"
     document: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    node: str = ""
     residency: object = None
 
 

@@ -295,7 +295,7 @@ class _Run:
             with self.lock:
                 self.emit(Preview(id, media_type, data))
 
-        return replace(self.context, progress=progress, preview=preview)
+        return replace(self.context, progress=progress, preview=preview, node=id)
 
 
 def _lazy_constants(node: Node) -> Iterator[tuple[str, Any]]:

@@ -54,10 +54,12 @@ def preview_image(image: Image, ctx: Context = NO_CONTEXT) -> list[OutputFile]:
 def _write(
     image: Image, prefix: str, ctx: Context, *, format: str = "png", quality: int = 100, temporary: bool = False
 ) -> list[OutputFile]:
+    # All pictures of a sweep carry the same workflow: who saved one tells which of its values it was made with.
+    document = {**ctx.document, "saved_by": ctx.node} if "swept" in ctx.document else ctx.document
     files: list[OutputFile] = []
     for number, picture_3HW in enumerate(image):
         ctx.progress(number, len(image))
-        data, (_, height, width) = encode(picture_3HW, format, quality, ctx.document), picture_3HW.shape
+        data, (_, height, width) = encode(picture_3HW, format, quality, document), picture_3HW.shape
         kind = MEDIA_TYPES[format]
         files.append(ctx.save(data, prefix=prefix, media_type=kind, width=width, height=height, temporary=temporary))
     return files

@@ -13,9 +13,10 @@ const PROMPT = "prompt";
 /** It writes what JSON has no word for, in fields that say nothing about the workflow. */
 const NO_NUMBER = /([:[,]\s*)NaN(?=\s*[,}\]])/g;
 
-/** One of ComfyUI is made ours. Throws BadDocument where there is none. @param {File} file @returns {Promise<unknown>} */
+/** One of ComfyUI is made ours; that of a cell of a sweep is the cell's own. Throws BadDocument where there is none. @param {File} file @returns {Promise<unknown>} */
 export async function workflowIn(file) {
   const json = await carried(file);
+  if (isRecord(json) && typeof json.saved_by === "string") return (await import("./core/cells.js")).cellOf(json, json.saved_by)?.workflow ?? json;
   return isForeign(json) ? (await import("./panels/foreign.js")).convert(json) : json;
 }
 

@@ -202,6 +202,12 @@ export class Runner {
     this.#stop = api.followJob(job, 0, (events) => this.#take(job, events));
   }
 
+  /** Show what a job made as the result of the workflow on the table, though it ran another. @param {string} job @param {Run["outputs"]} outputs */
+  show(job, outputs) {
+    this.#stop();
+    this.#begin({ ...IDLE, job, outputs });
+  }
+
   /** Leave the run behind: another workflow is on the table. */
   leave() {
     this.#stop();

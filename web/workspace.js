@@ -5,6 +5,7 @@
 
 import * as api from "./api.js";
 import { BadDocument } from "./core/document.js";
+import { COPY, rootOf } from "./core/run.js";
 import { batch, computed, signal } from "./core/store.js";
 import { t, templateTitle } from "./core/strings.js";
 import * as documents from "./documents.js";
@@ -130,11 +131,14 @@ export class Workspace {
     await this.#drafts.discard(draft);
   }
 
-  /** The workflow of a job, as it was sent. @param {string} job */
-  async openJob(job) {
+  /** The workflow of a job, as it was sent; of a sweep that of one cell. @param {string} job @param {string} node  that made the picture which is meant */
+  async openJob(job, node = "") {
     await this.#attempt(job, async () => {
-      this.#place(await api.jobWorkflow(job), this.name.peek());
-      this.#runner.follow(job);
+      const [workflow, { outputs }] = await Promise.all([api.jobWorkflow(job), api.job(job)]);
+      const cell = node.includes(COPY) ? (await import("./core/cells.js")).cellOf(workflow, node) : null;
+      this.#place(cell?.workflow ?? workflow, this.name.peek());
+      if (cell) this.#runner.show(job, { [rootOf(node)]: outputs[node] ?? [] });
+      else this.#runner.follow(job);
     });
   }
 

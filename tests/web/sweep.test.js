@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { cellAt, cellOf } from "../../web/core/cells.js";
 import { expanded, MOST_COMBINATIONS, targetsIn } from "../../web/core/expand.js";
 import { sweepsOf, sweepValues, unswept, withSweep } from "../../web/core/sweep.js";
 
@@ -91,4 +92,21 @@ test("more combinations than anyone looks at are refused", () => {
   const axes = [{ id: "5", name: "cfg", values: many, label: "cfg" }, { id: "5", name: "seed", values: many, label: "seed" }];
   assert.ok(many.length ** 2 > MOST_COMBINATIONS);
   assert.throws(() => expanded(WORKFLOW, axes, spec), RangeError);
+});
+
+test("a cell is the workflow with the values it was made with, and lies where the sheet shows it", () => {
+  const axes = [{ id: "5", name: "cfg", values: [4, 7, 9], label: "cfg" }, { id: "2", name: "text", values: ["a pear", "a plum"], label: "text" }];
+  const swept = { ...WORKFLOW, nodes: { ...WORKFLOW.nodes, 2: { ...WORKFLOW.nodes[2], sweep: { text: "a pear | a plum" } } } };
+  const made = /** @type {any} */ (JSON.parse(JSON.stringify(expanded(swept, axes, spec))));
+  const cell = cellOf(made, "7@5");
+  assert.equal(cell?.label, "text a plum · cfg 7");
+  const { nodes } = /** @type {any} */ (cell?.workflow);
+  assert.deepEqual([nodes[5].inputs.cfg, nodes[2].inputs.text, nodes[5].sweep, nodes[2].sweep], [7, "a plum", undefined, undefined]);
+  assert.deepEqual(nodes[7], WORKFLOW.nodes[7]);
+  assert.deepEqual([cellOf(made, "7@sheet1@saved"), cellOf(WORKFLOW, "7"), cellOf(WORKFLOW, "7@1")], [null, null, null]);
+
+  const size = { width: 30 + 3 * 108 - 8, height: 20 + 2 * 58 - 8 };
+  const at = (/** @type {number} */ x, /** @type {number} */ y) => cellAt(made, "7@sheet1@saved", size, () => ({ width: 100, height: 50 }), { x, y });
+  assert.deepEqual([at(31, 21), at(31 + 108, 21), at(size.width - 1, size.height - 1)], ["7@1", "7@2", "7@6"]);
+  assert.deepEqual([at(10, 40), at(60, 10), cellAt(made, "7@1", size, () => size, { x: 1, y: 1 })], [null, null, null]);
 });

@@ -190,3 +190,47 @@ def test_what_nodes_tell_is_drawn(studio: Studio) -> None:
     frame = studio.page.get_by_role("slider", name="Which frame")
     frame.fill("1")
     expect(studio.page.get_by_role("dialog", name="Picture").get_by_role("status")).to_have_text("2 of 4")
+
+
+def test_each_cell_of_a_sweep_opens_its_own_workflow(studio: Studio) -> None:
+    """From the sheet, from the page's list of results, and from the file."""
+    studio.quicken(1)
+    for name, values in (("cfg", "3, 6"), ("seed", "71, 72")):
+        box = studio.node("5").get_by_label(name, exact=True)
+        box.fill(values)
+        box.press("Tab")
+    studio.run()
+    studio.button("cfg 3 · seed 72").click()
+    expect(studio.page.locator(".caption")).to_have_text("128 × 128 · cfg 3 · seed 72")
+    studio.button("Show picture 5").click()
+    studio.button("Look at it closely").click()
+    viewer = studio.page.get_by_role("dialog", name="Picture")
+    status = viewer.get_by_role("status")
+    expect(status).to_contain_text("5 of 5")
+    sheet = viewer.locator("img:not(.back)").first.bounding_box()
+    assert sheet is not None
+    studio.page.mouse.click(sheet["x"] + 0.9 * sheet["width"], sheet["y"] + 0.9 * sheet["height"])
+    expect(status).to_have_text(re.compile(r"^4 of 5 · 128 × 128 · cfg 6 · seed 72$"))
+    studio.page.keyboard.press("g")
+    expect(viewer.locator(".viewer-grid small").nth(1)).to_have_text("cfg 3 · seed 72")
+    studio.page.keyboard.press("ArrowLeft")
+    studio.page.keyboard.press("ArrowLeft")
+    expect(viewer.get_by_role("button", name="Show picture 2")).to_be_focused()
+    studio.page.keyboard.press("Enter")
+    expect(status).to_contain_text("2 of 5")
+    url = str(viewer.locator("img:not(.back)").first.get_attribute("src"))
+    viewer.get_by_role("button", name=re.compile("^Open its workflow")).click()
+    expect(viewer).to_have_count(0)
+
+    def made_with() -> tuple[object, object, object]:
+        node = studio.document()["nodes"]["5"]
+        return node["inputs"]["seed"], node["inputs"]["cfg"], node.get("sweep")
+
+    expect(studio.page.locator(".stage-picture:not(.preview)")).to_have_attribute("src", url)
+    assert made_with() == (72, 3, None)
+    expect(studio.page.locator(".bar-status")).to_have_text("Nothing to run: everything is cached")
+    picture = studio.page.request.get(studio.url.rstrip("/") + url).body()
+    studio.drop(studio.page.locator(".canvas"), "cell.png", "image/png", picture)
+    expect(studio.page.get_by_label("Name of the workflow")).to_have_value("cell")
+    assert made_with() == (72, 3, None)
+    assert studio.complaints == []

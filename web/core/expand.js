@@ -13,7 +13,7 @@ import { COPY, rootOf } from "./run.js";
 export const MOST_COMBINATIONS = 1000;
 
 /** A value as a label: names of files without their folder and ending, long texts cut. @param {unknown} value */
-const shown = (value) => {
+export const shown = (value) => {
   const text = String(value).replace(/^.*\//, "").replace(/\.(safetensors|sft|png|jpe?g|webp)$/i, "");
   return text.length > 40 ? `${text.slice(0, 38)}…` : text;
 };

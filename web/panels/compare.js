@@ -4,6 +4,7 @@ import { jobWorkflow } from "../api.js";
 import { differences } from "../core/diff.js";
 import { unswept } from "../core/sweep.js";
 import { t } from "../core/strings.js";
+import { learnAll } from "../language.js";
 import * as documents from "../documents.js";
 import { h } from "../dom.js";
 import { openDialog } from "./dialog.js";
@@ -33,7 +34,7 @@ export const linesOf = (found) => (found.length > 0 ? found.slice(0, MOST_SAID).
  * @returns {Promise<Difference[]>} what differs between their workflows
  */
 export async function compareResults({ editor, notify }, older, newer, mode) {
-  const [before, after] = await Promise.all([jobWorkflow(older.job), jobWorkflow(newer.job)]);
+  const [before, after] = await Promise.all([jobWorkflow(older.job), jobWorkflow(newer.job), learnAll()]);
   const found = between(editor, before, after);
   const caption = found.length > 0 ? found.slice(0, SAID_OVER_PICTURES).map(({ text }) => text).join(" · ") : t("diff.none");
   openViewer([older.picture, newer.picture], 1, { beside: 0, mode, note: notify, caption: () => caption });

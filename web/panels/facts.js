@@ -2,6 +2,7 @@
 
 import { h, setAttributes } from "../dom.js";
 import { t } from "../core/strings.js";
+import { learnAll } from "../language.js";
 
 /** @import {OutputFile} from "../core/types.js" */
 /** @typedef {{name: string, values: readonly (number | null)[]}} Line */
@@ -11,7 +12,7 @@ const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [400, 200, 44, 22, 12];
 
 /** Show the texts of a run. @param {HTMLElement} place @param {readonly OutputFile[]} files */
 export async function showFacts(place, files) {
-  const texts = await Promise.all(files.map(async (file) => (await fetch(file.url)).text()));
+  const [texts] = await Promise.all([Promise.all(files.map(async (file) => (await fetch(file.url)).text())), learnAll()]);
   place.replaceChildren(...texts.flatMap((text) => elementsOf(text)));
 }
 

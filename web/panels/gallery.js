@@ -8,8 +8,8 @@ import { thumbnailOf } from "../pictures.js";
 
 /** @import {Parts} from "../actions/action.js" */
 /** @import {OutputFile} from "../core/types.js" */
-/** @typedef {{job: string, finished: number, prompts: string[], models: string[], seeds: number[], pictures: OutputFile[]}} Result */
-/** @typedef {{picture: OutputFile, result: Result, element: HTMLElement}} Cell */
+/** @typedef {{job: string, finished: number, prompts: string[], models: string[], seeds: number[], pictures: (OutputFile & {node: string})[]}} Result */
+/** @typedef {{picture: OutputFile & {node: string}, result: Result, element: HTMLElement}} Cell */
 
 const PAGE = 40;
 const TYPING_MS = 250;
@@ -85,7 +85,7 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
     void more();
   };
 
-  /** @param {OutputFile} picture @param {Result} result @returns {Cell} */
+  /** @param {Cell["picture"]} picture @param {Result} result @returns {Cell} */
   const cellOf = (picture, result) => {
     const about = [result.prompts[0], result.seeds.length > 0 ? t("gallery.seed", { seed: result.seeds.join(", ") }) : "", new Date(result.finished).toLocaleString(language())].filter(Boolean).join("\n");
     const element = h("button", { type: "button", class: "thumb", title: about, "aria-label": about, draggable: "true" }, h("img", { src: thumbnailOf(picture.url), alt: "", loading: "lazy", draggable: "false" }));
@@ -95,15 +95,16 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
       if (event.key === "Enter" && event.shiftKey) {
         event.preventDefault();
         choose(cell);
-      } else if (event.key === "o") void workspace.openJob(result.job);
+      } else if (event.key === "o") void workspace.openJob(result.job, picture.node);
     });
     return cell;
   };
+  /** @param {Cell} cell @returns {import("./look.js").Made} */
+  const madeOf = ({ picture, result }) => ({ job: result.job, node: picture.node, file: picture, about: result.prompts[0] });
   /** @param {Cell} cell */
   const look = async (cell) => {
-    const { openViewer } = await import("./viewer.js");
-    const pictures = cells.map((each) => each.picture);
-    openViewer(pictures, cells.indexOf(cell), { note: notify, caption: (picture) => cells.find((each) => each.picture === picture)?.result.prompts[0] ?? "" });
+    const { lookAt } = await import("./look.js");
+    await lookAt({ workspace, notify }, cells.map(madeOf), cells.indexOf(cell));
   };
   /** @param {Cell} cell */
   const choose = (cell) => {
@@ -116,12 +117,12 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
     for (const each of [compare, overlay]) each.disabled = chosen.length !== 2;
     setText(chosenText, chosen.length === 2 ? "" : t("gallery.chooseTwo"));
     words.replaceChildren();
-    if (chosen.length === 1) words.append(...facts(chosen[0].result));
+    if (chosen.length === 1) words.append(...facts(chosen[0]));
   };
-  /** What a picture was made of. @param {Result} result */
-  const facts = ({ job, prompts, models, seeds }) => [
+  /** What a picture was made of. @param {Cell} cell */
+  const facts = ({ picture, result: { job, prompts, models, seeds } }) => [
     ...[...prompts, ...models, ...seeds.map((seed) => t("gallery.seed", { seed }))].map((text) => h("li", {}, text)),
-    h("li", {}, button({ label: t("result.workflow"), text: t("result.workflow"), icon: "graph", class: "button" }, () => void workspace.openJob(job))),
+    h("li", {}, button({ label: t("result.workflow"), text: t("result.workflow"), icon: "graph", class: "button" }, () => void workspace.openJob(job, picture.node))),
   ];
   const compareChosen = async (/** @type {"compare" | "overlay"} */ mode) => {
     const { compareResults, linesOf } = await import("./compare.js");

@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { button, h, setText } from "../dom.js";
-import { IDLE, isActive } from "../core/run.js";
+import { COPY, IDLE, isActive } from "../core/run.js";
 import { effect, signal } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { download, thumbnailOf } from "../pictures.js";
@@ -19,7 +19,7 @@ const KEPT = 60;
 
 /** @param {Readonly<Record<string, readonly OutputFile[]>>} outputs @param {string} job @returns {Picture[]} */
 const picturesOf = (outputs, job) =>
-  Object.entries(outputs).flatMap(([node, files]) => files.filter((file) => file.media_type.startsWith("image/")).map((file) => ({ job, node, file })));
+  Object.entries(outputs).toSorted(([a], [b]) => a.localeCompare(b, "en", { numeric: true })).flatMap(([node, files]) => files.filter((file) => file.media_type.startsWith("image/")).map((file) => ({ job, node, file })));
 
 /** @param {{editor: Editor, runner: Runner, workspace: Workspace, notify: (text: string) => void}} parts */
 export function resultPanel({ editor, runner, workspace, notify }) {
@@ -27,6 +27,9 @@ export function resultPanel({ editor, runner, workspace, notify }) {
   const shown = signal(/** @type {Picture | null} */ (null));
   /** @type {import("../core/store.js").Signal<readonly JobSummary[]>} */
   const earlier = signal(/** @type {readonly JobSummary[]} */ ([]));
+
+  /** The values that a sweep made pictures with, by their addresses. @type {import("../core/store.js").Signal<ReadonlyMap<string, string>>} */
+  const labels = signal(/** @type {ReadonlyMap<string, string>} */ (new Map()));
 
   const preview = h("canvas", { class: "stage-picture preview", role: "img", "aria-label": t("result.preview"), hidden: true });
   const image = h("img", { class: "stage-picture", alt: "", hidden: true, draggable: "true" });
@@ -37,7 +40,7 @@ export function resultPanel({ editor, runner, workspace, notify }) {
   const tools = h(
     "div",
     { class: "result-tools", hidden: true },
-    button({ label: t("result.workflow"), icon: "graph", class: "button" }, () => shown.value && void workspace.openJob(shown.value.job)),
+    button({ label: t("result.workflow"), icon: "graph", class: "button" }, () => shown.value && void workspace.openJob(shown.value.job, shown.value.node)),
     button({ label: t("result.view"), icon: "search", class: "button" }, () => void look()),
     compare,
     button({ label: t("result.download"), icon: "download", class: "button" }, () => shown.value && download(shown.value.file)),
@@ -54,8 +57,8 @@ export function resultPanel({ editor, runner, workspace, notify }) {
     const { outputs, job } = runner.run.peek();
     const run = picturesOf(outputs, job ?? "");
     const at = run.findIndex((each) => each.file.url === picture.file.url);
-    const { openViewer } = await import("./viewer.js");
-    openViewer(at < 0 ? [picture.file] : run.map((each) => each.file), Math.max(0, at), { note: notify });
+    const { lookAt } = await import("./look.js");
+    await lookAt({ workspace, notify }, at < 0 ? [picture] : run, Math.max(0, at));
   };
   image.addEventListener("click", () => void look());
 
@@ -105,17 +108,22 @@ export function resultPanel({ editor, runner, workspace, notify }) {
     const title = picture && editor.document.nodes.has(picture.node) ? titleOf(editor, picture.node) : (picture?.node ?? "");
     image.alt = t("result.image", { title });
     const size = picture ? t("result.size", { width: picture.file.width ?? "?", height: picture.file.height ?? "?" }) : "";
-    setText(caption, forming ? t("result.forming") : size);
+    setText(caption, forming ? t("result.forming") : [size, labels.value.get(picture?.file.url ?? "")].filter(Boolean).join(" · "));
   });
   effect(() => {
     const { outputs, job } = runner.run.value;
     const pictures = picturesOf(outputs, job ?? "");
     batchStrip.toggleAttribute("hidden", pictures.length < 2);
     batchStrip.replaceChildren(
-      ...pictures.map((picture, index) => thumbnail(picture, t("result.pick", { number: index + 1 }), shown.value?.file.url === picture.file.url, () => {
+      ...pictures.map((picture, index) => thumbnail(picture, labels.value.get(picture.file.url) ?? t("result.pick", { number: index + 1 }), shown.value?.file.url === picture.file.url, () => {
         shown.value = picture;
       })),
     );
+  });
+  effect(() => {
+    const { outputs, job } = runner.run.value;
+    const cells = picturesOf(outputs, job ?? "").filter(({ node }) => node.includes(COPY));
+    if (cells.length > 0) void import("./look.js").then(async ({ labelsOf }) => (labels.value = await labelsOf(cells)));
   });
   effect(() => {
     runner.finished.value;

@@ -3,6 +3,7 @@
  * other; all at once; one after the other like a film.
  */
 
+import { ApiError } from "../api.js";
 import { button, h, setText } from "../dom.js";
 import { t } from "../core/strings.js";
 import { learnAll } from "../language.js";
@@ -10,20 +11,27 @@ import { copy, download, nameOf, thumbnailOf } from "../pictures.js";
 
 /** @import {OutputFile} from "../core/types.js" */
 /** @typedef {"one" | "compare" | "overlay" | "grid" | "strip"} Mode */
+/**
+ * @typedef {{note: (text: string) => void, caption: (picture: OutputFile) => string | Promise<string>, open?: (picture: OutputFile) => void,
+ *            within?: (picture: OutputFile, point: {x: number, y: number}) => Promise<number>}} Look
+ *   `caption`: what is said of a picture; `open`: opens its workflow; `within`: which other one lies at a point of it, -1: none
+ */
 
 const ZOOM = 1.25;
 const MOST_ZOOM = 32;
 const FRAME_MS = 150;
+/** Less movement than so many pixels is a press. */
+const STILL = 4;
 
 /**
  * Look at pictures; `at` is the one to begin with, `beside` the one to compare it with.
  * @param {readonly OutputFile[]} pictures
  * @param {number} at
- * @param {{beside?: number, mode?: Mode, note?: (text: string) => void, caption?: (picture: OutputFile) => string}} options
+ * @param {Look & {beside?: number, mode?: Mode}} options
  */
-export async function openViewer(pictures, at, { beside, mode = beside === undefined ? "one" : "compare", note = () => {}, caption = () => "" } = {}) {
+export async function openViewer(pictures, at, { beside, mode = beside === undefined ? "one" : "compare", ...look }) {
   await learnAll();
-  const viewer = new Viewer(pictures, at, beside ?? (at === 0 ? Math.min(1, pictures.length - 1) : at - 1), note, caption);
+  const viewer = new Viewer(pictures, at, beside ?? (at === 0 ? Math.min(1, pictures.length - 1) : at - 1), look);
   if (mode !== "one") viewer.setMode(mode);
   return viewer;
 }
@@ -45,8 +53,7 @@ class Viewer {
   #text = h("span", { class: "quiet", role: "status" });
   #element;
   #pictures;
-  #note;
-  #caption;
+  #look;
   #at;
   #beside;
   /** @type {Mode} */
@@ -55,13 +62,12 @@ class Viewer {
   #view = null;
   #playing = 0;
 
-  /** @param {readonly OutputFile[]} pictures @param {number} at @param {number} beside @param {(text: string) => void} note @param {(picture: OutputFile) => string} caption */
-  constructor(pictures, at, beside, note, caption) {
+  /** @param {readonly OutputFile[]} pictures @param {number} at @param {number} beside @param {Look} look */
+  constructor(pictures, at, beside, look) {
     this.#pictures = pictures;
     this.#at = at;
     this.#beside = beside;
-    this.#note = note;
-    this.#caption = caption;
+    this.#look = look;
     this.#stage.append(this.#back, this.#front);
     const many = pictures.length > 1;
     this.#film.max = String(pictures.length - 1);
@@ -78,6 +84,7 @@ class Viewer {
       many ? tool("viewer.grid", "arrange", () => this.setMode(this.#mode === "grid" ? "one" : "grid")) : null,
       pictures.some((picture) => framesOf(picture) > 1) ? tool("viewer.strip", "film", () => this.setMode(this.#mode === "strip" ? "one" : "strip")) : null,
       many ? tool("viewer.play", "run", () => this.#play()) : null,
+      look.open ? tool("viewer.workflow", "graph", () => this.#open()) : null,
       tool("viewer.copy", "copy", () => void this.#copy()),
       tool("result.download", "download", () => download(this.#pictures[this.#at])),
       tool("open.close", "close", () => this.#element.close()),
@@ -96,7 +103,6 @@ class Viewer {
       this.#zoom(Math.exp(-event.deltaY / 400), { x: event.clientX, y: event.clientY });
     }, { passive: false });
     this.#listenToDrags();
-    this.#fillGrid();
     document.body.append(this.#element);
     this.#element.showModal();
     this.#go(at);
@@ -106,11 +112,13 @@ class Viewer {
   /** @param {Mode} mode */
   setMode(mode) {
     this.#mode = mode;
+    if (mode === "grid" && this.#grid.childElementCount === 0) this.#fillGrid();
     this.#element.dataset.mode = mode;
     this.#stage.toggleAttribute("hidden", mode === "grid");
     this.#grid.toggleAttribute("hidden", mode !== "grid");
     this.#slider.toggleAttribute("hidden", mode !== "compare" && mode !== "overlay");
     this.#frame.toggleAttribute("hidden", mode !== "strip");
+    (mode === "grid" ? this.#cell(this.#at) : this.#stage).focus();
     if (mode === "strip") this.#frame.max = String(framesOf(this.#pictures[this.#at]) - 1);
     this.#go(this.#at);
   }
@@ -129,23 +137,70 @@ class Viewer {
     if (two) this.#back.src = other.url;
     const place = this.#pictures.length > 1 ? t("viewer.place", { at: at + 1, count: this.#pictures.length }) : "";
     const size = t("result.size", { width: picture.width ?? "?", height: picture.height ?? "?" });
-    setText(this.#text, [place, size, two ? t("viewer.with", { name: nameOf(other.url) }) : "", this.#caption(picture)].filter(Boolean).join(" · "));
-    this.#text.title = this.#text.textContent ?? "";
-    for (const [index, cell] of [...this.#grid.children].entries()) cell.setAttribute("aria-pressed", String(index === at));
+    setText(this.#text, [place, size, two ? t("viewer.with", { name: nameOf(other.url) }) : ""].filter(Boolean).join(" · "));
+    void this.#tell(picture);
+    for (const [index, cell] of [...this.#grid.querySelectorAll(".thumb")].entries()) cell.setAttribute("aria-pressed", String(index === at));
     if (this.#mode === "strip") setText(this.#text, t("viewer.place", { at: Number(this.#frame.value) + 1, count: framesOf(picture) }));
     this.#split();
     this.#place();
   }
 
+  /** @param {number} at @returns {HTMLElement} the button that shows a picture among all */
+  #cell = (at) => /** @type {HTMLElement} */ (this.#grid.children[at].firstElementChild);
+
+  /** Go to another one among all pictures, if there is one. @param {number} to */
+  #walk(to) {
+    if (to < 0 || to >= this.#pictures.length) return;
+    this.#go(to);
+    this.#cell(to).focus();
+  }
+
   #fillGrid() {
     for (const [index, picture] of this.#pictures.entries()) {
+      const caption = h("small", { class: "quiet" });
       const cell = h("button", { type: "button", class: "thumb", "aria-label": t("result.pick", { number: index + 1 }) }, h("img", { src: thumbnailOf(picture.url), alt: "", loading: "lazy" }));
       cell.addEventListener("click", () => {
         this.#at = index;
         this.setMode("one");
       });
-      this.#grid.append(cell);
+      this.#grid.append(h("div", {}, cell, caption));
+      void this.#captionOf(picture).then((text) => {
+        setText(caption, text);
+        caption.title = text;
+      });
     }
+  }
+
+  /** @param {OutputFile} picture  whose workflow cannot be read any more: nothing is said of it */
+  async #captionOf(picture) {
+    try {
+      return await this.#look.caption(picture);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      return "";
+    }
+  }
+
+  /** Say of the picture that is shown what is to be said. @param {OutputFile} picture */
+  async #tell(picture) {
+    const caption = await this.#captionOf(picture);
+    if (picture !== this.#pictures[this.#at]) return;
+    if (caption !== "" && this.#mode !== "strip") setText(this.#text, `${this.#text.textContent} · ${caption}`);
+    this.#text.title = this.#text.textContent ?? "";
+  }
+
+  #open() {
+    const picture = this.#pictures[this.#at];
+    this.#element.close();
+    this.#look.open?.(picture);
+  }
+
+  /** Go to the picture that lies in the one shown, as on a sheet. @param {{clientX: number, clientY: number}} press */
+  async #enter({ clientX, clientY }) {
+    const box = this.#stage.getBoundingClientRect();
+    const { x, y, scale } = this.#now();
+    const to = await this.#look.within?.(this.#pictures[this.#at], { x: (clientX - box.left - x) / scale, y: (clientY - box.top - y) / scale });
+    if (to !== undefined && to >= 0) this.#go(to);
   }
 
   #split() {
@@ -205,20 +260,26 @@ class Viewer {
   #listenToDrags() {
     /** @type {Map<number, {x: number, y: number}>} */
     const held = new Map();
+    let moved = 0;
     this.#stage.addEventListener("pointerdown", (event) => {
       this.#stage.setPointerCapture(event.pointerId);
       held.set(event.pointerId, { x: event.clientX, y: event.clientY });
+      moved = held.size === 1 ? 0 : STILL;
     });
     this.#stage.addEventListener("pointermove", ({ pointerId, clientX: x, clientY: y }) => {
       const before = held.get(pointerId);
       if (!before) return;
       held.set(pointerId, { x, y });
+      moved += Math.abs(x - before.x) + Math.abs(y - before.y);
       const now = this.#now();
       this.#view = { ...now, x: now.x + (x - before.x) / held.size, y: now.y + (y - before.y) / held.size };
       const other = [...held].find(([id]) => id !== pointerId)?.[1];
       const apart = (/** @type {{x: number, y: number}} */ point) => (other ? Math.max(1, Math.hypot(point.x - other.x, point.y - other.y)) : 1);
       if (other) this.#zoom(apart({ x, y }) / apart(before), { x: (x + other.x) / 2, y: (y + other.y) / 2 });
       else this.#place();
+    });
+    this.#stage.addEventListener("pointerup", (event) => {
+      if (moved < STILL && event.button === 0 && this.#mode === "one") void this.#enter(event);
     });
     for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) this.#stage.addEventListener(end, ({ pointerId }) => held.delete(pointerId));
   }
@@ -231,10 +292,10 @@ class Viewer {
   async #copy() {
     try {
       await copy(this.#pictures[this.#at].url);
-      this.#note(t("viewer.copied"));
+      this.#look.note(t("viewer.copied"));
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      this.#note(t("viewer.notCopied", { why: error.message }));
+      this.#look.note(t("viewer.notCopied", { why: error.message }));
     }
   }
 
@@ -242,9 +303,12 @@ class Viewer {
   #key(event) {
     if (event.target instanceof HTMLInputElement && event.key.startsWith("Arrow")) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const line = getComputedStyle(this.#grid).gridTemplateColumns.split(" ").length;
+    const [step, down] = this.#mode === "grid" ? [(/** @type {number} */ by) => this.#walk(this.#at + by), line] : [(/** @type {number} */ by) => this.#go(this.#at + by), 0];
     const keys = /** @type {Record<string, () => void>} */ ({
-      ArrowRight: () => this.#go(this.#at + 1),
-      ArrowLeft: () => this.#go(this.#at - 1),
+      ArrowRight: () => step(1),
+      ArrowLeft: () => step(-1),
+      ...(down ? { ArrowDown: () => step(down), ArrowUp: () => step(-down) } : {}),
       "+": () => this.#zoom(ZOOM),
       "=": () => this.#zoom(ZOOM),
       "-": () => this.#zoom(1 / ZOOM),
@@ -253,6 +317,7 @@ class Viewer {
       c: () => this.setMode(this.#mode === "compare" ? "one" : "compare"),
       o: () => this.setMode(this.#mode === "overlay" ? "one" : "overlay"),
       g: () => this.setMode(this.#mode === "grid" ? "one" : "grid"),
+      w: () => this.#look.open && this.#open(),
       d: () => download(this.#pictures[this.#at]),
       " ": () => this.#play(),
     });
