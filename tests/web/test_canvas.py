@@ -27,7 +27,23 @@ TYPES = {
     "Prompts": {
         "text": {"kind": "textarea", "value": "a quiet harbour at dusk, long exposure\n远处的灯塔，海面上有薄雾"}
     },
+    "中文": {
+        "文字": {"kind": "text", "value": "远处的灯塔"},
+        "选项": {"kind": "combo", "value": "海面", "options": ["海面", "薄雾"]},
+        "文件": {"kind": "combo", "value": "海面", "options": [f"海面{i}" if i else "海面" for i in range(20)]},
+    },
 }
+NOTE = """# A heading, 标题
+## Smaller, **bold** in it
+### Smallest
+Plain text with **bold words**, *italic ones*, `code` and a [link](https://example.org) in a paragraph of several lines.
+- an item with **bold**
+- 列表项，*斜体*和**粗体**
+```
+code = 1
+  indented
+```
+远处的灯塔，**海面上**有薄雾。"""
 Graph = dict[str, list[dict[str, object]]]
 
 
@@ -94,6 +110,23 @@ def test_every_widget_is_painted_as_its_control_looks(measured: Page, scheme: st
     assert max(shares.values()) <= SHARE, shares
 
 
+def test_a_note_is_painted_as_it_reads(measured: Page) -> None:
+    """Every block of it: bold, italic, code and links as well."""
+    text = {"name": "text", "kind": "textarea", "value": NOTE}
+    note: dict[str, object] = {"id": "0", "type": "Note", "x": 0, "y": 0, "w": 320, "h": 420, "widgets": [text]}
+    load(measured, {"nodes": [note], "links": []}, {"scale": 1, "x": 40, "y": 60})
+    blocks = measured.locator(".note-text > *").all()
+    assert len(blocks) == 8
+    for block in blocks:
+        box = block.bounding_box()
+        assert box is not None
+        clip: FloatRect = {"x": box["x"] - 16, "y": box["y"], "width": box["width"] + 16, "height": box["height"]}
+        painted, alive = painted_and_alive(measured, clip)
+        off = {by: unlike(ImageChops.offset(painted, 0, by), alive) for by in (-1, 0, 1)}
+        assert off[0] == min(off.values()), (block.inner_text(), off)
+        assert off[0] <= SHARE * alive.width * alive.height, (block.inner_text(), off)
+
+
 def painted_and_alive(page: Page, clip: FloatRect) -> tuple[Image.Image, Image.Image]:
     page.mouse.move(1590, 890)
     alive = picture(page, clip)
@@ -107,10 +140,10 @@ def unlike(a: Image.Image, b: Image.Image) -> int:
     return sum(ImageChops.difference(a, b).convert("L").histogram()[DIFFERENT:])
 
 
-@pytest.mark.parametrize("scale", [0.5, 1.37, 2])
+@pytest.mark.parametrize("scale", [0.5, 1, 1.37, 2])
 def test_text_stands_still_when_the_view_comes_to_rest(measured: Page, scale: float) -> None:
     """Painted and moved by a pixel up or down, a node is less like its DOM than where it is."""
-    kinds = ["Loader", "Numbers", "Prompts"]
+    kinds = ["Loader", "Numbers", "Prompts", "中文"]
     load(measured, graph(len(kinds), kinds), {"scale": scale, "x": 40, "y": 60})
     for index, kind in enumerate(kinds):
         measured.evaluate(

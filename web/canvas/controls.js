@@ -40,13 +40,13 @@ function field({ ctx, theme }, box) {
   ctx.fill();
 }
 
-/** A field with one line of text. @param {Brush} brush @param {Box} box @param {string} value @param {number} end room kept free at its end */
-function line(brush, box, value, end = 0) {
+/** An input with its text. @param {Brush} brush @param {Box} box @param {string} value */
+function line(brush, box, value) {
   field(brush, box);
   const { ctx, ink, theme } = brush;
   ctx.fillStyle = theme.text;
   ink.use(ctx, SIZE);
-  ink.line(ctx, value, box.x + 9, box.y + box.h / 2, box.w - 18 - end);
+  ink.field(ctx, value, box.x + 9, box.y + box.h / 2, box.w - 18);
 }
 
 /** @param {Brush} brush */
@@ -113,8 +113,11 @@ function toggle({ ctx, theme, box, value }) {
 
 /** @param {Brush} brush */
 function choice(brush) {
-  const { ctx, theme, box, value } = brush;
-  line(brush, box, optionLabel(String(value ?? "")), 16);
+  const { ctx, ink, theme, box, value } = brush;
+  field(brush, box);
+  ctx.fillStyle = theme.text;
+  ink.use(ctx, SIZE);
+  ink.line(ctx, optionLabel(String(value ?? "")), box.x + 9, box.y + box.h / 2, box.w - 34);
   const [x, y] = [box.x + box.w - 16, box.y + box.h / 2 - 2];
   ctx.strokeStyle = theme.muted;
   ctx.lineWidth = 1.5;

@@ -13,6 +13,7 @@ const STYLES = /** @type {const} */ ({ bold: "strong", italic: "em", code: "code
 /** Size of the letters of a block; a line is half as high again. */
 const SIZES = /** @type {const} */ ({ h1: 18, h2: 16, h3: 14, item: 13, code: 12, text: 13 });
 const GAP = 6;
+const MONO = "monospace";
 
 /** @param {string} text @returns {HTMLElement[]} */
 export const noteElements = (text) => parse(text).map(({ kind, spans }) => h(TAGS[kind], {}, ...spans.map(spanElement)));
@@ -33,10 +34,14 @@ export function paintNote({ ctx, ink, theme }, text, box) {
   for (const { kind, spans } of parse(text)) {
     const indent = kind === "item" ? 16 : 0;
     const size = SIZES[kind];
-    ink.use(ctx, size, kind.startsWith("h") ? 600 : 400);
-    ctx.fillStyle = theme.text;
-    if (indent > 0) ink.line(ctx, "•", box.x + 4, y + 0.75 * size, 12);
-    y += ink.block(ctx, spans.map((span) => span.text).join(""), box.x + indent, y, box.w - indent, box.y + box.h - y, 1.5 * size) + GAP;
+    const write = (/** @type {Partial<Span>} */ { style, href }) => {
+      ink.use(ctx, size, style === "bold" ? 700 : kind.startsWith("h") ? 600 : 400, style === "italic" ? "italic" : "", style === "code" || kind === "code" ? MONO : undefined);
+      ctx.fillStyle = href === undefined ? theme.text : theme.accent;
+    };
+    const runs = spans.map((span) => ({ text: span.text, use: () => write(span), underlined: span.href !== undefined }));
+    write({});
+    if (indent > 0) ink.line(ctx, "•", box.x, y + 0.75 * size, 12);
+    y += ink.flow(ctx, runs, box.x + indent, y, box.w - indent, box.y + box.h - y, 1.5 * size) + GAP;
     if (y > box.y + box.h) break;
   }
   ctx.restore();
