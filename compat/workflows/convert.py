@@ -7,13 +7,27 @@ that is missing.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from compat.workflows.drawing import is_drawing, read_drawing
-from compat.workflows.foreign import NOTES, REROUTE, Foreign, Node, Source, is_list, is_number, is_object, refuse
-from compat.workflows.kinds import AFTER_RUN, Kind, Port
+from compat.workflows.folding import Fold, fold
+from compat.workflows.foreign import (
+    ENDS,
+    NOTES,
+    REROUTE,
+    Foreign,
+    Node,
+    Part,
+    Source,
+    is_list,
+    is_number,
+    is_object,
+    refuse,
+)
+from compat.workflows.kinds import AFTER_RUN, Kind, Port, is_seed
 from compat.workflows.notes import MOST, Note, about, missing
 from compat.workflows.prompt import is_prompt, read_prompt
 from compat.workflows.rewrites import free, lead, rewrite
@@ -35,6 +49,8 @@ PASSED_OTHERWISE: Final = (
 )
 """Classes that pass on something else there than here when they are bypassed."""
 Registry = Mapping[str, NodeSpec]
+_FILLED_IN: Final = re.compile("%[^%]+%")
+_CHOICE: Final = re.compile(r"(?<!\\)\{[^{}|]*\|[^{}]*\}")
 
 
 @dataclass(frozen=True)
@@ -63,9 +79,9 @@ def convert(document: object, registry: Registry) -> Converted:
     else:
         refuse("nodes as a list, or nodes by id, each with a class_type", document)
     converting = _Converting(foreign, registry)
-    made = converting.document()
-    load(made)
-    return Converted(made, tuple(converting.notes))
+    whole, lies = fold(converting.document(), converting.folds())
+    load(whole)
+    return Converted(whole, tuple(replace(note, node=lies.get(note.node, note.node)) for note in converting.notes))
 
 
 def convert_json(document: object, registry: Registry) -> dict[str, object]:
@@ -76,7 +92,7 @@ def convert_json(document: object, registry: Registry) -> dict[str, object]:
 class _Converting:
     def __init__(self, foreign: Foreign, registry: Registry) -> None:
         self._registry = registry
-        self._frames = foreign.frames
+        self._frames, self._parts = foreign.frames, foreign.parts
         self._nodes = _with_ids_of_ours(foreign.nodes)
         self._lead_past()
         rewrite(self._nodes)
@@ -100,16 +116,47 @@ class _Converting:
                 made[id] = {"type": "Note", "inputs": {"text": node.inputs.get("text", "")}, **_titled(node)}
             elif node.kind == REROUTE:
                 made[id] = {"type": REROUTE, "inputs": self._linked(node.inputs)}
+            elif node.kind == ENDS:
+                continue
             elif kind is None:
                 unknown.append(node.kind)
                 made[id] = self._as_it_is(node)
             else:
                 self._tell_other(id, node)
                 made |= self._counterpart(id, node, kind)
-        drawn = sum(node.kind != REROUTE and node.kind not in NOTES for node in self._nodes.values())
+        drawn = sum(node.kind not in (REROUTE, ENDS, *NOTES) for node in self._nodes.values())
         self.notes[:0] = missing(unknown, drawn)
         frames = {"frames": dict(self._frames)} if self._frames else {}
         return {"version": VERSION, "nodes": made, "view": {"nodes": places, **frames}}
+
+    def folds(self) -> list[Fold]:
+        """What was a subgraph, in words of the document."""
+        instances = {part.prefix[:-1] for part in self._parts}
+        return [self._fold(part, instances) for part in self._parts]
+
+    def _fold(self, part: Part, instances: set[str]) -> Fold:
+        labels: dict[tuple[str, str], str] = {}
+        for (id, name), label in part.labels.items():
+            port = (_of_ours(id), name) if id in instances else self._port(_of_ours(id), name)
+            if port is not None and label:
+                labels[port] = label
+        ends: dict[str, dict[str, str]] = {}
+        given = self._nodes.get(_of_ours(part.ends))
+        for name, end in given.sources() if given is not None else ():
+            if (link := self._link(end)) is not None:
+                ends[name.removeprefix("> ")] = link
+        prefix, outer = _of_ours(part.prefix), _of_ours(part.outer)
+        return Fold(prefix, outer, part.name, part.title, part.inputs, labels, ends, part.place, part.frames)
+
+    def _port(self, id: str, name: str) -> tuple[str, str] | None:
+        """Which input of ours was one of the peer's; None for what is left out, and for an item of a list."""
+        node = self._nodes.get(id)
+        kind = CLASSES.get(node.kind) if node is not None else None
+        if kind is None:
+            return None if node is None else (id, name)
+        names = (name, f"noise_{name}") if is_seed(name) else (name,)
+        port = next((each for each in kind.ports if each.name in names and each.target and not each.many), None)
+        return None if port is None else (self._beside[id] if port.beside else id, port.target)
 
     def _lead_past(self) -> None:
         """Lead links past bypassed nodes that do not pass on here what they do there; what is unknown is muted then."""
@@ -165,7 +212,19 @@ class _Converting:
         if not port.is_widget:
             return None
         value = port.default if value is None else _fitting(value, port.default)
+        if isinstance(value, str):
+            value = self._plain(id, node, port, value)
         return _constant(value if port.convert is None else port.convert(value))
+
+    def _plain(self, id: str, node: Node, port: Port, value: str) -> str:
+        """The text without what the peer fills in at each run. Choices in prompts stay, as braces mean nothing here."""
+        if port.name == "filename_prefix" and _FILLED_IN.search(value):
+            self.notes.append(about("pattern", id, node.name, port.name, value))
+            parts = _FILLED_IN.sub("", value.replace("\\", "/")).split("/")
+            return "/".join(part for each in parts if (part := each.strip("_- "))) or "ComfyUI"
+        if choice := _CHOICE.search(value):
+            self.notes.append(about("choice", id, node.name, port.name, choice.group()))
+        return value
 
     def _tell_other(self, id: str, node: Node) -> None:
         if node.kind == "KSampler" and node.mode != "bypass":
@@ -226,7 +285,7 @@ def _with_ids_of_ours(nodes: Mapping[str, Node]) -> dict[str, Node]:
     ids: dict[str, str] = {}
     taken: dict[str, Node] = {}
     for id, node in nodes.items():
-        ids[id] = free(taken, "outside" if id == ":" else id.replace("/", "|"))
+        ids[id] = free(taken, "outside" if id == ":" else _of_ours(id))
         taken[ids[id]] = node
 
     def ours(value: object) -> object:
@@ -236,6 +295,10 @@ def _with_ids_of_ours(nodes: Mapping[str, Node]) -> dict[str, Node]:
         id: replace(node, inputs={name: ours(value) for name, value in node.inputs.items()})
         for id, node in taken.items()
     }
+
+
+def _of_ours(id: str) -> str:
+    return id.replace("/", "|")
 
 
 def _constant(value: object) -> object:

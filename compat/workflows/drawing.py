@@ -1,4 +1,4 @@
-"""The format in which ComfyUI saves what a person draws (0.4 and 1), with subgraphs spread out.
+"""The format in which ComfyUI saves what a person draws (0.4 and 1), with subgraphs spread out and remembered as parts.
 
 A link names a node and the number of its output. Inside a subgraph, node -10 stands for its inputs and -20 for its
 outputs; an instance is a node whose type is the id of the definition. Widgets keep their values in a list.
@@ -11,10 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from compat.workflows.foreign import (
+    ENDS,
     NOTES,
     REROUTE,
     Foreign,
+    Frames,
     Node,
+    Part,
     Source,
     is_list,
     is_object,
@@ -43,17 +46,8 @@ def is_drawing(document: Mapping[str, object]) -> bool:
 def read_drawing(document: Mapping[str, Any]) -> Foreign:
     """The workflow of a document that `is_drawing`. InvalidGraph if it is too large."""
     reader = _Reader(_definitions(document, {}, 0))
-    root = _Level(document, "", None, {})
-    reader.read(root, "", 0)
-    frames, homes = frames_of(objects(document.get("groups")), reader.nodes)
-    nodes = {id: _at_home(node, homes.get(id)) for id, node in reader.nodes.items()}
-    return Foreign(nodes, frames)
-
-
-def _at_home(node: Node, frame: str | None) -> Node:
-    if frame is None or node.place is None:
-        return node
-    return replace(node, place={**node.place, "frame": frame})
+    frames = reader.read(_Level(document, "", None, {}))
+    return Foreign(reader.nodes, frames, reader.parts)
 
 
 def _definitions(document: Mapping[str, Any], found: dict[str, Raw], depth: int) -> dict[str, Raw]:
@@ -113,11 +107,13 @@ class _Reader:
     def __init__(self, definitions: Mapping[str, Raw]) -> None:
         self._definitions = definitions
         self.nodes: dict[str, Node] = {}
+        self.parts: list[Part] = []
         self._levels = 0
 
-    def read(self, level: _Level, mode: str, depth: int) -> None:
-        self._open(level, depth)
-        self._read(level, mode)
+    def read(self, root: _Level) -> Frames:
+        """Take up all nodes; the frames of the outermost level."""
+        self._open(root, 0)
+        return self._read(root, "")
 
     def _open(self, level: _Level, depth: int) -> None:
         """Open the instances first, so that links can be followed into them."""
@@ -131,18 +127,45 @@ class _Reader:
                 level.inner[id] = _Level(definition, f"{level.prefix}{id}:", level, node)
                 self._open(level.inner[id], depth + 1)
 
-    def _read(self, level: _Level, mode: str) -> None:
+    def _read(self, level: _Level, mode: str) -> Frames:
+        drawn: dict[str, Node] = {}
         for id, raw in level.nodes.items():
             own = mode or MODES.get(raw.get("mode"), "") if _hashable(raw.get("mode")) else mode
             kind = text(raw.get("type"))
             if id in level.inner:
-                if own != "bypass":
-                    self._read(level.inner[id], own)
+                title = title_of(raw.get("title"), kind)
+                drawn[id] = Node(kind, {}, title, own, place=place_of(raw, sized=False))
             elif kind != PRIMITIVE:
-                self.nodes[level.prefix + id] = self._node(level, raw, kind, own)
+                drawn[id] = self._node(level, raw, kind, own)
+        frames, homes = frames_of(objects(level.raw.get("groups")), drawn)
+        for id, node in drawn.items():
+            if id in homes and node.place is not None:
+                node = replace(node, place={**node.place, "frame": homes[id]})
+            if id in level.inner:
+                self._read_part(level, id, node)
+            else:
+                self.nodes[level.prefix + id] = node
+        return frames
+
+    def _read_part(self, outer: _Level, id: str, instance: Node) -> None:
+        """A bypassed instance is drawn, too, and never runs: what it passes on is led past it."""
+        level = outer.inner[id]
+        frames = self._read(level, "mute" if instance.mode == "bypass" else instance.mode)
+        ends: dict[str, object] = {}
+        for slot, port in enumerate(objects(level.raw.get("outputs"))):
+            inner = level.ends.get(slot)
+            ends[f"> {text(port.get('name'))}"] = None if inner is None else self._end(level, *inner)
+        name = f"{level.prefix}{ENDS}"
+        self.nodes[name] = Node(ENDS, {label: end for label, end in ends.items() if isinstance(end, Source)})
+        called = text(level.raw.get("name"))
+        inputs = [text(port.get("name")) for port in objects(level.raw.get("inputs"))]
+        title = "" if instance.title == called else instance.title
+        labels = _labels(level)
+        part = Part(level.prefix, outer.prefix, called, title, inputs, labels, name, instance.place, frames)
+        self.parts.append(part)
 
     def _node(self, level: _Level, raw: Raw, kind: str, mode: str) -> Node:
-        place = place_of(raw, sized=kind in NOTES) if not level.prefix else None
+        place = place_of(raw, sized=kind in NOTES)
         title = title_of(raw.get("title"), kind)
         if kind in NOTES:
             values = raw.get("widgets_values")
@@ -199,6 +222,25 @@ class _Reader:
             else:
                 return Source(level.prefix + origin, slot)
         return None
+
+
+def _labels(level: _Level) -> dict[tuple[str, str], str]:
+    """Which inputs of nodes in a subgraph are its inputs, by links or, in older files, as widgets shown on it."""
+    found: dict[tuple[str, str], str] = {}
+    properties = level.instance.get("properties")
+    shown = properties.get("proxyWidgets") if is_object(properties) else None
+    for each in shown if is_list(shown) else ():
+        inner, name = each[:2] if is_list(each) and len(each) > 1 else (None, None)
+        if isinstance(inner, str) and isinstance(name, str) and inner in level.nodes:
+            found[level.prefix + inner, name] = name
+    for id, raw in level.nodes.items():
+        for slot in objects(raw.get("inputs")):
+            link = slot.get("link")
+            origin, place = level.links.get(link, ("", 0)) if _hashable(link) else ("", 0)
+            if origin == INPUTS:
+                name = "value" if raw.get("type") == REROUTE else text(slot.get("name"))
+                found[level.prefix + id, name] = _port_name(level.raw.get("inputs"), place)
+    return found
 
 
 def _passed(level: _Level, instance: Raw, slot: int) -> tuple[str, int] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, TypeGuard, cast
 
@@ -10,6 +10,8 @@ from graph.problems import Code, InvalidGraph, Problem, shown
 from graph.workflow import Limits
 
 REROUTE: Final = "Reroute"
+ENDS: Final = "outputs of a subgraph"
+"""A kind of node that reads what a subgraph gives, so that it is led on with everything else; it is nothing drawn."""
 NOTES: Final = ("Note", "MarkdownNote")
 LIMITS: Final = Limits()
 USUAL_TITLES: Final = frozenset(
@@ -70,12 +72,33 @@ class Node:
                 yield name, value
 
 
+Frames = Mapping[str, Mapping[str, object]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """An instance of a subgraph: the nodes whose ids begin with `prefix`, within the part `outer` ("": the whole).
+    `inputs`: the names of its inputs; `labels`: which of them leads to an input of a node, by id and name. `ends`: the
+    node whose inputs are what its outputs give, by name."""
+
+    prefix: str
+    outer: str
+    name: str
+    title: str
+    inputs: Sequence[str]
+    labels: Mapping[tuple[str, str], str]
+    ends: str
+    place: Mapping[str, object] | None
+    frames: Frames
+
+
 @dataclass(frozen=True)
 class Foreign:
-    """The whole; `frames` are as ours."""
+    """The whole; `frames` are as ours, `parts` are the instances in it."""
 
     nodes: Mapping[str, Node]
-    frames: Mapping[str, Mapping[str, object]] = field(default_factory=dict[str, Mapping[str, object]])
+    frames: Frames = field(default_factory=dict[str, Mapping[str, object]])
+    parts: Sequence[Part] = ()
 
 
 def refuse(expected: str, got: object, code: Code = "bad_document") -> NoReturn:

@@ -15,6 +15,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "fed": "{title}: {input} was linked there, which has no counterpart and is left out.",
     "noise": "{title} stays a KSampler, as steps or denoise are linked or out of range: its seed draws other noise.",
     "unread": "{title}: no sampler that has a counterpart reads its {input}; it is kept, muted.",
+    "pattern": "{title}: {input} was {value} there; what is between percent signs is not filled in here and left out.",
+    "choice": "{title}: of choices such as {value} in its {input} none is drawn here; the text is kept as it is.",
     "turned": "{title}: {input} is linked, and what it means is the other way round here.",
 }
 MOST: Final = 100

@@ -416,7 +416,7 @@ def subgraph(id: str, inner: Drawn, inputs: list[Json], outputs: list[Json], **m
     return {"id": id, "name": id, "inputs": inputs, "outputs": outputs, "nodes": inner.nodes, "links": links, **more}
 
 
-def test_nested_subgraphs_spread_out(here: Here) -> None:
+def test_nested_subgraphs_become_components(here: Here) -> None:
     """A subgraph "encode" within "paint": prompts and sampling are inside, the second prompt's text is promoted."""
     encode = Drawn()
     encode.node(1, "CLIPTextEncode", ["inner words"], "CONDITIONING", clip=(-10, 0))
@@ -446,7 +446,63 @@ def test_nested_subgraphs_spread_out(here: Here) -> None:
     d.node(9, "SaveImage", ["ComfyUI"], images=(8, 0))
     document = here.whole(d.json(definitions={"subgraphs": [painting]}))
     assert here.computes(document) == here.computes(here.whole(text_to_image()[1]))
-    assert document["nodes"]["6:1:1"]["inputs"]["text"] == "a fox on blue background"
+    assert document["nodes"]["6"] == {
+        "type": "component:paint",
+        "inputs": {"model": link("4", "model"), "clip": link("4", "clip")},
+    }
+    assert document["nodes"]["8"]["inputs"]["latent"] == link("6", "latent")
+    paint = document["components"]["paint"]
+    assert [port["name"] for port in paint["inputs"]] == ["model", "clip", "clip"]
+    assert paint["outputs"] == [{"name": "latent", "node": "3", "output": "latent"}]
+    assert paint["nodes"]["1"] == {"type": "component:encode", "inputs": {"text": "a fox on blue background"}}
+    assert paint["nodes"]["2"] == {"type": "component:encode", "inputs": {"text": ""}}
+    assert set(document["components"]) == {"paint", "encode"}
+    assert document["components"]["encode"]["view"]["nodes"] == {"1": {"x": 0, "y": 150}}
+
+
+def test_instances_of_a_subgraph_have_seeds_titles_and_modes_of_their_own(here: Here) -> None:
+    """The widget of one is shown as older files do, what only one of them has links for is a port of both, and a third
+    that is bypassed is drawn and passes on what it reads."""
+    inner = Drawn()
+    inner.node(1, "CLIPTextEncode", ["of both"], "CONDITIONING", clip=(-10, 1))
+    sampler = {"model": (-10, 0), "positive": (1, 0), "negative": (1, 0), "latent_image": (-10, 2)}
+    inner.node(3, "KSampler", [7, "randomize", 4, 3, "euler", "normal", 1], "LATENT", **sampler)
+    inner.links.append([9, 3, 0, -20, 0, "*"])
+    ports = [{"name": name, "type": name.upper()} for name in ("model", "clip", "latent")]
+    group = {"title": "All", "bounding": [-50, 0, 900, 900]}
+    paint = subgraph("0a-1b", inner, ports, [{"name": "painted", "type": "LATENT"}], name="Paint", groups=[group])
+    d = Drawn()
+    d.node(4, "CheckpointLoaderSimple", ["weft-emoji-unet.safetensors"], "MODEL CLIP VAE")
+    d.node(5, "EmptyLatentImage", [128, 128, 1], "LATENT")
+    types = "MODEL CLIP LATENT"
+    shown = {"proxyWidgets": [["3", "steps"], ["-1", "own"], "odd"]}
+    for id, source, mode in ((6, 5, 0), (7, 6, 0), (10, 7, 4)):
+        d.node(id, "0a-1b", None, "LATENT", types, mode, model=(4, 0), clip=(4, 1), latent=(source, 0))
+        d.nodes[-1] |= {"properties": shown, "title": f"Pass {id}"}
+    d.node(8, "VAEDecode", None, "IMAGE", samples=(10, 0), vae=(4, 2))
+    d.node(9, "SaveImage", ["ComfyUI"], images=(8, 0))
+    document = here.whole(d.json(definitions={"subgraphs": [paint]}))
+    nodes = document["nodes"]
+    assert nodes["8"]["inputs"]["latent"] == nodes["10"]["inputs"]["latent"] == link("7", "painted")
+    assert nodes["7"] == {
+        "type": "component:Paint",
+        "inputs": {
+            "steps": 4,
+            "clip": link("4", "clip"),
+            "model": link("4", "model"),
+            "latent": link("6", "painted"),
+            "seed": 7,
+        },
+        "after_run": {"seed": "random"},
+        "title": "Pass 7",
+    }
+    assert [nodes[id].get("mode") for id in ("6", "7", "10")] == [None, None, "mute"]
+    assert [*document["components"]] == ["Paint"]
+    assert "after_run" not in document["components"]["Paint"]["nodes"]["3"]
+    assert document["components"]["Paint"]["view"]["frames"]["a"]["title"] == "All"
+    nodes["7"]["inputs"]["seed"] = 8
+    flat = flatten(document, here.registry, Problems())
+    assert [flat.entries[f"{id}/3"]["inputs"]["seed"] for id in ("6", "7")] == [7, 8]
 
 
 def test_what_is_unknown_is_kept_and_told(here: Here) -> None:
@@ -540,3 +596,28 @@ def test_ids_that_mean_something_here_are_others(here: Here) -> None:
     assert len(flatten(document, here.registry, problems).entries) == 3
     assert not problems
     assert document["nodes"]["a|b"]["type"] == "SolidMask"
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("%date:yyyy-MM-dd%/cat_%KSampler.seed%", "cat"),
+        ("pets\\%year%\\cat", "pets/cat"),
+        ("%date%", "ComfyUI"),
+        ("100% cat", "100% cat"),
+    ],
+)
+def test_what_is_filled_into_names_of_files_there_is_left_out_and_told(here: Here, written: str, kept: str) -> None:
+    made = here.convert(prompt(n1=("LoadImage", {"image": "a.png"}),
+                               n2=("SaveImage", {"images": ["1", 0], "filename_prefix": written})))  # fmt: skip
+    assert made.document["nodes"]["2"]["inputs"]["prefix"] == kept
+    assert [note.code for note in made.notes] == ["pattern"] * (written != kept)
+
+
+def test_choices_in_prompts_are_kept_and_told(here: Here) -> None:
+    texts = ("a {red|blue} cat", r"a \{red|blue\} cat", "a {red} cat")
+    made = here.convert(
+        prompt(**{f"n{number}": ("CLIPTextEncode", {"text": text}) for number, text in enumerate(texts)})
+    )
+    assert [node["inputs"]["text"] for node in made.document["nodes"].values()] == [*texts]
+    assert [(note.code, note.node, note.values["value"]) for note in made.notes] == [("choice", "0", "{red|blue}")]

@@ -95,5 +95,7 @@ export const problems = {
   "foreign.fed": "{title}：{input} 原有连线，这里没有对应项，已略去。",
   "foreign.noise": "{title}：步数或降噪有连线或超出范围，因此在这里仍是 KSampler，同一种子会产生不同的噪声。",
   "foreign.unread": "{title}：没有可对应的采样器使用它的 {input}；已保留并停用。",
+  "foreign.pattern": "{title}：{input} 原为 {value}；百分号之间的内容在这里不会自动填入，已略去。",
+  "foreign.choice": "{title}：{input} 中有 {value} 这样的备选项，这里不会随机选取，文本已原样保留。",
   "foreign.turned": "{title}：{input} 有连线，而它在这里的含义正好相反。",
 };
