@@ -165,6 +165,7 @@ async def serve_until_told(
 
     from api.app import build_app, login_path
     from api.config import Config
+    from compat.protocol import peer_routes
     from compat.workflows import convert_json
     from diffusion.text.counting import counted
     from jobs.database import Database
@@ -185,7 +186,7 @@ async def serve_until_told(
     catalogue = stored_catalogue(options, data, files)
     workers = Workers(supply, options.workers, options.attempts)
     jobs = Jobs(Database(data / "jobs.db", MIGRATIONS), catalogue, workers)
-    app = build_app(Config(options.host, VERSION, token), jobs, files, counted, convert_json)
+    app = build_app(Config(options.host, VERSION, token), jobs, files, counted, convert_json, peer_routes())
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     on_signals(told)

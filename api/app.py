@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -31,15 +31,18 @@ HEADERS: Mapping[str, str] = {
 }
 
 
-def build_app(config: Config, jobs: Jobs, files: FileStore, tokens: Tokens, converts: Converts) -> web.Application:
-    """The application over its parts; it starts and stops nothing of them."""
+def build_app(
+    config: Config, jobs: Jobs, files: FileStore, tokens: Tokens, converts: Converts, more: Sequence[Route] = ()
+) -> web.Application:
+    """The application over its parts; it starts and stops nothing of them. `more` are routes of other protocols."""
     sessions = Sessions(config.token) if config.token else None
     services = Services(config, jobs, files, Documents(files), Site(files), sessions, Thumbnails(), tokens, converts)
-    by_template = {(route.method, route.template): route for route in ROUTES}
+    routes = (*ROUTES, *more)
+    by_template = {(route.method, route.template): route for route in routes}
     app = web.Application(middlewares=[problem_details, build_gate(config, sessions, by_template)])
     if sessions is not None:
         app[SESSIONS] = sessions
-    for route in ROUTES:
+    for route in routes:
         handler = _bind(route, services)
         if route.method == "GET":
             app.router.add_get(route.path, handler)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from aiohttp import BodyPartReader, hdrs, web
 
 from api.bodies import read_body, too_large
-from api.media import EXTENSIONS, BadImage, ImageTooLarge, inspect_image, sniff
+from api.media import EXTENSIONS, BadImage, ImageInfo, ImageTooLarge, inspect_image, sniff
 from api.problems import Refused, bad_name
 from api.services import Services
 from jobs.files import BadName, FileStore, NoSuchFile, parts_of
@@ -45,17 +45,17 @@ def file_url(folder: str, name: str) -> str:
 
 async def get_input(request: web.Request, services: Services) -> web.StreamResponse:
     """An uploaded file."""
-    return await _send(request, services.files, "input")
+    return await send(request, services.files, "input", request.match_info["name"])
 
 
 async def get_output(request: web.Request, services: Services) -> web.StreamResponse:
     """A result that is kept."""
-    return await _send(request, services.files, "output")
+    return await send(request, services.files, "output", request.match_info["name"])
 
 
 async def get_temp(request: web.Request, services: Services) -> web.StreamResponse:
     """A result that is only shown."""
-    return await _send(request, services.files, "temp")
+    return await send(request, services.files, "temp", request.match_info["name"])
 
 
 async def upload(request: web.Request, services: Services) -> web.StreamResponse:
@@ -64,12 +64,19 @@ async def upload(request: web.Request, services: Services) -> web.StreamResponse
         name, data = await _read_form(request)
     else:
         name, data = request.query.get("name"), await read_body(request, MAX_UPLOAD)
-    name = name or "picture"
+    stored, info = await store_picture(services.files, name or "picture", data)
+    url = file_url("input", stored)
+    answer = {"name": stored, "url": url, "media_type": info.media_type, "width": info.width, "height": info.height}
+    return web.json_response({**answer, "size": len(data)}, status=201, headers={hdrs.LOCATION: url})
+
+
+async def store_picture(files: FileStore, name: str, data: bytes) -> tuple[str, ImageInfo]:
+    """The name a picture is kept under, and what it is. Refused for a bad name and for what is no picture."""
     try:
         if len(parts_of(name)) != 1:
             raise BadName(name, "it must not contain '/'")
         info = inspect_image(data)
-        stored = await asyncio.to_thread(_store, services.files, _named_by_content(name, info.media_type), data)
+        return await asyncio.to_thread(_store, files, _named_by_content(name, info.media_type), data), info
     except BadName as error:
         raise bad_name(error, hint="Send a plain file name such as photo.png.") from error
     except BadImage as error:
@@ -79,9 +86,6 @@ async def upload(request: web.Request, services: Services) -> web.StreamResponse
         ) from error
     except ImageTooLarge as error:
         raise picture_too_large(name, error) from error
-    url = file_url("input", stored)
-    answer = {"name": stored, "url": url, "media_type": info.media_type, "width": info.width, "height": info.height}
-    return web.json_response({**answer, "size": len(data)}, status=201, headers={hdrs.LOCATION: url})
 
 
 async def _read_form(request: web.Request) -> tuple[str | None, bytes]:
@@ -116,9 +120,8 @@ def _store(files: FileStore, name: str, data: bytes) -> str:
         incoming.discard()
 
 
-async def _send(request: web.Request, files: FileStore, folder: str) -> web.StreamResponse:
+async def send(request: web.Request, files: FileStore, folder: str, name: str) -> web.StreamResponse:
     """A file, whole or the range asked for. It is opened once, so what was checked is what is sent."""
-    name = request.match_info["name"]
     try:
         file = await asyncio.to_thread(files.open, folder, name)
     except (BadName, NoSuchFile) as error:

@@ -17,7 +17,7 @@ from aiohttp.typedefs import Handler, Middleware
 from api.bodies import too_large
 from api.config import Config
 from api.problems import Refused
-from api.route import Route
+from api.route import ANY_TYPE, Route
 from api.session import Sessions
 
 SAFE_METHODS = ("GET", "HEAD")
@@ -143,7 +143,8 @@ def check_body(request: web.Request, route: Route) -> None:
     came = request.headers.get(hdrs.CONTENT_TYPE, "no content type")
     if route.body is None:
         raise Refused(415, "content_type", f"Expected no body here, got {came!r:.200}.")
-    if hdrs.CONTENT_TYPE not in request.headers or request.content_type not in route.body.media_types:
+    is_named = hdrs.CONTENT_TYPE in request.headers and request.content_type in route.body.media_types
+    if not is_named and route.body.media_types != ANY_TYPE:
         expected = " or ".join(route.body.media_types)
         raise Refused(415, "content_type", f"Expected {expected}, got {came!r:.200}.")
     if (request.content_length or 0) > route.body.limit:

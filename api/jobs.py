@@ -65,7 +65,7 @@ async def _accepted(submission: Awaitable[str]) -> web.StreamResponse:
             422, "key_reused", str(error), hint="Use a fresh key for a different request.", facts={"job": error.job}
         ) from error
     except WorkerUnavailable as error:
-        raise _unavailable(error) from error
+        raise unavailable(error) from error
     return web.json_response({"id": id}, status=202, headers={"Location": f"/api/v1/jobs/{id}"})
 
 
@@ -86,7 +86,7 @@ async def explain(request: web.Request, services: Services) -> web.StreamRespons
         problems = [problem.to_json() for problem in error.problems]
         return web.json_response({"nodes": {}, "ms": 0, "peak_bytes": 0, "unknown": 0, "problems": problems})
     except WorkerUnavailable as error:
-        raise _unavailable(error) from error
+        raise unavailable(error) from error
 
 
 async def get(request: web.Request, services: Services) -> web.StreamResponse:
@@ -249,7 +249,8 @@ def _outputs(job: Job) -> dict[str, list[dict[str, object]]]:
     }
 
 
-def _unavailable(error: WorkerUnavailable) -> Refused:
+def unavailable(error: WorkerUnavailable) -> Refused:
+    """503 for what needs a worker while there is none."""
     return Refused(503, "no_worker", str(error), hint="Try again in a few seconds.", headers={"Retry-After": "2"})
 
 

@@ -14,6 +14,9 @@ RouteHandler = Callable[[web.Request, Services], Awaitable[web.StreamResponse]]
 
 API = "/api/v1"
 JSON = "application/json"
+ANY_TYPE = ("*/*",)
+"""For routes of another protocol, whose clients name any content type or none. Pages of other sites are kept out all
+the same: browsers say where such a request comes from."""
 _VARIABLE = re.compile(r"\{([a-z_]+)(?::[^{}]+)?\}")
 
 

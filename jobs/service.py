@@ -252,11 +252,14 @@ class Jobs:
             return stored
         return [*stored, *feed.after(max(after, stored[-1].last if stored else 0))]
 
-    async def _check(self, workflow: object, targets: Sequence[str] | None) -> None:
-        """Raise InvalidGraph; wait for the first worker when no earlier start has left its definitions."""
+    async def definitions(self) -> Catalogue:
+        """The definitions, from the first worker when no earlier start has left them. Raises WorkerUnavailable."""
         if not self.catalogue.known:
             await self._dispatcher.staff.ready()
-        self.catalogue.builder.build(load_parsed(workflow), targets)
+        return self.catalogue
+
+    async def _check(self, workflow: object, targets: Sequence[str] | None) -> None:
+        (await self.definitions()).builder.build(load_parsed(workflow), targets)
 
 
 def _made(batch: Sequence[Candidate], registry: Mapping[str, NodeSpec]) -> list[Made]:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from compat.workflows.kinds import Convert
 
+@dataclass(frozen=True)
+class Words:
+    """Words of the peer that are called something else here; any other value stays as it is."""
 
-def by_name(names: Mapping[str, object]) -> Convert:
-    """Words that are called something else here; any other value as it is."""
-    return lambda value: names.get(value, value) if isinstance(value, str) else value
+    ours: Mapping[str, object]
+
+    def __call__(self, value: object) -> object:
+        return self.ours.get(value, value) if isinstance(value, str) else value
+
+    def theirs(self, value: object) -> list[object]:
+        """What the peer calls one of ours."""
+        return [word for word, ours in self.ours.items() if ours == value] or [value]
 
 
 def sampler(name: object) -> object:
@@ -29,10 +37,6 @@ def picture(name: object) -> object:
     return found.removesuffix(" [input]") if isinstance(found, str) else found
 
 
-def switch(word: object) -> object:
-    return {"enable": True, "disable": False}.get(word, word) if isinstance(word, str) else word
-
-
 def rest_of_one(share: object) -> object:
     return round(1 - share, 10) if isinstance(share, int | float) else share
 
@@ -47,12 +51,13 @@ def colour(number: object) -> object:
     return f"#{number & 0xFFFFFF:06x}" if isinstance(number, int) else number
 
 
-METHOD: Final = by_name({"nearest-exact": "nearest"})
-FIT: Final = by_name({"disabled": "stretch", "center": "crop"})
-CONTEXT: Final = by_name({"default": "whole picture", "mask bounds": "around the mask"})
-FAMILY: Final = by_name({"stable_diffusion": "any", "sdxl": "sdxl", "sd3": "sd3", "flux": "flux", "pixart": "any"})
-PREDICTION: Final = by_name({"v_prediction": "v"})
-CONTROL: Final = by_name(
+SWITCH: Final = Words({"enable": True, "disable": False})
+METHOD: Final = Words({"nearest-exact": "nearest"})
+FIT: Final = Words({"disabled": "stretch", "center": "crop"})
+CONTEXT: Final = Words({"default": "whole picture", "mask bounds": "around the mask"})
+FAMILY: Final = Words({"stable_diffusion": "any", "sdxl": "sdxl", "sd3": "sd3", "flux": "flux", "pixart": "any"})
+PREDICTION: Final = Words({"v_prediction": "v"})
+CONTROL: Final = Words(
     {
         "openpose": "pose",
         "hed/pidi/scribble/ted": "scribble",

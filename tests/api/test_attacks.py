@@ -18,9 +18,11 @@ import pytest
 
 from api.media import MAX_METADATA
 from api.routes import ROUTES
+from compat.protocol import peer_routes
 from tests.api.conftest import TOKEN
 from tests.api.world import API, World, png, png_chunk, workflow
 
+EVERY = (*ROUTES, *peer_routes())
 EVIL = "https://evil.example"
 JOBS = f"{API}/jobs"
 GOOD = json.dumps({"workflow": workflow("attack")}).encode()
@@ -346,7 +348,7 @@ def test_a_chunked_body_is_counted_as_it_comes(world: World) -> None:
     assert world.state() == before
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if not route.open], ids=lambda r: f"{r.method} {r.path}")
+@pytest.mark.parametrize("route", [route for route in EVERY if not route.open], ids=lambda r: f"{r.method} {r.path}")
 def test_b01_every_route_asks_for_the_token(guarded: World, route: object) -> None:
     path = route.template.replace("{", "").replace("}", "")  # type: ignore[attr-defined]
     for query in ("", f"?token={TOKEN}", f"?code={TOKEN}"):
@@ -406,7 +408,7 @@ def test_a_bind_to_everywhere_answers_to_digits_and_not_to_foreign_names(guarded
 def test_a18_no_get_changes_anything(world: World) -> None:
     id = world.run(workflow("still life"))
     before = world.state()
-    for route in ROUTES:
+    for route in EVERY:
         if route.method == "GET":
             path = route.template.replace("{id}", id).replace("{name}", "default").replace("{path}", "main.js")
             path = path.replace("{revision}", "0" * 40)
@@ -476,7 +478,7 @@ NASTY = (
 @pytest.mark.parametrize("value", NASTY, ids=range(len(NASTY)))
 def test_no_value_in_a_path_or_query_is_a_fault_of_the_server(world: World, value: str) -> None:
     before = world.state()
-    for route in ROUTES:
+    for route in EVERY:
         path = re.sub(r"\{[a-z]+\}", lambda _: value, route.template)
         query = "&".join(f"{each.name}={value}" for each in route.parameters if each.where == "query")
         answer = world.ask(route.method, f"{path}?{query}", b"[]" if route.body else None, JSON if route.body else {})

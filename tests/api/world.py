@@ -19,6 +19,7 @@ from aiohttp import web
 
 from api.app import build_app, login_path
 from api.config import Config
+from compat.protocol import peer_routes
 from compat.workflows import convert_json
 from diffusion.header import read_header
 from graph import Choice, InputFile, ModelFile, OutputFile, OutputName, Seed, Slider, Text, node
@@ -226,7 +227,9 @@ class World:
         database = Database(self.folder / "jobs.sqlite", MIGRATIONS)
         self.jobs = Jobs(database, catalogue, Workers(lambda _: self.worker))  # pyright: ignore
         await self.jobs.start()
-        app = build_app(Config(self._host, "test", self._token), self.jobs, self.files, words_of, convert_json)
+        app = build_app(
+            Config(self._host, "test", self._token), self.jobs, self.files, words_of, convert_json, peer_routes()
+        )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -21,7 +21,8 @@ def test_layers() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["server", "api.app", "compat.workflows", "jobs.service", "jobs.worker", "graph.executor"]
+    "module",
+    ["server", "api.app", "compat.workflows", "compat.protocol", "jobs.service", "jobs.worker", "graph.executor"],
 )
 def test_the_server_side_loads_no_torch(module: str) -> None:
     heavy = "{'torch', 'numpy', 'safetensors', 'transformers', 'PIL'}"

@@ -10,11 +10,11 @@ from compat.workflows.values import (
     CONTEXT,
     CONTROL,
     FAMILY,
+    SWITCH,
     file,
     rest_of_one,
     sampler,
     step,
-    switch,
 )
 
 COMFY_NOISE: Final[Mapping[str, object]] = {"noise_rule": "comfy"}
@@ -237,7 +237,7 @@ SAMPLING: Final[Mapping[str, Kind]] = {
         "KSamplerAdvanced",
         "latent",
         "model",
-        ("add_noise", "enable", switch),
+        ("add_noise", "enable", SWITCH),
         ("noise_seed>seed", 0),
         ("steps", 20),
         ("cfg", 8.0),
@@ -248,7 +248,7 @@ SAMPLING: Final[Mapping[str, Kind]] = {
         "latent_image>latent",
         ("start_at_step", 0, step),
         ("end_at_step", 10000, step),
-        ("return_with_leftover_noise", "disable", switch),
+        ("return_with_leftover_noise", "disable", SWITCH),
         fixed=COMFY_NOISE,
     ),
     "SamplerCustomAdvanced": kind(

@@ -142,6 +142,7 @@ PICTURES: Final[Mapping[str, Kind]] = {
     "LoadImageMask": kind("LoadImage", "mask", ("image", None, picture), ("channel>", "alpha")),
     "SaveImage": kind("SaveImage", "", "images>image", ("filename_prefix>prefix", "ComfyUI")),
     "PreviewImage": kind("PreviewImage", "", "images>image"),
+    "SaveImageWebsocket": kind("PreviewImage", "", "images>image"),
     "ImageScale": kind(
         "ImageScale",
         "image",
