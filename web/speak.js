@@ -41,9 +41,11 @@ function speakEdits({ editor, workspace }, region) {
     heard = { history, done, step, text, level };
     if (history !== before.history) return setText(region, workspace.name.peek() || t("app.untitled"));
     if (document.activeElement?.matches("input, select, textarea")) return;
-    if (level !== before.level) setText(region, level === "" ? t("component.root") : t("spoken.inside", { name: level }));
+    const where = level === before.level ? "" : level === "" ? t("component.root") : t("spoken.inside", { name: level });
+    const did = step !== before.step || text !== before.text ? text : "";
+    const said = [did, where].filter(Boolean).join(". ");
     // The same words once more are a change only with a space after them.
-    else if (step !== before.step || text !== before.text) setText(region, region.textContent === text ? `${text}\u00a0` : text);
+    if (said !== "") setText(region, region.textContent === said ? `${said}\u00a0` : said);
   });
 }
 

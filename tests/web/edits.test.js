@@ -6,6 +6,7 @@ import { Catalogue } from "../../web/core/catalogue.js";
 import { downstream, fits, upstream } from "../../web/core/connect.js";
 import * as edits from "../../web/core/edits.js";
 import { find } from "../../web/core/find.js";
+import { addFrame } from "../../web/core/frames.js";
 import * as parameters from "../../web/core/interface.js";
 import { NodeIndex } from "../../web/core/search.js";
 import * as renaming from "../../web/core/renaming.js";
@@ -266,4 +267,40 @@ test("nodes are found by title, kind, id and value, within components too", () =
 test("kinds added lately come first where nothing was typed", () => {
   const index = new NodeIndex(Object.values(specs()), WORDS);
   assert.deepEqual(index.find("", ["Show", "Number"]).map((each) => each.id).slice(0, 3), ["Show", "Number", "Encode"]);
+});
+
+test("what is made or pasted in a frame belongs to it, frames too; a copy beside it does not", () => {
+  const editor = editorWith();
+  const encode = /** @type {import("../../web/core/types.js").NodeSpec} */ (editor.catalogue.specs.get("Encode"));
+  editor.edit([{ kind: "frame", id: "a", frame: { title: "A", x: -100, y: -100, w: 4000, h: 2000 } }]);
+  const [id, other] = [editor.add(encode, { x: 2000, y: 500 }), editor.add(encode, { x: 3000, y: 500 })];
+  assert.deepEqual([id, other].map((each) => editor.document.places.get(each)?.frame), ["a", "a"]);
+  editor.edit(addFrame(editor.document, editor.scene, [id], "B").changes);
+  editor.select([id]);
+  editor.duplicate();
+  const [copy] = editor.selection.peek();
+  const inner = editor.document.frames.get(editor.document.places.get(copy)?.frame ?? "");
+  assert.deepEqual([inner?.title, inner?.frame], ["B", "a"]);
+  const { x, y } = editor.document.places.get(copy) ?? {};
+  assert.deepEqual([x, y], [2032, 532], "beside the original, though a frame comes along");
+  editor.paste(editor.copy(), { x: 9000, y: 9000 });
+  const [far] = editor.selection.peek();
+  assert.equal(editor.document.frames.get(editor.document.places.get(far)?.frame ?? "")?.frame, undefined);
+});
+
+test("undo in a component of a component goes out no further than it must", () => {
+  const editor = editorWith();
+  const outer = subgraph.makeComponent(editor.document, ["2", "3"], "Outer");
+  editor.edit(outer.changes);
+  editor.enter(outer.id);
+  const inner = subgraph.makeComponent(editor.document, ["2"], "Inner");
+  editor.edit(inner.changes);
+  editor.enter(inner.id);
+  editor.undo();
+  assert.deepEqual(editor.path.peek().map((step) => step.component), ["Outer"]);
+  assert.ok(editor.document.nodes.has("2"));
+  editor.redo();
+  editor.undo();
+  editor.undo();
+  assert.deepEqual([editor.path.peek(), editor.document.level], [[], ""]);
 });

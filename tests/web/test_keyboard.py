@@ -106,6 +106,13 @@ def test_the_focus_is_never_lost(studio: Studio) -> None:
     press(page, "Control+ArrowDown")
     expect(canvas).to_be_focused()
     expect(page.locator(".spoken-edits")).to_have_text("In the component Component")
+    press(page, "Control+a", "Control+Shift+E")
+    expect(page.get_by_role("group", name=re.compile("^Component 2"))).to_be_visible()
+    press(page, "Control+ArrowDown", "Control+z")
+    expect(page.locator(".crumbs")).to_have_text("WorkflowComponent")
+    expect(page.locator(".spoken-edits")).to_have_text(
+        "Undone: Made the component Component 2. In the component Component"
+    )
     press(page, "Control+ArrowUp")
     expect(page.get_by_role("group", name=re.compile("^Component"))).to_be_focused()
 

@@ -2,6 +2,7 @@
 
 import { addComponent, freeName, usedBy } from "./components.js";
 import { BadDocument, Document } from "./document.js";
+import { housed } from "./frames.js";
 import { isLink, linksOf } from "./level.js";
 
 /** @import {Change} from "./document.js" */
@@ -89,11 +90,11 @@ export function insert(document, json, at, outside = false) {
       .filter(([, value]) => value !== undefined);
     const place = part.places.get(id) ?? { x: 0, y: 0 };
     const type = retyped(node.type, renamed);
-    const into = { ...framed(place, frames), ...move(place) };
+    const into = inHome(document, { ...framed(place, frames), ...move(place) }, 0);
     changes.push({ kind: "add", id: /** @type {string} */ (ids.get(id)), node: { ...node, type, inputs: Object.fromEntries(inputs) }, place: into });
   }
   for (const [id, frame] of part.frames) {
-    changes.push({ kind: "frame", id: /** @type {string} */ (frames.get(id)), frame: { ...framed(frame, frames), ...move(frame) } });
+    changes.push({ kind: "frame", id: /** @type {string} */ (frames.get(id)), frame: inHome(document, { ...framed(frame, frames), ...move(frame) }, frame.w * frame.h) });
   }
   return { changes, ids: [...ids.values()] };
 }
@@ -156,6 +157,9 @@ function relabelled(value, ids, renamed, keeps) {
   return left.length > 0 || value.length === 0 ? left : undefined;
 }
 
+/** In the frame it was in, else in the one it comes to lie in. @template {Place | Frame} T @param {Document} document @param {T} thing @param {number} area @returns {T} */
+const inHome = (document, thing, area) => (thing.frame === undefined ? housed(document, thing, { w: thing.w ?? 0, h: thing.h ?? 0 }, area) : thing);
+
 /** @template {Place | Frame} T @param {T} thing @param {ReadonlyMap<string, string>} frames @returns {T} */
 function framed(thing, frames) {
   const { frame, ...rest } = thing;
@@ -163,8 +167,8 @@ function framed(thing, frames) {
   return /** @type {T} */ (inside === undefined ? rest : { ...rest, frame: inside });
 }
 
-/** @param {Document} part @returns {Point} */
-function cornerOf(part) {
+/** The top left corner of all nodes and frames. @param {Document} part @returns {Point} */
+export function cornerOf(part) {
   const points = [...[...part.nodes.keys()].map((id) => part.places.get(id) ?? { x: 0, y: 0 }), ...part.frames.values()];
   return { x: Math.min(...points.map((point) => point.x)), y: Math.min(...points.map((point) => point.y)) };
 }

@@ -1,12 +1,13 @@
 /** The workflow on the table: document, history, laid-out scene and selection, and the edits a person makes to them. */
 
 import { Catalogue, NOTE, REROUTE } from "./catalogue.js";
-import { extract, insert } from "./clip.js";
+import { cornerOf, extract, insert } from "./clip.js";
 import { componentName, isComponent } from "./components.js";
 import { matchingPort, refusal } from "./connect.js";
 import { Document, linksOf } from "./document.js";
 import * as edits from "./edits.js";
-import { layoutOf, STATUS } from "./geometry.js";
+import { housed } from "./frames.js";
+import { layoutOf, REROUTE_SIZE, STATUS } from "./geometry.js";
 import { union } from "./grid.js";
 import { History } from "./history.js";
 import { arrange } from "./layout.js";
@@ -238,7 +239,8 @@ export class Editor {
 
   /** Where there is room for a node near a point. @param {NodeSpec} spec @param {Point} at */
   #spotFor(spec, at) {
-    return freeSpot(this.scene.nodes, at, layoutOf(spec, { type: spec.id, inputs: {} }, undefined));
+    const size = layoutOf(spec, { type: spec.id, inputs: {} }, undefined);
+    return housed(this.document, freeSpot(this.scene.nodes, at, size), size);
   }
 
   /** The selected nodes as a workflow, or null when none is selected. */
@@ -258,8 +260,7 @@ export class Editor {
   duplicate(offset = DUPLICATE_OFFSET, gesture = null) {
     const part = this.copy();
     if (!part) return;
-    const places = [...this.selection.value].flatMap((id) => this.document.places.get(id) ?? []);
-    const corner = { x: Math.min(...places.map((place) => place.x)), y: Math.min(...places.map((place) => place.y)) };
+    const corner = cornerOf(Document.from(part));
     this.paste(part, { x: corner.x + offset, y: corner.y + offset }, true, gesture);
   }
 
@@ -276,7 +277,7 @@ export class Editor {
   addReroute(wire, at) {
     const id = this.document.freeId();
     const spec = /** @type {NodeSpec} */ (this.catalogue.specs.get(REROUTE));
-    const changes = edits.addNode(id, spec, { x: snapped(at.x - 16), y: snapped(at.y - 8) });
+    const changes = edits.addNode(id, spec, housed(this.document, { x: snapped(at.x - 16), y: snapped(at.y - 8) }, REROUTE_SIZE));
     this.edit([...changes, ...(edits.insertOnLink(this.document, id, spec, wire, wire.type) ?? [])]);
     this.select([id]);
   }
@@ -334,7 +335,8 @@ export class Editor {
     const here = writes.filter(({ level, table }) => level === this.document.level && table !== "components");
     const path = here.length === 0 && writes.length > 0 ? this.#pathTo(writes[0].level) : null;
     if (path) return this.#go(path, []);
-    if (this.path.peek().some(({ component }) => !this.document.components.has(component))) return this.#go([], []);
+    const gone = this.path.peek().findIndex(({ component }) => !this.document.components.has(component));
+    if (gone >= 0) return this.#go(this.path.peek().slice(0, gone), []);
     const touched = new Set(here.flatMap(({ table, id }) => (table === "frames" ? [] : [id])));
     if (here.length < writes.length) for (const [id, node] of this.document.nodes) if (isComponent(node.type)) touched.add(id);
     const content = writes.length === 0 || writes.some(({ table }) => table === "nodes" || table === "components");

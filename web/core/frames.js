@@ -138,6 +138,20 @@ export function frameAt(document, point) {
 /** The smallest a frame can be made. @param {Frame} frame @param {number} w @param {number} h @returns {Frame} */
 export const resized = (frame, w, h) => ({ ...frame, w: Math.max(LEAST, w), h: Math.max(LEAST, h) });
 
+/**
+ * The place of what is made, in the frame that its middle lies in.
+ * @template {Point} T
+ * @param {Document} document
+ * @param {T} place
+ * @param {{w: number, h: number}} size
+ * @param {number} larger  than this area a frame must be
+ * @returns {T & {frame?: string}}
+ */
+export function housed(document, place, { w, h }, larger = 0) {
+  const home = innermost(document, { x: place.x + w / 2, y: place.y + h / 2 }, new Set(), larger);
+  return home === undefined ? place : { ...place, frame: home };
+}
+
 /** @param {Document} document @param {Point} point @param {ReadonlySet<string>} except @param {number} larger  than this area */
 function innermost(document, point, except, larger = 0) {
   /** @type {string | undefined} */

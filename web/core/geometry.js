@@ -33,7 +33,7 @@ const FILE_ROWS = 176;
 const WIDTH = 248;
 const TEXT_WIDTH = 320;
 export const MIN_WIDTH = 160;
-const REROUTE_SIZE = { w: 32, h: 16 };
+export const REROUTE_SIZE = { w: 32, h: 16 };
 
 /**
  * @typedef {{kind: "ports" | "widget" | "linked", y: number, h: number, input: InputSpec | null,

@@ -4,6 +4,7 @@ import { chosen, goTo, wiresAt } from "../actions/links.js";
 import { titleOf } from "../canvas/look.js";
 import { refusal } from "../core/connect.js";
 import { addNode, relink, unlinkOne } from "../core/edits.js";
+import { housed } from "../core/frames.js";
 import { layoutOf } from "../core/geometry.js";
 import { portLabel } from "../core/naming.js";
 import { t } from "../core/strings.js";
@@ -62,7 +63,7 @@ export function openInsert({ editor, view, search, show }) {
     const id = editor.document.freeId();
     const { w, h } = layoutOf(spec, { type: spec.id, inputs: {} }, undefined);
     const gesture = `insert\0${performance.now()}`;
-    editor.edit(addNode(id, spec, { x: snapped(middle.x - w / 2), y: snapped(middle.y - h / 2) }), gesture);
+    editor.edit(addNode(id, spec, housed(editor.document, { x: snapped(middle.x - w / 2), y: snapped(middle.y - h / 2) }, { w, h })), gesture);
     putInto(editor, id, wire, gesture);
     editor.seal();
     show(id);
