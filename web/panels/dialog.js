@@ -3,6 +3,9 @@
 import { ApiError } from "../api.js";
 import { t } from "../core/strings.js";
 import { button, h } from "../dom.js";
+import { learnAll } from "../language.js";
+
+await learnAll();
 
 const CONTROLS = "input:not([hidden]), select, textarea, .dialog-foot button";
 

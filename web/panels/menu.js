@@ -10,9 +10,12 @@ import { addPort } from "../core/ports.js";
 import { beginSweep } from "../core/sweep.js";
 import { keyLabel } from "../actions/keys.js";
 import { h, placeAt } from "../dom.js";
+import { learnAll } from "../language.js";
 
 /** @import {Parts} from "../actions/action.js" */
 /** @import {PortRef} from "../core/types.js" */
+
+await learnAll();
 /** @typedef {{label: string, keys?: string, run: () => void} | "line" | HTMLElement} Item */
 
 const OF_NODES = ["rename", "swap", "duplicate", "", "enter", "unpack", "component", "keepComponent", "frame", "selectFrame", "", "mute", "bypass", "collapse", "pin", "", "deleteKeep", "delete"];

@@ -2,8 +2,11 @@
 
 import { t } from "../core/strings.js";
 import { button, h, placeAt } from "../dom.js";
+import { learnAll } from "../language.js";
 
 /** @import {Parts} from "../actions/action.js" */
+
+await learnAll();
 
 const STEPS = /** @type {const} */ ([
   [".form textarea, .node textarea", "tour.prompt"],

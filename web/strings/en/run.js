@@ -106,6 +106,5 @@ export const run = {
   "result.view": "Look at it closely",
   "result.compare": "Compare with the run before",
   "paint.title": "Paint a mask or crop",
-  "sweep.start": "Try several values of {name}",
   "curve.open": "Draw the curve of {label}",
 };

@@ -1,4 +1,4 @@
-/** Simplified Chinese: titles, ports, choices and categories of the built-in nodes, and titles written into templates. English has them there. */
+/** Simplified Chinese: titles, ports, choices and categories of the built-in nodes, and the title written into the first workflow. English has them there. */
 
 export const definitions = {
   "category.conditioning": "条件",
@@ -370,28 +370,4 @@ export const definitions = {
   "title.DifferentialDiffusion": "按程度绘制",
   "title.SDTurboScheduler": "Turbo 噪声级",
   "written.Negative prompt": "负面提示词",
-  "written.Prompt": "提示词",
-  "written.What to paint": "要画的内容",
-  "written.New prompt": "新提示词",
-  "written.The picture": "原图",
-  "written.Second prompt": "第二个提示词",
-  "written.guidance": "引导",
-  "written.Second picture": "第二张图片",
-  "written.Right": "右侧",
-  "written.Paint": "绘制",
-  "written.Paint over": "重新绘制",
-  "written.Other words": "换一种说法",
-  "written.Model B: choose another": "模型 B：可换成同类的另一个",
-  "written.Model A": "模型 A",
-  "written.Left": "左侧",
-  "written.In the corner": "角落里",
-  "written.First prompt": "第一个提示词",
-  "written.First picture": "第一张图片",
-  "written.Looked at by fox, owl, yellow": "狐狸、猫头鹰、黄色所关注之处",
-  "written.Paint there": "在此处绘制",
-  "written.Second style": "第二种风格",
-  "written.Both": "两者都用",
-  "written.Only G": "只用 G",
-  "written.Only L": "只用 L",
-  "written.Bright is near": "越亮越近",
 };

@@ -106,6 +106,5 @@ export const run = {
   "result.view": "仔细查看",
   "result.compare": "与上一次运行比较",
   "paint.title": "绘制遮罩或裁剪",
-  "sweep.start": "尝试 {name} 的多个值",
   "curve.open": "绘制 {label} 的曲线",
 };

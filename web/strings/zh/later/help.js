@@ -1,4 +1,4 @@
-/** Simplified Chinese: what the built-in nodes do and what each input takes. English has it in the definitions. */
+/** Simplified Chinese: what the built-in nodes do and what each input takes, and titles written into templates. English has them there. */
 
 export const help = {
   "help.Reroute": "把连线引到别处，不改变任何内容。",
@@ -136,4 +136,28 @@ export const help = {
   "help.TokenView": "查看提示词如何被读取：每个文本编码器的分段，以及其中带权重的词元，以 JSON 给出。\n\nclip: 来自加载器的文本编码器。 text: 提示词。",
   "help.DifferentialDiffusion": "让遮罩说明改动多少：全白处从一开始就画，浅处只在最后才画。\n\nmodel: 来自加载器；遮罩设在潜图上。",
   "help.SDTurboScheduler": "SD-Turbo 与 SDXL-Turbo 蒸馏时所用的噪声级。\n\nmodel: 知道自己的噪声级。 steps: 十级中取几级。 denoise: 从顶端以下走完全程的多少。",
+  "written.Prompt": "提示词",
+  "written.What to paint": "要画的内容",
+  "written.New prompt": "新提示词",
+  "written.The picture": "原图",
+  "written.Second prompt": "第二个提示词",
+  "written.guidance": "引导",
+  "written.Second picture": "第二张图片",
+  "written.Right": "右侧",
+  "written.Paint": "绘制",
+  "written.Paint over": "重新绘制",
+  "written.Other words": "换一种说法",
+  "written.Model B: choose another": "模型 B：可换成同类的另一个",
+  "written.Model A": "模型 A",
+  "written.Left": "左侧",
+  "written.In the corner": "角落里",
+  "written.First prompt": "第一个提示词",
+  "written.First picture": "第一张图片",
+  "written.Looked at by fox, owl, yellow": "狐狸、猫头鹰、黄色所关注之处",
+  "written.Paint there": "在此处绘制",
+  "written.Second style": "第二种风格",
+  "written.Both": "两者都用",
+  "written.Only G": "只用 G",
+  "written.Only L": "只用 L",
+  "written.Bright is near": "越亮越近",
 };
