@@ -58,6 +58,19 @@ async def get_temp(request: web.Request, services: Services) -> web.StreamRespon
     return await send(request, services.files, "temp", request.match_info["name"])
 
 
+async def delete_output(request: web.Request, services: Services) -> web.StreamResponse:
+    """Delete a result for good. Its file goes first: what a crash in between leaves, `fsck` takes for what it is."""
+    name = request.match_info["name"]
+    try:
+        await asyncio.to_thread(services.files.delete, "output", name)
+        there = True
+    except (BadName, NoSuchFile):
+        there = False
+    if not (await services.jobs.forget_result(name) or there):
+        raise Refused(404, "unknown_file", f"There is no output file {name!r:.100}.")
+    return web.Response(status=204)
+
+
 async def upload(request: web.Request, services: Services) -> web.StreamResponse:
     """Store a picture; its type is what its content says, and no upload ever replaces another."""
     if request.content_type == "multipart/form-data":

@@ -256,6 +256,13 @@ ROUTES: tuple[Route, ...] = (
         {200: Answer("WebP", "image/webp"), 204: Answer("A model without one."), 304: Answer("Unchanged.")},
     ),
     Route(
+        "DELETE",
+        f"{API}/files/output/{{name:.+}}",
+        files.delete_output,
+        "Delete a result for good",
+        {204: Answer("Gone.")},
+    ),
+    Route(
         "GET",
         "/login",
         page.login,

@@ -189,6 +189,12 @@ class FileStore:
         """Write a file of a written folder, replacing what was there at once or not at all. Raises BadName."""
         replace_file(self.place(folder, name), data)
 
+    def delete(self, folder: str, name: str) -> None:
+        """Delete a file for good. Raises BadName and NoSuchFile."""
+        path = self.path(folder, name)
+        path.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
     def fingerprint(self, folder: str, name: str) -> str:
         """Hash of the content of the file, or of all files it stands for. Raises BadName or NoSuchFile."""
         path = self.path(folder, name)

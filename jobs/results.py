@@ -84,6 +84,11 @@ def _pictures(db: sqlite3.Connection, job: str) -> list[tuple[str, OutputFile]]:
     return [(node, OutputFile(*fields)) for node, *fields in rows]
 
 
+def forget(db: sqlite3.Connection, name: str) -> bool:
+    """No job has the file `name` as a result any more; whether one had."""
+    return db.execute("DELETE FROM outputs WHERE folder = 'output' AND name = ?", (name,)).rowcount > 0
+
+
 def made_of(workflow: object, registry: Mapping[str, NodeSpec]) -> Made:
     """What a workflow says of its pictures; nothing of nodes that are not known."""
     prompts, models, seeds = dict[str, None](), dict[str, None](), dict[int, None]()

@@ -20,7 +20,7 @@ from jobs.database import Database
 from jobs.dispatcher import Dispatcher
 from jobs.feed import Feed, Feeds, clip
 from jobs.job import Job, Page, Queue, Standing, State, UnknownJob, WorkerState, WorkerUnavailable
-from jobs.results import AT_ONCE, Candidate, Made, Wanted, candidates, made_of
+from jobs.results import AT_ONCE, Candidate, Made, Wanted, candidates, forget, made_of
 from jobs.rows import Batch, NewJob, compact, now_ms
 from jobs.staff import Workers
 
@@ -125,6 +125,10 @@ class Jobs:
             if len(batch) < AT_ONCE:
                 return found, None
             wanted = replace(wanted, before=batch[-1].number)
+
+    async def forget_result(self, name: str) -> bool:
+        """No job has the file `name` as a result any more; whether one had."""
+        return await self._database.run(partial(forget, name=name))
 
     async def cancel(self, id: str) -> State:
         """The state after the request: a running job is "running" until its node has let go. Raises UnknownJob."""

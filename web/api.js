@@ -9,7 +9,7 @@ import { Retry } from "./retry.js";
 /** @typedef {{id: string, state: string, created?: number, started?: number | null, finished?: number | null, priority?: number,
  *            outputs: Record<string, OutputFile[]>, error: Partial<Problem> | null}} JobSummary */
 
-const ROOT = "/api/v1";
+export const ROOT = "/api/v1";
 
 /** Waits for the server together with all that it did not answer. */
 export const retry = new Retry();

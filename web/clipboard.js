@@ -3,6 +3,7 @@
 import { BadDocument } from "./core/document.js";
 import { t } from "./core/strings.js";
 import { isEditing } from "./dom.js";
+import { DRAGGED, fileOf } from "./pictures.js";
 
 /** @import {Editor} from "./core/editor.js" */
 /** @import {Point} from "./core/types.js" */
@@ -77,17 +78,19 @@ export function addPictureNode(editor, at) {
 
 /**
  * Files dropped on the page: on a node that takes a picture they are uploaded, anywhere else their workflow is opened, as is
- * that of a link.
+ * that of a link. So it is with pictures of jobs, of which what the server knows is opened.
  * @param {Editor} editor
  * @param {View} view
- * @param {{open: (file: File, at: Point | null) => void, upload: (id: string, input: string, file: File) => void, openLink: (text: string) => boolean}} take
+ * @param {{open: (file: File, at: Point | null) => void, upload: (id: string, input: string, file: File) => void, openJob: (job: string, node: string) => void, openLink: (text: string) => boolean}} take
  */
 export function listenToDrops(editor, view, take) {
   const page = document.documentElement;
-  const hasFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") === true;
+  const isMade = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes(DRAGGED) === true;
+  const hasFiles = (/** @type {DragEvent} */ event) => isMade(event) || event.dataTransfer?.types.includes("Files") === true;
   const hasLink = (/** @type {DragEvent} */ event) => !hasFiles(event) && event.dataTransfer?.types.includes("text/uri-list") === true;
+  const onCanvas = (/** @type {DragEvent} */ event) => event.target instanceof Element && view.element.contains(event.target);
   const targetOf = (/** @type {DragEvent} */ event) => {
-    const id = event.target instanceof Element && view.element.contains(event.target) ? editor.scene.nodeAt(view.toWorld(view.pointOf(event))) : null;
+    const id = onCanvas(event) ? editor.scene.nodeAt(view.toWorld(view.pointOf(event))) : null;
     const input = id === null ? undefined : editor.scene.spec(id).inputs.find((each) => each.widget?.kind === "InputFile");
     return id !== null && input ? { id, input: input.name } : null;
   };
@@ -108,10 +111,16 @@ export function listenToDrops(editor, view, take) {
     if (hasLink(event) && take.openLink(event.dataTransfer?.getData("text/uri-list").trim() ?? "")) event.preventDefault();
     if (!hasFiles(event)) return;
     event.preventDefault();
-    const [file] = event.dataTransfer?.files ?? [];
     const target = targetOf(event);
+    if (isMade(event)) {
+      const { job, node, url } = JSON.parse(event.dataTransfer?.getData(DRAGGED) ?? "");
+      if (target) void fileOf(url).then((file) => take.upload(target.id, target.input, file));
+      else if (onCanvas(event)) take.openJob(job, node);
+      return;
+    }
+    const [file] = event.dataTransfer?.files ?? [];
     if (!file) return;
     if (target && file.type.startsWith("image/")) take.upload(target.id, target.input, file);
-    else take.open(file, event.target instanceof Element && view.element.contains(event.target) ? view.toWorld(view.pointOf(event)) : null);
+    else take.open(file, onCanvas(event) ? view.toWorld(view.pointOf(event)) : null);
   });
 }

@@ -161,7 +161,7 @@ listenToKeys(actions, (event) => {
 });
 const openLink = (/** @type {string} */ text) => workspace.openLink(text);
 listenToClipboard(editor, () => view.toWorld(wanted()), notify, (file, at) => void takeFile(file, at), openLink);
-listenToDrops(editor, view, { open: (file, at) => void (at ? takeFile(file, at) : workspace.openFile(file)), upload: (id, name, file) => void upload(id, name, file), openLink });
+listenToDrops(editor, view, { open: (file, at) => void (at ? takeFile(file, at) : workspace.openFile(file)), upload: (id, name, file) => void upload(id, name, file), openJob: (job, node) => void workspace.openJob(job, node), openLink });
 
 /** @type {Promise<void> | undefined} */
 let recover;

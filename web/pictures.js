@@ -4,11 +4,32 @@ import { h } from "./dom.js";
 
 /** @import {OutputFile} from "./core/types.js" */
 
+/** The kind under which a picture of a job is dragged. */
+export const DRAGGED = "application/x-weft-picture";
+
+/** Have a picture of a job dragged onto nodes, or its workflow onto the canvas. @param {HTMLElement} element @param {() => {job: string, node: string, file: OutputFile} | null} made */
+export function draggable(element, made) {
+  element.draggable = true;
+  element.addEventListener("dragstart", ({ dataTransfer }) => {
+    const picture = made();
+    if (!picture) return;
+    const { job, node, file: { url } } = picture;
+    dataTransfer?.setData(DRAGGED, JSON.stringify({ job, node, url }));
+    dataTransfer?.setData("text/uri-list", new URL(url, location.href).href);
+  });
+}
+
 /** A small form of a picture that the server has. @param {string} url */
 export const thumbnailOf = (url) => url.replace("/api/v1/files/", "/api/v1/thumbnails/");
 
 /** @param {string} url */
 export const nameOf = (url) => decodeURIComponent(url.split("/").at(-1) ?? "");
+
+/** @param {string} url */
+export async function fileOf(url) {
+  const blob = await (await fetch(url)).blob();
+  return new File([blob], nameOf(url), { type: blob.type });
+}
 
 /** Hand a picture to the browser as a file. @param {OutputFile} file */
 export function download(file) {

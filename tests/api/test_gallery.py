@@ -43,6 +43,28 @@ def found(world: World, query: str) -> list[str]:
     return [prompt for each in answer.json["results"] for prompt in each["prompts"]]
 
 
+def test_a_result_that_is_deleted_is_gone_for_every_job_that_had_it(tmp_path: Path) -> None:
+    with World(tmp_path) as world:
+
+        def paint() -> str:
+            outputs = world.ask("GET", f"{API}/jobs/{world.run(painted('a plum', 5))}").json["outputs"]
+            return outputs["2"][0]["url"]
+
+        picture = paint()
+        assert paint() == picture
+        file = world.folder / "data" / "output" / "out put" / "é-00001.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(png(8, 8))
+        assert len(found(world, "q=plum")) == 2
+        assert world.ask("DELETE", picture).status == 204
+        assert found(world, "q=plum") == []
+        assert world.ask("GET", picture).status == 404
+        assert world.ask("DELETE", picture).status == 404
+        assert not file.exists()
+        for name in ("..%2f..%2fjobs.db", "%2e%2e/jobs.db", "nothing.png"):
+            assert world.ask("DELETE", f"{API}/files/output/{name}").status == 404
+
+
 def test_newest_first_with_what_they_were_made_of(gallery: World) -> None:
     results = gallery.ask("GET", f"{API}/results").json["results"]
     assert [each["prompts"] for each in results][:2] == [[], ["an apple and a pear"]]

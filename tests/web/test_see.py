@@ -234,3 +234,38 @@ def test_each_cell_of_a_sweep_opens_its_own_workflow(studio: Studio) -> None:
     expect(studio.page.get_by_label("Name of the workflow")).to_have_value("cell")
     assert made_with() == (72, 3, None)
     assert studio.complaints == []
+
+
+def test_pictures_of_the_gallery_are_dragged_onto_nodes_and_deleted(studio: Studio) -> None:
+    studio.quicken(1)
+    for seed in (61, 62, 63):
+        paint(studio, "a quince on a plate", seed)
+    page = studio.page
+    page.get_by_role("button", name="Gallery", exact=True).click()
+    search = page.get_by_role("searchbox", name="Search prompts, models, seeds")
+    pictures = page.get_by_role("group", name="Gallery").get_by_role("button")
+    search.fill("quince")
+    expect(pictures).to_have_count(3)
+    pictures.nth(2).drag_to(page.locator(".canvas"), target_position={"x": 40, "y": 500})
+    expect(page.get_by_role("tab")).to_have_count(2)
+    expect(studio.node("5").get_by_label("seed", exact=True)).to_have_value("61")
+    page.locator(".canvas").dblclick(position={"x": 40, "y": 500})
+    page.keyboard.type("load image")
+    page.keyboard.press("Enter")
+    loader = page.locator(".node", has_text="Load image")
+    pictures.nth(0).drag_to(loader.locator(".drop"))
+    expect(loader.locator("img.thumbnail")).to_have_attribute("src", re.compile("/input/weft-.*png"))
+    for place in (0, 1):
+        pictures.nth(place).click(modifiers=["Shift"])
+    page.get_by_role("button", name="Delete", exact=True).click()
+    question = page.get_by_role("dialog", name="Delete 2 pictures?")
+    question.get_by_role("button", name="Keep").click()
+    expect(pictures).to_have_count(3)
+    pictures.nth(0).focus()
+    page.keyboard.press("Delete")
+    question.get_by_role("button", name="Delete").click()
+    expect(pictures).to_have_count(1)
+    expect(pictures.first).to_be_focused()
+    search.fill("quince 6")
+    expect(pictures).to_have_count(1)
+    assert studio.complaints == []

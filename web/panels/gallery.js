@@ -1,10 +1,11 @@
 /** All pictures that were made here, newest first: searched by prompt, model, seed and day; each opens with the workflow that made it. */
 
-import { ApiError, get } from "../api.js";
+import { ApiError, call, get, ROOT } from "../api.js";
 import { button, h, setText } from "../dom.js";
 import { effect } from "../core/store.js";
 import { language, t } from "../core/strings.js";
-import { thumbnailOf } from "../pictures.js";
+import { draggable, thumbnailOf } from "../pictures.js";
+import { ask } from "./dialog.js";
 
 /** @import {Parts} from "../actions/action.js" */
 /** @import {OutputFile} from "../core/types.js" */
@@ -26,7 +27,8 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
   const chosenText = h("span", { class: "quiet" });
   const compare = button({ label: t("gallery.compare"), text: t("gallery.compare"), class: "button wide" }, () => void compareChosen("compare"));
   const overlay = button({ label: t("gallery.overlay"), icon: "layers", class: "button" }, () => void compareChosen("overlay"));
-  const chosenBar = h("div", { class: "section-head", hidden: true }, chosenText, h("span", { class: "spring" }), overlay, compare);
+  const remove = button({ label: t("gallery.delete"), text: t("gallery.delete"), class: "button wide" }, () => askToDelete(chosen));
+  const chosenBar = h("div", { class: "section-head", hidden: true }, chosenText, h("span", { class: "spring" }), remove, overlay, compare);
   const words = h("ul", { class: "differences" });
   /** @type {Cell[]} */
   let cells = [];
@@ -88,14 +90,16 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
   /** @param {Cell["picture"]} picture @param {Result} result @returns {Cell} */
   const cellOf = (picture, result) => {
     const about = [result.prompts[0], result.seeds.length > 0 ? t("gallery.seed", { seed: result.seeds.join(", ") }) : "", new Date(result.finished).toLocaleString(language())].filter(Boolean).join("\n");
-    const element = h("button", { type: "button", class: "thumb", title: about, "aria-label": about, draggable: "true" }, h("img", { src: thumbnailOf(picture.url), alt: "", loading: "lazy", draggable: "false" }));
+    const element = h("button", { type: "button", class: "thumb", title: about, "aria-label": about }, h("img", { src: thumbnailOf(picture.url), alt: "", loading: "lazy", draggable: "false" }));
     const cell = { picture, result, element };
+    draggable(element, () => madeOf(cell));
     element.addEventListener("click", (event) => (event.shiftKey || event.ctrlKey || event.metaKey ? choose(cell) : void look(cell)));
     element.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && event.shiftKey) {
         event.preventDefault();
         choose(cell);
-      } else if (event.key === "o") void workspace.openJob(result.job, picture.node);
+      } else if (event.key === "Delete") askToDelete(chosen.includes(cell) ? chosen : [cell]);
+      else if (event.key === "o") void workspace.openJob(result.job, picture.node);
     });
     return cell;
   };
@@ -108,14 +112,14 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
   };
   /** @param {Cell} cell */
   const choose = (cell) => {
-    chosen = chosen.includes(cell) ? chosen.filter((each) => each !== cell) : [...chosen.slice(-1), cell];
+    chosen = chosen.includes(cell) ? chosen.filter((each) => each !== cell) : [...chosen, cell];
     showChosen();
   };
   const showChosen = () => {
     for (const { element } of cells) element.setAttribute("aria-pressed", String(chosen.some((each) => each.element === element)));
     chosenBar.toggleAttribute("hidden", chosen.length === 0);
     for (const each of [compare, overlay]) each.disabled = chosen.length !== 2;
-    setText(chosenText, chosen.length === 2 ? "" : t("gallery.chooseTwo"));
+    setText(chosenText, chosen.length === 1 ? t("gallery.chooseTwo") : t("gallery.chosen", { count: chosen.length }));
     words.replaceChildren();
     if (chosen.length === 1) words.append(...facts(chosen[0]));
   };
@@ -124,6 +128,39 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
     ...[...prompts, ...models, ...seeds.map((seed) => t("gallery.seed", { seed }))].map((text) => h("li", {}, text)),
     h("li", {}, button({ label: t("result.workflow"), text: t("result.workflow"), icon: "graph", class: "button" }, () => void workspace.openJob(job, picture.node))),
   ];
+  /** @param {readonly Cell[]} doomed */
+  const askToDelete = (doomed) => {
+    const title = doomed.length === 1 ? t("gallery.deleteOne") : t("gallery.deleteMany", { count: doomed.length });
+    ask(title, t("gallery.forGood"), [
+      { text: t("gallery.keep"), run: () => {} },
+      { text: t("gallery.delete"), class: "wide danger", run: () => void deleteAll(doomed) },
+    ]);
+  };
+  /** Those that cannot be deleted stay. @param {readonly Cell[]} doomed */
+  const deleteAll = async (doomed) => {
+    const at = cells.indexOf(doomed[0]);
+    /** @type {Set<string>} */
+    const gone = new Set();
+    for (const { picture } of doomed) {
+      try {
+        await call(picture.url.replace(ROOT, ""), { method: "DELETE" });
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        if (error.status !== 404) {
+          notify(error.message);
+          break;
+        }
+      }
+      gone.add(picture.url);
+    }
+    for (const cell of cells.filter(({ picture }) => gone.has(picture.url))) cell.element.remove();
+    cells = cells.filter(({ picture }) => !gone.has(picture.url));
+    chosen = chosen.filter(({ picture }) => !gone.has(picture.url));
+    showChosen();
+    empty.toggleAttribute("hidden", cells.length > 0);
+    (cells[Math.min(at, cells.length - 1)]?.element ?? search).focus();
+    runner.finished.value += 1;
+  };
   const compareChosen = async (/** @type {"compare" | "overlay"} */ mode) => {
     const { compareResults, linesOf } = await import("./compare.js");
     const [older, newer] = chosen.toSorted((a, b) => a.result.finished - b.result.finished).map(({ result, picture }) => ({ job: result.job, picture }));

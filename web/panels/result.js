@@ -5,7 +5,7 @@ import { button, h, setText } from "../dom.js";
 import { COPY, IDLE, isActive } from "../core/run.js";
 import { effect, signal } from "../core/store.js";
 import { t } from "../core/strings.js";
-import { download, thumbnailOf } from "../pictures.js";
+import { download, draggable, thumbnailOf } from "../pictures.js";
 import { titleOf } from "../canvas/look.js";
 
 /** @import {JobSummary} from "../api.js" */
@@ -32,7 +32,7 @@ export function resultPanel({ editor, runner, workspace, notify }) {
   const labels = signal(/** @type {ReadonlyMap<string, string>} */ (new Map()));
 
   const preview = h("canvas", { class: "stage-picture preview", role: "img", "aria-label": t("result.preview"), hidden: true });
-  const image = h("img", { class: "stage-picture", alt: "", hidden: true, draggable: "true" });
+  const image = h("img", { class: "stage-picture", alt: "", hidden: true });
   const empty = h("div", { class: "stage-empty" }, h("strong", {}, t("result.empty")), h("span", {}, t("result.emptyHint")));
   const stage = h("div", { class: "stage" }, empty, image, preview);
   const caption = h("div", { class: "caption" });
@@ -61,6 +61,7 @@ export function resultPanel({ editor, runner, workspace, notify }) {
     await lookAt({ workspace, notify }, at < 0 ? [picture] : run, Math.max(0, at));
   };
   image.addEventListener("click", () => void look());
+  draggable(image, () => shown.peek());
 
   /** The picture an earlier run made before the one that is looked at, of the same node where it made one. @returns {Picture | undefined} */
   const before = () => {
@@ -165,6 +166,7 @@ export function resultPanel({ editor, runner, workspace, notify }) {
 function thumbnail(picture, label, current, press) {
   const element = h("button", { type: "button", class: "thumb", "aria-label": label, title: label, "aria-pressed": String(current) }, h("img", { src: thumbnailOf(picture.file.url), alt: "", loading: "lazy" }));
   element.addEventListener("click", press);
+  draggable(element, () => picture);
   return element;
 }
 

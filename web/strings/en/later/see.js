@@ -30,5 +30,11 @@ export const see = {
   "facts.most": "Most",
   "facts.channel": "Channel",
   "facts.plot": "{title}: from {low} to {high} over {count} steps",
+  "gallery.delete": "Delete",
+  "gallery.deleteOne": "Delete this picture?",
+  "gallery.deleteMany": "Delete {count} pictures?",
+  "gallery.forGood": "The files are deleted from the disk, for good.",
+  "gallery.keep": "Keep",
+  "gallery.chosen": "Chosen: {count}",
   "viewer.workflow": "Open its workflow (w)",
 };

@@ -30,5 +30,11 @@ export const see = {
   "facts.most": "最大",
   "facts.channel": "通道",
   "facts.plot": "{title}：{count} 步，从 {low} 到 {high}",
+  "gallery.delete": "删除",
+  "gallery.deleteOne": "删除这张图片？",
+  "gallery.deleteMany": "删除 {count} 张图片？",
+  "gallery.forGood": "文件会从磁盘上永久删除。",
+  "gallery.keep": "保留",
+  "gallery.chosen": "已选 {count} 张",
   "viewer.workflow": "打开它的工作流（w）",
 };
