@@ -16,6 +16,7 @@ import { BadRequest, requestOf } from "./request.js";
 /** @typedef {{targets?: readonly string[] | null, count?: number, first?: boolean}} Wanted  `first`: before all that waits */
 
 const AUTO_MS = 600;
+const MOST_FRAMES = 240;
 /** An edit that the page makes after a run, not the person: it does not start another. */
 const AFTER_RUN = "after run";
 
@@ -24,6 +25,8 @@ export class Runner {
   run = signal(IDLE);
   /** The latest preview. @type {import("./core/store.js").Signal<Preview | null>} */
   preview = signal(/** @type {Preview | null} */ (null));
+  /** The previews of the run so far, thinned out where they are many. @type {readonly Preview[]} */
+  film = [];
   /** Jobs sent from here that come after the one that is followed. @type {import("./core/store.js").Signal<readonly string[]>} */
   waiting = signal(/** @type {readonly string[]} */ ([]));
   /** Whether every edit is run. */
@@ -223,6 +226,7 @@ export class Runner {
   /** @param {Run} run */
   #begin(run) {
     this.began = performance.now();
+    this.film = [];
     batch(() => {
       this.run.value = run;
       this.edited.value = false;
@@ -233,10 +237,12 @@ export class Runner {
   /** @param {string} job @param {RunEvent[]} events @returns {boolean} whether to go on */
   #take(job, events) {
     const { run } = reduce(this.run.peek(), events);
-    const preview = events.findLast((event) => event.type === "preview");
+    const previews = events.filter((event) => event.type === "preview").map(decode);
+    this.film = [...this.film, ...previews];
+    if (this.film.length > MOST_FRAMES) this.film = this.film.filter((_, index) => index % 2 === 0);
     batch(() => {
       this.run.value = run;
-      if (preview) this.preview.value = decode(preview);
+      this.preview.value = previews.at(-1) ?? this.preview.peek();
     });
     if (!isOver(run)) return true;
     this.took.value = performance.now() - this.began;

@@ -269,3 +269,29 @@ def test_pictures_of_the_gallery_are_dragged_onto_nodes_and_deleted(studio: Stud
     search.fill("quince 6")
     expect(pictures).to_have_count(1)
     assert studio.complaints == []
+
+
+def test_how_a_picture_formed_is_scrubbed_after_its_run(studio: Studio) -> None:
+    """Without a node for it, from the previews of the run; at the end stands the picture."""
+    number = studio.node("5").get_by_label("seed", exact=True)
+    number.fill("9471")
+    number.press("Tab")
+    studio.run()
+    slider = studio.page.get_by_role("slider", name="How the picture formed, step by step")
+    frame, picture = studio.page.locator("canvas.preview"), studio.page.locator("img.stage-picture")
+    expect(slider).to_be_visible()
+    expect(frame).to_be_hidden()
+    slider.fill("0")
+    expect(frame).to_be_visible()
+    first = frame.evaluate("canvas => canvas.toDataURL()")
+    slider.press("ArrowRight")
+    studio.page.wait_for_function("first => document.querySelector('canvas.preview').toDataURL() !== first", arg=first)
+    slider.press("End")
+    expect(frame).to_be_hidden()
+    expect(picture).to_be_visible()
+    studio.button("Play how it formed").click()
+    expect(frame).to_be_visible()
+    expect(frame).to_be_hidden()
+    studio.page.keyboard.press("Alt+N")
+    expect(slider).to_be_hidden()
+    assert studio.complaints == []

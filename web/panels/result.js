@@ -46,6 +46,7 @@ export function resultPanel({ editor, runner, workspace, notify }) {
     button({ label: t("result.download"), icon: "download", class: "button" }, () => shown.value && download(shown.value.file)),
     button({ label: t("result.open"), icon: "external", class: "button" }, () => shown.value && open(shown.value.file.url, "_blank", "noopener")),
   );
+  const film = h("div", { class: "result-film", hidden: true });
   const batchStrip = h("div", { class: "strip", role: "group", "aria-label": t("result.many"), hidden: true });
   const strip = h("div", { class: "strip earlier", role: "group", "aria-label": t("history.title") });
   const earlierSection = h("section", { class: "panel-section", hidden: true }, h("h2", {}, t("history.title")), strip);
@@ -81,6 +82,20 @@ export function resultPanel({ editor, runner, workspace, notify }) {
     compare.disabled = before() === undefined;
   });
 
+  /** What is shown of how the picture formed. @type {Blob | null} */
+  let frame = null;
+  const showFrame = (/** @type {Blob | null} */ blob) => {
+    frame = blob;
+    if (blob) void draw(preview, blob, () => frame === blob);
+    else preview.toggleAttribute("hidden", true);
+  };
+  effect(() => {
+    const { job, state } = runner.run.value;
+    const over = state === "done" && shown.value?.job === job && runner.film.length > 1;
+    film.toggleAttribute("hidden", !over);
+    if (!isActive(runner.run.value)) showFrame(null);
+    if (over) void import("./film.js").then(({ showFilm }) => showFilm(film, runner.film, showFrame));
+  });
   // What another workflow made is not the result of this one.
   effect(() => {
     workspace.current.value;
@@ -156,7 +171,7 @@ export function resultPanel({ editor, runner, workspace, notify }) {
   return h(
     "div",
     { class: "result" },
-    h("section", { class: "panel-section" }, h("div", { class: "section-head" }, h("h2", {}, t("result.title")), caption, tools), stage, batchStrip),
+    h("section", { class: "panel-section" }, h("div", { class: "section-head" }, h("h2", {}, t("result.title")), caption, tools), stage, film, batchStrip),
     told,
     earlierSection,
   );

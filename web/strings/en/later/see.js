@@ -36,5 +36,8 @@ export const see = {
   "gallery.forGood": "The files are deleted from the disk, for good.",
   "gallery.keep": "Keep",
   "gallery.chosen": "Chosen: {count}",
+  "result.film": "How the picture formed, step by step",
+  "result.play": "Play how it formed",
+  "result.picture": "the picture itself",
   "viewer.workflow": "Open its workflow (w)",
 };

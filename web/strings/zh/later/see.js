@@ -36,5 +36,8 @@ export const see = {
   "gallery.forGood": "文件会从磁盘上永久删除。",
   "gallery.keep": "保留",
   "gallery.chosen": "已选 {count} 张",
+  "result.film": "图片逐步成形的过程",
+  "result.play": "播放成形过程",
+  "result.picture": "成品图片",
   "viewer.workflow": "打开它的工作流（w）",
 };
