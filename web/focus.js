@@ -1,6 +1,6 @@
 /**
  * Where the keyboard is. When what it was on is gone or is no longer selected, it goes to what is selected now, else to the
- * canvas. Escape leads out of a field to its node, and out of a panel back to the graph; arrows move the view where nothing
+ * canvas; when an edit leaves nothing selected, the node it is on is. Escape leads out of a field to its node, and out of a panel back to the graph; arrows move the view where nothing
  * is selected; one key goes round the parts of the page.
  */
 
@@ -96,6 +96,7 @@ export function goRound(way) {
 function followSelection({ editor, view }, byKeys) {
   let inside = view.element.contains(document.activeElement);
   let sheet = [editor.document, editor.document.level];
+  let version = editor.version.peek();
   addEventListener("focusin", ({ target }) => {
     // A dialog gives the focus back to where it was opened, which may be gone.
     if (target instanceof Element && !target.closest("dialog")) inside = view.element.contains(target);
@@ -110,6 +111,10 @@ function followSelection({ editor, view }, byKeys) {
     const left = id !== null && ids.size > 0 && !ids.has(id) && !isEditing(active);
     const same = sheet.every((part, index) => part === before[index]);
     const arrived = active === view.element && !same;
+    const edited = version !== editor.version.peek();
+    version = editor.version.peek();
+    const none = ids.size === 0 && editor.selectedWire.peek() === null && editor.selectedFrame.peek() === null;
+    if (byKeys() && edited && none && id !== null && editor.document.nodes.has(id)) return editor.select([id]);
     if (!byKeys() || !(lost || left || arrived)) return;
     const target = [...ids].at(-1);
     if (target !== undefined) {

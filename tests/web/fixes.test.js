@@ -99,3 +99,11 @@ test("an unknown node without its like is deleted, what it read going on to its 
   editor.undo();
   assert.deepEqual(packOf(editor, "5"), { name: "some-pack", foreign: true });
 });
+
+test("where the neighbours are unknown too, names of ports tell the kind", () => {
+  const json = /** @type {any} */ (pipeline());
+  json.nodes[2].type = "Xyzzy";
+  json.nodes[3].type = "Plugh";
+  const [replace] = fixesFor(problem("unknown_node", "2", ""), editorWith(json));
+  assert.equal(replace.label, "Replace by Encode");
+});

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -224,3 +225,18 @@ def test_a_finger_held_still_opens_the_menu(measured: Studio) -> None:
     expect(measured.page.get_by_role("menuitem", name="Duplicate")).to_be_visible()
     measured.page.wait_for_timeout(100)
     expect(measured.page.get_by_role("menuitem", name="Duplicate")).to_be_visible()
+
+
+def test_once_a_copy_is_taken_back_keys_are_for_the_node_they_are_on(studio: Studio) -> None:
+    page = studio.page
+    page.locator(".spoken-edits").wait_for(state="attached")
+    head = studio.node("4").locator(".node-head").bounding_box()
+    assert head is not None
+    page.keyboard.down("Alt")
+    studio.drag(studio.node("4").locator(".node-head"), head["x"] + 60, head["y"] + 220)
+    page.keyboard.up("Alt")
+    assert len(studio.document()["nodes"]) == 8
+    page.keyboard.press("Control+z")
+    expect(studio.node("4")).to_have_class(re.compile(r"\bselected\b"))
+    page.keyboard.press("ArrowRight")
+    assert studio.document()["view"]["nodes"]["4"] == {"x": 8, "y": 208}

@@ -56,8 +56,8 @@ function takes(spec, { name, type }) {
 }
 
 /** How well a kind gives what an output is read as. @param {NodeSpec} spec @param {OutputSpec} output @returns {number} */
-function gives(spec, { type }) {
-  if (spec.outputs.some((each) => each.type === type)) return 1;
+function gives(spec, { name, type }) {
+  if (spec.outputs.some((each) => each.type === type || (each.name === name && fits(each.type, type)))) return 1;
   return spec.outputs.some((each) => fits(each.type, type)) ? 0.5 : 0;
 }
 

@@ -16,15 +16,20 @@ import { countProblems } from "./runline.js";
 
 /** Add buttons that put a problem right. @param {HTMLElement} element @param {Problem} problem @param {Editor} editor */
 export async function addFixes(element, problem, editor) {
-  const [{ fixesFor }, { packOf }, { locate }] = await Promise.all([import("../core/fixes.js"), import("../core/unknown.js"), import("../pins.js"), learnAll()]);
+  const [{ fixesFor }, { locate }] = await Promise.all([import("../core/fixes.js"), import("../pins.js"), learnAll()]);
   const offer = (/** @type {string} */ label, /** @type {() => Change[]} */ changes) => button({ label, text: label, class: "button fix" }, () => editor.edit(changes()));
-  const pack = problem.code === "unknown_node" && editor.document.nodes.has(problem.node ?? "") ? packOf(editor, problem.node ?? "") : null;
-  if (pack?.name) element.append(h("small", {}, t(pack.foreign ? "fix.foreignPack" : "fix.pack", { name: pack.name })));
   // Changes of the workflow as it is when the button is pressed.
   const fixes = fixesFor(problem, editor).map(({ label }) => offer(label, () => fixesFor(problem, editor).find((fix) => fix.label === label)?.changes ?? []));
   element.append(...fixes);
   const located = await locate(problem, editor);
   if (located) element.insertBefore(offer(located.label, () => located.changes), fixes[0] ?? null);
+}
+
+/** Say which pack a node of an unknown kind is of. @param {HTMLElement} element @param {string} id @param {Editor} editor */
+async function addPack(element, id, editor) {
+  const [{ packOf }] = await Promise.all([import("../core/unknown.js"), learnAll()]);
+  const { name, foreign } = packOf(editor, id);
+  if (name) element.append(h("small", {}, t(foreign ? "fix.foreignPack" : "fix.pack", { name })));
 }
 
 /** @param {Editor} editor @param {Runner} runner @param {(id: string) => void} show */
@@ -43,6 +48,7 @@ export function problemsPanel(editor, runner, show) {
     item.addEventListener("click", () => show(problem.node ?? ""));
     const fixes = h("div", { class: "fixes" });
     void addFixes(fixes, problem, editor);
+    if (problem.code === "unknown_node") void addPack(text, problem.node ?? "", editor);
     return h("li", {}, item, fixes);
   };
   effect(() => {

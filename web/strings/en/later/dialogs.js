@@ -93,7 +93,7 @@ export const dialogs = {
   "action.nextLink": "Go to a link of the node, or the next",
   "action.previousLink": "Go to the link before",
   "link.joins": "Link: {output} of {from} to {input} of {to}",
-  "link.other": "Another end for the link: {output} of {from} to {input} of {to}",
+  "link.other": "Another end: {from} · {output} → {to} · {input}",
   "link.to": "to {title} · {port}",
   "link.from": "from {title} · {port}",
   "action.nextPlace": "Go to the next part of the page",

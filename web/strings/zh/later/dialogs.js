@@ -93,7 +93,7 @@ export const dialogs = {
   "action.nextLink": "转到节点的（下一条）连线",
   "action.previousLink": "转到上一条连线",
   "link.joins": "连线：从 {from} 的“{output}”到 {to} 的“{input}”",
-  "link.other": "改接连线：从 {from} 的“{output}”到 {to} 的“{input}”",
+  "link.other": "改接：{from} · {output} → {to} · {input}",
   "link.to": "改接到 {title} · {port}",
   "link.from": "改由 {title} · {port} 引出",
   "action.nextPlace": "转到页面的下一部分",
