@@ -47,6 +47,16 @@ def test_pictures_are_looked_at_closely(studio: Studio) -> None:
     split.fill("25")
     assert "25%" in front.evaluate("each => each.style.clipPath")
     expect(viewer.locator("img.back")).to_be_visible()
+    divided, whole = viewer.locator(".viewer-divider").bounding_box(), front.bounding_box()
+    assert divided is not None
+    assert whole is not None
+    assert abs(divided["x"] + 1 - whole["x"] - whole["width"] / 4) < 1
+    studio.page.mouse.move(divided["x"] + 9, 300)
+    studio.page.mouse.down()
+    studio.page.mouse.move(whole["x"] + 0.8 * whole["width"], 320, steps=3)
+    studio.page.mouse.up()
+    expect(split).to_have_value("80")
+    assert front.bounding_box() == whole, "the picture was moved"
     studio.page.keyboard.press("o")
     split.fill("50")
     assert front.evaluate("each => getComputedStyle(each).opacity") == "0.5"

@@ -13,13 +13,15 @@ import { copy, download, nameOf, thumbnailOf } from "../pictures.js";
 /** @typedef {"one" | "compare" | "overlay" | "grid" | "strip"} Mode */
 /**
  * @typedef {{note: (text: string) => void, caption: (picture: OutputFile) => string | Promise<string>, open?: (picture: OutputFile) => void,
- *            within?: (picture: OutputFile, point: {x: number, y: number}) => Promise<number>}} Look
- *   `caption`: what is said of a picture; `open`: opens its workflow; `within`: which other one lies at a point of it, -1: none
+ *            isStrip?: (picture: OutputFile) => Promise<boolean>, within?: (picture: OutputFile, point: {x: number, y: number}) => Promise<number>}} Look
+ *   `caption`: what is said of a picture; `open`: opens its workflow; `isStrip`: whether it is known to be a strip of film; `within`: which other one lies at a point of it, -1: none
  */
 
 const ZOOM = 1.25;
 const MOST_ZOOM = 32;
 const FRAME_MS = 150;
+/** The border between two pictures is taken from so many pixels away. */
+const REACH = 16;
 /** Less movement than so many pixels is a press. */
 const STILL = 4;
 
@@ -36,21 +38,25 @@ export async function openViewer(pictures, at, { beside, mode = beside === undef
   return viewer;
 }
 
-/** A picture half as wide again as high would be a strip of three, and is far more often just a picture. */
+/** A picture half as wide again as high would be a strip of three, and is far more often just a picture: one has to know. */
 const FEWEST_FRAMES = 4;
 
-/** How many frames a strip of film has, which are two square rows, noise above estimates; 1 for other pictures. @param {OutputFile} picture */
-const framesOf = ({ width = 1, height = 1 }) => (height % 2 === 0 && (2 * width) % height === 0 && 2 * width >= FEWEST_FRAMES * height ? (2 * width) / height : 1);
+/** How many frames a strip of film would have, which are two square rows, noise above estimates. @param {OutputFile} picture */
+const framesOf = ({ width = 1, height = 1 }) => (height % 2 === 0 && (2 * width) % height === 0 ? (2 * width) / height : 1);
 
 class Viewer {
   #stage = h("div", { class: "viewer-stage", tabindex: 0, role: "group", "aria-label": t("viewer.stage") });
   #front = h("img", { alt: "", draggable: "false" });
   #back = h("img", { alt: "", draggable: "false", class: "back" });
+  #divider = h("div", { class: "viewer-divider", hidden: true });
   #grid = h("div", { class: "viewer-grid", hidden: true });
   #slider = h("input", { type: "range", min: 0, max: 100, value: 50, class: "viewer-split", "aria-label": t("viewer.split"), hidden: true });
   #film = h("input", { type: "range", min: 0, step: 1, class: "viewer-film", "aria-label": t("viewer.film") });
   #frame = h("input", { type: "range", min: 0, step: 1, class: "viewer-film", "aria-label": t("viewer.step"), hidden: true });
   #text = h("span", { class: "quiet", role: "status" });
+  #strip = button({ label: t("viewer.strip"), icon: "film", class: "button" }, () => this.setMode(this.#mode === "strip" ? "one" : "strip"));
+  /** Pictures known to be strips of film. @type {Set<OutputFile>} */
+  #strips = new Set();
   #element;
   #pictures;
   #look;
@@ -68,7 +74,7 @@ class Viewer {
     this.#at = at;
     this.#beside = beside;
     this.#look = look;
-    this.#stage.append(this.#back, this.#front);
+    this.#stage.append(this.#back, this.#front, this.#divider);
     const many = pictures.length > 1;
     this.#film.max = String(pictures.length - 1);
     const tool = (/** @type {import("../core/strings.js").StringKey} */ key, /** @type {string} */ sign, /** @type {() => void} */ run) => button({ label: t(key), icon: sign, class: "button" }, run);
@@ -82,7 +88,7 @@ class Viewer {
       many ? tool("viewer.compare", "compare", () => this.setMode(this.#mode === "compare" ? "one" : "compare")) : null,
       many ? tool("viewer.overlay", "layers", () => this.setMode(this.#mode === "overlay" ? "one" : "overlay")) : null,
       many ? tool("viewer.grid", "arrange", () => this.setMode(this.#mode === "grid" ? "one" : "grid")) : null,
-      pictures.some((picture) => framesOf(picture) > 1) ? tool("viewer.strip", "film", () => this.setMode(this.#mode === "strip" ? "one" : "strip")) : null,
+      this.#strip,
       many ? tool("viewer.play", "run", () => this.#play()) : null,
       look.open ? tool("viewer.workflow", "graph", () => this.#open()) : null,
       tool("viewer.copy", "copy", () => void this.#copy()),
@@ -95,7 +101,10 @@ class Viewer {
       this.#element.remove();
     });
     this.#element.addEventListener("keydown", (event) => this.#key(event));
-    this.#slider.addEventListener("input", () => this.#split());
+    this.#slider.addEventListener("input", () => {
+      this.#split();
+      this.#place();
+    });
     this.#frame.addEventListener("input", () => this.#go(this.#at));
     this.#film.addEventListener("input", () => this.#go(Number(this.#film.value)));
     this.#stage.addEventListener("wheel", (event) => {
@@ -116,11 +125,26 @@ class Viewer {
     this.#element.dataset.mode = mode;
     this.#stage.toggleAttribute("hidden", mode === "grid");
     this.#grid.toggleAttribute("hidden", mode !== "grid");
+    this.#divider.toggleAttribute("hidden", mode !== "compare");
     this.#slider.toggleAttribute("hidden", mode !== "compare" && mode !== "overlay");
     this.#frame.toggleAttribute("hidden", mode !== "strip");
     (mode === "grid" ? this.#cell(this.#at) : this.#stage).focus();
-    if (mode === "strip") this.#frame.max = String(framesOf(this.#pictures[this.#at]) - 1);
+    if (mode === "strip") this.#frame.max = String(this.#frames(this.#pictures[this.#at]) - 1);
     this.#go(this.#at);
+  }
+
+  /** How many frames a picture has to step through; 1 for one that is no strip of film. @param {OutputFile} picture */
+  #frames(picture) {
+    const frames = framesOf(picture);
+    return frames >= FEWEST_FRAMES || this.#strips.has(picture) ? frames : 1;
+  }
+
+  /** @param {OutputFile} picture */
+  async #offerStrip(picture) {
+    this.#strip.hidden = this.#frames(picture) < 2;
+    if (framesOf(picture) < 2 || !(await this.#look.isStrip?.(picture))) return;
+    this.#strips.add(picture);
+    this.#strip.hidden = this.#frames(this.#pictures[this.#at]) < 2;
   }
 
   /** Show another picture. @param {number} to */
@@ -139,8 +163,9 @@ class Viewer {
     const size = t("result.size", { width: picture.width ?? "?", height: picture.height ?? "?" });
     setText(this.#text, [place, size, two ? t("viewer.with", { name: nameOf(other.url) }) : ""].filter(Boolean).join(" · "));
     void this.#tell(picture);
+    void this.#offerStrip(picture);
     for (const [index, cell] of [...this.#grid.querySelectorAll(".thumb")].entries()) cell.setAttribute("aria-pressed", String(index === at));
-    if (this.#mode === "strip") setText(this.#text, t("viewer.place", { at: Number(this.#frame.value) + 1, count: framesOf(picture) }));
+    if (this.#mode === "strip") setText(this.#text, t("viewer.place", { at: Number(this.#frame.value) + 1, count: this.#frames(picture) }));
     this.#split();
     this.#place();
   }
@@ -205,7 +230,7 @@ class Viewer {
 
   #split() {
     const part = Number(this.#slider.value);
-    const [frames, frame] = [framesOf(this.#pictures[this.#at]), Number(this.#frame.value)];
+    const [frames, frame] = [this.#frames(this.#pictures[this.#at]), Number(this.#frame.value)];
     const strip = `inset(0 ${100 - (100 * (frame + 1)) / frames}% 0 ${(100 * frame) / frames}%)`;
     this.#front.style.clipPath = this.#mode === "compare" ? `inset(0 0 0 ${part}%)` : this.#mode === "strip" ? strip : "";
     this.#front.style.opacity = this.#mode === "overlay" ? String(part / 100) : "";
@@ -229,7 +254,7 @@ class Viewer {
     const { clientWidth: w, clientHeight: height } = this.#stage;
     const { width = w, height: tall = height } = this.#pictures[this.#at];
     // Of a strip of film one frame fills the window, the others lie beside it.
-    const frame = this.#mode === "strip" ? width / framesOf(this.#pictures[this.#at]) : width;
+    const frame = this.#mode === "strip" ? width / this.#frames(this.#pictures[this.#at]) : width;
     const scale = Math.min(w / frame, height / tall);
     const left = this.#mode === "strip" ? Number(this.#frame.value) * frame : 0;
     return { scale, x: (w - frame * scale) / 2 - left * scale, y: (height - tall * scale) / 2 };
@@ -248,6 +273,7 @@ class Viewer {
   #place() {
     const { scale, x, y } = this.#now();
     const { width = 0, height = 0 } = this.#pictures[this.#at];
+    this.#divider.style.transform = `translate(${x + (width * scale * Number(this.#slider.value)) / 100}px, 0)`;
     for (const image of [this.#front, this.#back]) {
       image.style.transform = `translate(${x}px, ${y}px)`;
       image.style.width = `${width * scale}px`;
@@ -256,21 +282,32 @@ class Viewer {
     }
   }
 
-  /** One pointer moves the picture; two also zoom it, what is under each staying there. */
+  /** Move the border between two pictures to a place of the screen. @param {number} at */
+  #divide(at) {
+    const { scale, x } = this.#now();
+    const { width = 1 } = this.#pictures[this.#at];
+    this.#slider.value = String((100 * (at - this.#stage.getBoundingClientRect().left - x)) / (width * scale));
+    this.#slider.dispatchEvent(new Event("input"));
+  }
+
+  /** The border between two pictures follows a pointer that takes it. Otherwise one pointer moves the picture; two also zoom it, what is under each staying there. */
   #listenToDrags() {
     /** @type {Map<number, {x: number, y: number}>} */
     const held = new Map();
-    let moved = 0;
+    let [moved, dividing] = [0, false];
     this.#stage.addEventListener("pointerdown", (event) => {
       this.#stage.setPointerCapture(event.pointerId);
       held.set(event.pointerId, { x: event.clientX, y: event.clientY });
       moved = held.size === 1 ? 0 : STILL;
+      const border = this.#divider.getBoundingClientRect();
+      dividing = this.#mode === "compare" && held.size === 1 && Math.abs(event.clientX - border.left - border.width / 2) <= REACH;
     });
     this.#stage.addEventListener("pointermove", ({ pointerId, clientX: x, clientY: y }) => {
       const before = held.get(pointerId);
       if (!before) return;
       held.set(pointerId, { x, y });
       moved += Math.abs(x - before.x) + Math.abs(y - before.y);
+      if (dividing) return this.#divide(x);
       const now = this.#now();
       this.#view = { ...now, x: now.x + (x - before.x) / held.size, y: now.y + (y - before.y) / held.size };
       const other = [...held].find(([id]) => id !== pointerId)?.[1];
