@@ -3,8 +3,7 @@
  * is told and goes no further.
  */
 
-import { ApiError, get } from "./api.js";
-import { t } from "./core/strings.js";
+import { get } from "./api.js";
 
 /** @import {Action, Parts} from "./actions/action.js" */
 /** @import {Panel} from "./panels/index.js" */
@@ -12,7 +11,7 @@ import { t } from "./core/strings.js";
 /** @typedef {(field: Field) => Control} MakeControl */
 
 /** @type {{controls: Map<string, MakeControl>, add: {panel: (panel: Panel) => void, command: (action: Action) => void}, fail: (what: string, error: unknown) => void}} */
-const registry = { controls: new Map(), add: { panel: () => {}, command: () => {} }, fail: () => {} };
+export const registry = { controls: new Map(), add: { panel: () => {}, command: () => {} }, fail: () => {} };
 
 /** A control for an input, "acme.Tint.colour", in place of the usual one. @param {string} of @param {MakeControl} make */
 export const control = (of, make) => void registry.controls.set(of, make);
@@ -42,6 +41,7 @@ export function controlFrom(of, field) {
       }
     };
     element.dataset.input = field.input.name;
+    element.dataset.brought = "";
     return { element, show: guardedShow };
   } catch (error) {
     registry.controls.delete(of);
@@ -52,30 +52,6 @@ export function controlFrom(of, field) {
 
 /** Names of the packs that have modules for the page. @returns {Promise<string[]>} */
 export const known = async () => (await get("/extensions")).packs;
-
-/** Run the modules of the packs that are allowed. @param {Parts} parts */
-export async function startExtensions({ settings, dock, actions, editor, notify }) {
-  const allowed = settings.packs.peek();
-  if (allowed.length === 0) return;
-  registry.fail = (what, error) => notify(t("packs.failed", { what, why: String(error) }));
-  registry.add = { panel: (panel) => dock.add(panel), command: (action) => void /** @type {Map<string, Action>} */ (actions).set(action.id, action) };
-  try {
-    const there = await known();
-    const wanted = allowed.filter((name) => there.includes(name));
-    if (wanted.length < allowed.length) settings.packs.value = wanted; // What comes back later has to be allowed anew.
-    for (const name of wanted) void start(name, editor);
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    notify(error.message);
-  }
-}
-
-/** Run a pack's module; what it brings is there as soon as it has, whatever others do. @param {string} name @param {Parts["editor"]} editor */
-async function start(name, editor) {
-  const before = registry.controls.size;
-  await import(`/packs/${encodeURIComponent(name)}/index.js`).catch((error) => registry.fail(name, error));
-  if (registry.controls.size > before) editor.setCatalogue(editor.catalogue);
-}
 
 /** @param {string} what @param {() => Promise<HTMLElement | void>} body */
 async function guarded(what, body) {

@@ -187,7 +187,7 @@ await workspace.start(definitions);
 // Only now, so that the first picture of the page is a whole one and nothing is drawn twice.
 document.body.replaceChildren(...all);
 engine.follow();
-void extensions.startExtensions(parts);
+if (settings.packs.peek().length > 0) void import("./packs.js").then(({ startPacks }) => startPacks(parts));
 setTimeout(async () => {
   void workspace.look();
   await learnAll();

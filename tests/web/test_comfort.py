@@ -102,6 +102,12 @@ def test_shortcuts_can_be_changed_and_clashes_are_told(studio: Studio) -> None:
     page.keyboard.press("Control+d")
     expect(row).to_contain_text("Also: Duplicate")
     keys.click()
+    page.keyboard.press("Tab")
+    expect(keys).not_to_be_focused()
+    expect(row).to_contain_text("Also: Duplicate")
+    keys.click()
+    keys.click()
+    keys.dispatch_event("keydown", {"key": "Process", "code": "KeyZ", "bubbles": True})
     page.keyboard.press("Shift+Z")
     page.keyboard.press("Escape")
     whole = str(page.locator(".nodes").get_attribute("style"))
@@ -286,3 +292,16 @@ def test_hostile_texts_in_what_was_made_are_only_shown(studio: Studio) -> None:
         page.wait_for_timeout(150)
     assert page.evaluate("window.hurt") is None
     assert page.locator("img[src=x], iframe, object, embed, [onerror], [onload], base, style").count() == 0
+
+
+def test_the_form_shows_what_holds_where_the_workflow_says_nothing(studio: Studio) -> None:
+    nodes = {"5": {"type": "KSampler", "inputs": {}}}
+    interface = [{"name": name, "node": "5", "input": name} for name in ("seed", "cfg", "sampler")]
+    bare = {"version": 1, "nodes": nodes, "interface": interface}
+    studio.drop(studio.page.locator(".panel"), "bare.json", "application/json", json.dumps(bare).encode())
+    studio.node("5").wait_for()
+    studio.page.keyboard.press("f")
+    form = studio.page.get_by_role("region", name="Form")
+    expect(form.get_by_role("spinbutton", name="seed")).to_have_value("0")
+    expect(form.get_by_role("spinbutton", name="cfg", exact=True)).to_have_value("7")
+    expect(form.get_by_role("combobox", name="sampler")).to_have_text("euler")

@@ -57,12 +57,16 @@ def test_an_allowed_pack_brings_its_control(studio: Studio) -> None:
     expect(studio.node("1").get_by_role("button", name="amount 1", exact=True)).to_have_attribute(
         "aria-pressed", "true"
     )
+    where = studio.node("1").get_by_role("switch", name="where")
+    where.click()
+    expect(where).to_be_checked()
+    assert studio.document()["nodes"]["1"]["inputs"]["where"] == "middle"
     studio.button("About light").click()
     panel = studio.page.get_by_role("complementary", name="About light")
     expect(panel.get_by_text("<b>Three</b> steps of light.")).to_be_visible()
     assert studio.complaints == []
     lines = (PACKS / "tint" / "web" / "index.js").read_text().splitlines()
-    assert len(lines) <= 20
+    assert len(lines) <= 25
 
 
 def test_a_module_that_fails_leaves_the_page_as_it_was(studio: Studio, browser: Browser) -> None:
@@ -91,3 +95,21 @@ def test_a_slow_pack_holds_up_no_other_and_one_that_is_gone_is_forgotten(studio:
         studio.page.reload()
     allowed = "JSON.parse(localStorage.getItem('weft.settings')).packs.join()"
     studio.page.wait_for_function(f"() => {allowed} === 'tint'")
+
+
+def test_a_pack_that_hung_the_page_is_not_allowed_any_more(studio: Studio) -> None:
+    """What a page that hangs while the module begins leaves behind; one that is reloaded meanwhile leaves nothing."""
+    allow(studio, "tint")
+    studio.page.route("**/packs/tint/index.js", lambda _: None)
+    studio.page.reload()
+    studio.page.wait_for_function("() => localStorage.getItem('weft.beginning.tint') !== null")
+    studio.page.unroute("**/packs/tint/index.js")
+    studio.page.reload()
+    drop(studio)
+    expect(studio.node("1").get_by_role("button", name="amount 1.5")).to_be_visible()
+    studio.page.wait_for_function("() => localStorage.getItem('weft.beginning.tint') === null")
+    studio.page.evaluate("localStorage.setItem('weft.beginning.tint', '')")
+    studio.page.reload()
+    expect(studio.page.locator(".notice")).to_contain_text("hung with the pack tint")
+    expect(studio.node("1").get_by_role("spinbutton", name="amount")).to_be_visible()
+    assert "packs" not in json.loads(studio.page.evaluate("localStorage.getItem('weft.settings')"))

@@ -11,6 +11,7 @@ import { viewOf } from "../settings.js";
 /** @import {Parts} from "../actions/action.js" */
 /** @import {Control} from "../widgets/index.js" */
 /** @typedef {{id: string, input: string, title: string}} Parameter */
+/** @typedef {{parameter: Parameter, usual: unknown, control: Control}} Shown  `usual`: where nothing is said */
 
 /** @param {Parts} parts */
 export function formView(parts) {
@@ -20,7 +21,7 @@ export function formView(parts) {
   const back = button({ label: t("form.graph"), text: t("form.graph"), icon: "graph", class: "button wide" }, () => (settings.view.value = "graph"));
   const element = h("section", { class: "form", "aria-label": t("form.title") }, h("div", { class: "form-head" }, h("h2", {}, t("form.title")), back), hint, fields);
   let shown = "";
-  /** @type {{parameter: Parameter, control: Control}[]} */
+  /** @type {Shown[]} */
   let controls = [];
   effect(() => {
     editor.version.value;
@@ -34,7 +35,7 @@ export function formView(parts) {
       fields.replaceChildren(...controls.map(({ parameter, control }) => h("div", { class: "form-field" }, h("span", { class: "form-label", "aria-hidden": "true" }, parameter.title), control.element)));
       hint.textContent = controls.length === 0 ? t("form.empty") : editor.document.interface.length === 0 ? t("form.guess") : "";
     }
-    for (const { parameter, control } of controls) control.show(editor.document.input(parameter.id, parameter.input));
+    for (const { parameter, usual, control } of controls) control.show(editor.document.input(parameter.id, parameter.input) ?? usual);
   });
   return element;
 }
@@ -53,8 +54,8 @@ function parametersOf({ editor }) {
   );
 }
 
-/** @param {Parts} parts @param {Parameter} parameter @returns {{parameter: Parameter, control: Control}[]} */
+/** @param {Parts} parts @param {Parameter} parameter @returns {Shown[]} */
 function controlOf({ editor, fields }, parameter) {
   const input = editor.scene.spec(parameter.id).inputs.find((each) => each.name === parameter.input);
-  return input ? [{ parameter, control: createControl(fields(parameter.id, input, parameter.title)) }] : [];
+  return input ? [{ parameter, usual: input.default, control: createControl(fields(parameter.id, input, parameter.title)) }] : [];
 }

@@ -13,7 +13,7 @@ import { apart } from "./tool.js";
 /** @import {Point, PortRef} from "../core/types.js" */
 /** @import {Bench, Tool} from "./tool.js" */
 
-const INTERACTIVE = "input, textarea, select, button:not(.port), a, label, summary";
+const INTERACTIVE = "input, textarea, select, button:not(.port), a, label, summary, [data-brought]";
 
 /**
  * The tool for a press; null when the press is none of the canvas's business.

@@ -38,7 +38,7 @@ export function fieldsOf({ editor, runner, upload }) {
       of: `${node()?.type}.${input.name}`,
       input,
       label,
-      value: () => editor.document.input(id, input.name),
+      value: () => editor.document.input(id, input.name) ?? input.default,
       set: (value, whole) => editor.setInput(id, input.name, value, whole),
       seal: () => editor.seal(),
       options: () => (input.widget?.kind === "Component" ? usableIn(editor.document) : editor.catalogue.options(input)),

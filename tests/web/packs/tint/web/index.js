@@ -1,4 +1,4 @@
-/** Three buttons in place of a number, and a panel. */
+/** Three buttons in place of a number, a picture that is pressed in place of a menu, and a panel. */
 
 import { control, h, panel } from "weft";
 
@@ -10,6 +10,12 @@ control("tint.Brighten.amount", (field) => {
   });
   const show = (/** @type {unknown} */ value) => buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.textContent === String(value))));
   return { element: h("div", { class: "control" }, ...buttons), show };
+});
+
+control("tint.Brighten.where", (field) => {
+  const element = h("canvas", { width: 60, height: 20, role: "switch", tabindex: 0, "aria-label": field.label });
+  element.addEventListener("click", () => field.set(field.value() === "all" ? "middle" : "all", true));
+  return { element, show: (value) => element.setAttribute("aria-checked", String(value === "middle")) };
 });
 
 panel({ id: "tint.about", title: "About light", icon: "sliders", side: "left", create: async () => h("p", {}, "<b>Three</b> steps of light.") });
