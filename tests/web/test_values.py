@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image as Picture
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from safetensors.torch import save_file
 
 from tests.web.conftest import RUN_MS, Studio
@@ -28,7 +28,7 @@ def test_numbers_are_typed_as_arithmetic_stepped_and_scrubbed(studio: Studio) ->
     width.press("ArrowUp")
     width.press("Shift+ArrowUp")
     assert value(studio, "4", "width") == 128 + 8 + 80
-    for nonsense, end in (("512px", "Tab"), ("77", "Escape")):
+    for nonsense, end in (("512pt", "Tab"), ("77", "Escape")):
         width.fill("")
         width.press_sequentially(nonsense)
         assert value(studio, "4", "width") == 216, "what is half typed is no value"
@@ -49,6 +49,20 @@ def test_numbers_are_typed_as_arithmetic_stepped_and_scrubbed(studio: Studio) ->
     studio.page.mouse.wheel(0, -100)
     expect(cfg).to_have_value("4.1")
     assert studio.complaints == []
+
+
+def test_numbers_are_taken_as_they_are_written_elsewhere(browser: Browser, server: str) -> None:
+    """With a comma for the point, thousands set apart, in hundredths, with a unit."""
+    context = browser.new_context(locale="de-DE", viewport={"width": 1280, "height": 800})
+    studio = Studio(context.new_page(), server).open()
+    written = {("5", "cfg"): ("7,5", 7.5), ("5", "denoise"): ("50 %", 0.5), ("4", "width"): ("1 024 px", 1024)}
+    for (node, name), (text, number) in written.items():
+        box = studio.node(node).get_by_label(name, exact=True)
+        box.fill(text)
+        box.press("Enter")
+        expect(box).to_have_value(str(number))
+        assert value(studio, node, name) == number
+    context.close()
 
 
 def test_a_seed_changes_after_each_run_and_the_last_is_remembered(studio: Studio) -> None:

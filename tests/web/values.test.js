@@ -7,12 +7,12 @@ import { nameAt, reweighed } from "../../web/core/prompt.js";
 import { afterRun, nextSeed, seedsOf, withAfterRun } from "../../web/core/seeds.js";
 
 test("arithmetic is read as a person writes it", () => {
-  const cases = { "1024*1.5": 1536, "(512+64)/8": 72, "2^10": 1024, "2^3^2": 512, "-3+5": 2, "7 % 4": 3, "1e3/4": 250, "2×3÷4": 1.5, ".5*2": 1, "-2^2": -4, "8/2/2": 2, " 42 ": 42, "2**10": 1024, "（１＋２）＊４": 12, "1e-3": 0.001 };
+  const cases = { "1024*1.5": 1536, "(512+64)/8": 72, "2^10": 1024, "2^3^2": 512, "-3+5": 2, "7 % 4": 3, "1e3/4": 250, "2×3÷4": 1.5, ".5*2": 1, "-2^2": -4, "8/2/2": 2, " 42 ": 42, "2**10": 1024, "（１＋２）＊４": 12, "1e-3": 0.001, "1 024": 1024, "1,024": 1024, "1_000_000": 1e6, "12,000*2": 24000, "512 px": 512, "(256+256)像素": 512, "２０步": 20 };
   for (const [text, value] of Object.entries(cases)) assert.equal(evaluate(text), value, text);
 });
 
 test("what is no arithmetic has no value, and nothing is executed", () => {
-  for (const text of ["", "1+", "(1", "1)", "alert(1)", "1;2", "1/0", "0/0", "1 2", "constructor", "()", "((((".repeat(50), "2^9999", "1..2", "--", "𝟙"]) {
+  for (const text of ["", "1+", "(1", "1)", "alert(1)", "1;2", "1/0", "0/0", "1 2", "512,768", "20,100", "1,024,0", "px", "constructor", "()", "((((".repeat(50), "2^9999", "1..2", "--", "𝟙"]) {
     assert.equal(evaluate(text), null, text);
   }
   assert.equal(evaluate(`${"(".repeat(1000)}1${")".repeat(1000)}`), null);
@@ -36,6 +36,10 @@ test("weights go up and down by a tenth, and parentheses come and go", () => {
   assert.equal(weighed("a (|red apple|)", 1), "a (|red apple|:1.2)");
   assert.equal(weighed("a | |b", 1), "a | |b");
   assert.equal(weighed("(a:-0.1) |b|", 1), "(a:-0.1) (|b|:1.1)");
+  assert.equal(weighed("|(a:1.2), (b:1.3)|", 1), "(|(a:1.2), (b:1.3)|:1.1)");
+  assert.equal(weighed("|((a:1.2), b:1.3)|", 1), "(|(a:1.2), b|:1.4)");
+  assert.equal(weighed("a cat \\(ani|mal\\)", 1), "a cat (|\\(animal\\)|:1.1)");
+  assert.equal(weighed("一只小|猫，蓝天", 1), "(|一只小猫|:1.1)，蓝天");
 });
 
 test("every weight undoes itself", () => {
@@ -51,6 +55,7 @@ test("a name that is being typed is found at the caret", () => {
   assert.deepEqual(nameAt("a embedding:ch", 14), { folder: "embeddings", from: 12, typed: "ch" });
   assert.deepEqual(nameAt("embedding:", 10), { folder: "embeddings", from: 10, typed: "" });
   assert.deepEqual(nameAt("x, <lora:sty", 12), { folder: "loras", from: 9, typed: "sty" });
+  assert.deepEqual(nameAt("猫，embedding:ch", 14), { folder: "embeddings", from: 12, typed: "ch" });
   assert.equal(nameAt("myembedding:x", 13), null);
   assert.equal(nameAt("embedding:x done", 16), null);
 });

@@ -1,4 +1,4 @@
-/** Arithmetic as it is typed into a number field: `1024*1.5`, `(512+64)/8`, `2^10`, `-3`, also in full-width characters. Read by hand: nothing is executed. */
+/** Arithmetic as it is typed into a number field: `1024*1.5`, `(512+64)/8`, `2^10`, `-3`, also in full-width characters, with thousands set apart or a unit. Read by hand: nothing is executed. */
 
 /** @type {Readonly<Record<string, (a: number, b: number) => number>>} */
 const OPERATIONS = {
@@ -10,6 +10,9 @@ const OPERATIONS = {
   "^": (a, b) => a ** b,
 };
 const LEVELS = ["+-", "*/%"];
+/** Thousands set apart as no list of numbers is written: "1 024", "1_000_000", "1,024". */
+const THOUSANDS = /(?<![\d.,])\d{1,3}(?:([\s_'’])\d{3}(?:\1\d{3})*|(?:,\d{3})*,0\d\d(?:,\d{3})*)(?![\d,])/g;
+const UNIT = /(?<=[\d)]\s*)(?:px|pixels?|像素|steps?|步)$/i;
 const DEEPEST = 50;
 
 /**
@@ -19,7 +22,8 @@ const DEEPEST = 50;
  * @returns {number | null}
  */
 export function evaluate(text) {
-  const plain = text.replace(/[！-～]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0));
+  const narrow = text.replace(/[！-～]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0)).trim();
+  const plain = narrow.replace(UNIT, "").replace(THOUSANDS, (number) => number.replace(/\D/g, ""));
   const tokens = plain.replaceAll("×", "*").replaceAll("÷", "/").replaceAll("−", "-").replaceAll("**", "^").match(/\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|[-+*/%^()]|\S/gi) ?? [];
   let at = 0;
 

@@ -4,22 +4,33 @@
 
 const STEP = 0.1;
 const WEIGHTED = /^\((.*):(-?\d+(?:\.\d+)?)\)$/s;
-const WORD_END = /[\s,.()[\]{}<>|]/;
+const WORD_END = /[\s,.()[\]{}<>|，。、；：！？（）“”《》【】]/;
 const WEIGHT_END = /^:-?\d+(?:\.\d+)?\)/;
+
+/** Whether a word ends with a character; a parenthesis after a backslash is a letter. @param {string} text @param {number} at */
+const endsAt = (text, at) => WORD_END.test(text[at]) && text[at - 1] !== "\\";
 
 /** @param {string} text @param {number} start @param {number} end @returns {[number, number]} the word around a caret */
 function wordAt(text, start, end) {
   if (start !== end) return [start, end];
   let [from, to] = [start, end];
-  while (from > 0 && !WORD_END.test(text[from - 1])) from -= 1;
-  while (to < text.length && !WORD_END.test(text[to]) && !WEIGHT_END.test(text.slice(to, to + 12))) to += 1;
+  while (from > 0 && !endsAt(text, from - 1)) from -= 1;
+  while (to < text.length && !endsAt(text, to) && !WEIGHT_END.test(text.slice(to, to + 12))) to += 1;
   return [from, to];
+}
+
+/** Whether every parenthesis that closes was opened before. @param {string} text */
+function isClosed(text) {
+  let depth = 0;
+  for (const [mark] of text.matchAll(/\\.|[()]/gs)) if ((depth += mark === "(" ? 1 : mark === ")" ? -1 : 0) < 0) return false;
+  return true;
 }
 
 /** The parentheses with a weight that a stretch fills or lies in alone. @param {string} text @param {number} from @param {number} to @returns {[number, number] | null} */
 function aroundOf(text, from, to) {
-  if (WEIGHTED.test(text.slice(from, to))) return [from, to];
-  if (text[from - 1] !== "(") return null;
+  const inner = WEIGHTED.exec(text.slice(from, to))?.[1];
+  if (inner !== undefined && isClosed(inner)) return [from, to];
+  if (text[from - 1] !== "(" || text[from - 2] === "\\") return null;
   const close = /^(:-?\d+(?:\.\d+)?)?\)/.exec(text.slice(to));
   return close ? [from - 1, to + close[0].length] : null;
 }
@@ -48,7 +59,7 @@ export function reweighed({ text, start, end }, direction) {
   return { text: text.slice(0, a) + open + words + close + text.slice(b), start: begin, end: begin + words.length };
 }
 
-const NAME = /(?:^|[\s,(])(embedding:|<lora:)([^\s,()<>:]*)$/;
+const NAME = /(?<!\w)(embedding:|<lora:)([^\s,()<>:，。、；：（）]*)$/;
 
 /**
  * The name that is being typed at the caret: of a learned word (`embedding:NAME`) or of a LoRA (`<lora:NAME`).

@@ -49,17 +49,30 @@ function row({ settings }, action, clashing) {
     const { [action.id]: _, ...rest } = settings.shortcuts.peek();
     settings.shortcuts.value = chosen === null ? rest : { ...rest, [action.id]: chosen };
   };
+  /** @type {Node[]} */
+  let before = [];
+  const take = (/** @type {KeyboardEvent} */ event) => {
+    const name = keyName(event);
+    if (name === "Tab" || name === "Shift+Tab") return;
+    event.preventDefault();
+    event.stopPropagation();
+    // A letter on its way into an input method has no name of its own.
+    if (name === "" || event.key === "Process") return;
+    stop();
+    if (name !== "Escape") choose(name === "Backspace" || name === "Delete" ? [] : [name]);
+  };
   const listen = () => {
+    if (before.length > 0) return;
+    before = [...keys.childNodes];
     keys.replaceChildren(t("shortcuts.press"));
-    keys.addEventListener("keydown", function take(event) {
-      const name = keyName(event);
-      event.preventDefault();
-      event.stopPropagation();
-      if (name === "") return;
-      keys.removeEventListener("keydown", take);
-      if (name === "Escape") choose(settings.shortcuts.peek()[action.id] ?? null);
-      else choose(name === "Backspace" || name === "Delete" ? [] : [name]);
-    });
+    keys.addEventListener("keydown", take);
+    keys.addEventListener("blur", stop);
+  };
+  const stop = () => {
+    keys.removeEventListener("keydown", take);
+    keys.removeEventListener("blur", stop);
+    keys.replaceChildren(...before);
+    before = [];
   };
   const changed = Object.hasOwn(settings.shortcuts.peek(), action.id);
   return h(

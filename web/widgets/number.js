@@ -11,6 +11,8 @@ import { t } from "../core/strings.js";
 
 const SCRUB_PX = 4;
 const BIG = 10;
+/** Whether the person writes 7,5 for seven and a half. */
+const COMMA = (1.5).toLocaleString().includes(",");
 
 /** What numbers may be here. @param {Field} field */
 function rangeOf({ input }) {
@@ -41,7 +43,8 @@ export function numberBox(field) {
   const now = () => Number(field.value() ?? field.input.default ?? 0) || 0;
   const take = () => {
     typing = false;
-    const value = evaluate(box.value);
+    const shares = max <= 1 ? box.value.replace(/[%％]\s*$/, "/100") : box.value.replace(/[%％]\s*$/, "");
+    const value = evaluate(COMMA && !whole ? shares.replace(/^(\s*[-+]?\d+),(\d+\s*)$/, "$1.$2") : shares);
     if (value !== null) field.set(nearest(value), false);
     else if (field.sweepCount(box.value) > 1) field.setSweep(box.value);
     field.seal();
