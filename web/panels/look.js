@@ -2,6 +2,7 @@
 
 import { jobWorkflow } from "../api.js";
 import { cellAt, cellOf } from "../core/cells.js";
+import { linksOf } from "../core/level.js";
 import { COPY } from "../core/run.js";
 import { openViewer } from "./viewer.js";
 
@@ -54,6 +55,10 @@ export function lookAt({ workspace, notify }, made, at) {
       const { job, node } = /** @type {Made} */ (of.get(picture));
       void workspace.openJob(job, node);
     },
+    isStrip: async (picture) => {
+      const { job, node } = /** @type {Made} */ (of.get(picture));
+      return showsStrip(/** @type {Workflow} */ (await teller.workflowOf(job)), node);
+    },
     within: async (picture, point) => {
       const { job, node, file } = /** @type {Made} */ (of.get(picture));
       if (!node.includes(COPY)) return -1;
@@ -61,4 +66,10 @@ export function lookAt({ workspace, notify }, made, at) {
       return made.findIndex((each) => each.job === job && each.node === maker);
     },
   });
+}
+
+/** Whether a node of a workflow's own level shows a strip of film just as it was made. @param {Workflow} workflow @param {string} node */
+function showsStrip({ nodes }, node) {
+  const inputs = nodes[node.split(COPY)[0]]?.inputs ?? {};
+  return Object.values(inputs).some((value) => linksOf(value).some((link) => nodes[link.node]?.type === "FilmStrip"));
 }
