@@ -244,6 +244,7 @@ export class Runner {
       this.run.value = run;
       this.preview.value = previews.at(-1) ?? this.preview.peek();
     });
+    if (run.state === "queued" && events.some((event) => event.type === "state" && event.reason)) this.#notify(t("job.again"));
     if (!isOver(run)) return true;
     this.took.value = performance.now() - this.began;
     this.#collect(job).catch((error) => this.#notify(error.message));

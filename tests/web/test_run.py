@@ -307,3 +307,21 @@ def test_a_long_run_that_ends_in_a_hidden_tab_is_announced(studio: Studio) -> No
     page.evaluate("dispatchEvent(new Event('focus'))")
     expect(page).to_have_title(re.compile("^Weft"))
     assert studio.complaints == []
+
+
+def test_a_run_that_begins_anew_says_why(studio: Studio) -> None:
+    """As when its worker died; not when the events of one that has ended are read again."""
+    held: list[WebSocketRoute] = []
+
+    def carry(route: WebSocketRoute) -> None:
+        route.connect_to_server()
+        held.append(route)
+
+    studio.page.route_web_socket(re.compile("/events.job="), carry)
+    set_value(studio, "seed", "5151")
+    studio.button("Run").click()
+    expect(studio.badge("5")).to_have_text(re.compile("of 28"), timeout=RUN_MS)
+    held[-1].send(json.dumps({"type": "state", "state": "queued", "reason": "the worker was killed by signal 9"}))
+    expect(studio.page.locator(".notice")).to_have_text("The engine stopped and starts again; the run begins anew.")
+    studio.wait_for_end()
+    assert studio.complaints == []

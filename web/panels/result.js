@@ -51,15 +51,17 @@ export function resultPanel({ editor, runner, workspace, notify }) {
   const strip = h("div", { class: "strip earlier", role: "group", "aria-label": t("history.title") });
   const earlierSection = h("section", { class: "panel-section", hidden: true }, h("h2", {}, t("history.title")), strip);
 
-  /** Look at the pictures of the run, or else at the one shown, in a window of their own. */
+  /** Look at the pictures of the run that made the one shown, in a window of their own. */
   const look = async () => {
     const picture = shown.peek();
     if (!picture) return;
     const { outputs, job } = runner.run.peek();
     const run = picturesOf(outputs, job ?? "");
-    const at = run.findIndex((each) => each.file.url === picture.file.url);
+    const isIt = (/** @type {Picture} */ each) => each.file.url === picture.file.url;
+    const before = picturesOf(earlier.peek().find(({ id }) => id === picture.job)?.outputs ?? {}, picture.job);
+    const all = [run, before].find((pictures) => pictures.some(isIt)) ?? [picture];
     const { lookAt } = await import("./look.js");
-    await lookAt({ workspace, notify }, at < 0 ? [picture] : run, Math.max(0, at));
+    await lookAt({ workspace, notify }, all, all.findIndex(isIt));
   };
   image.addEventListener("click", () => void look());
   draggable(image, () => shown.peek());

@@ -39,5 +39,6 @@ export const see = {
   "result.film": "How the picture formed, step by step",
   "result.play": "Play how it formed",
   "result.picture": "the picture itself",
+  "job.again": "The engine stopped and starts again; the run begins anew.",
   "viewer.workflow": "Open its workflow (w)",
 };

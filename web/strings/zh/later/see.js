@@ -39,5 +39,6 @@ export const see = {
   "result.film": "图片逐步成形的过程",
   "result.play": "播放成形过程",
   "result.picture": "成品图片",
+  "job.again": "引擎意外停止，正在重新启动；本次运行会重新开始。",
   "viewer.workflow": "打开它的工作流（w）",
 };
