@@ -46,6 +46,15 @@ export function keepFocus(parts) {
   let pressed = "";
   addEventListener("keydown", ({ key }) => (pressed = key), { capture: true });
   addEventListener("pointerdown", () => (pressed = ""), { capture: true });
+  addEventListener("keydown", (event) => {
+    const { key } = event;
+    if ((key === "Tab" && !event.defaultPrevented) || key === "F6" || (event.altKey && key.startsWith("Arrow"))) view.walked = true;
+  });
+  const point = (/** @type {PointerEvent} */ { movementX, movementY, type }) => {
+    if (movementX !== 0 || movementY !== 0 || type === "pointerdown") view.walked = false;
+  };
+  addEventListener("pointermove", point, { capture: true, passive: true });
+  addEventListener("pointerdown", point, { capture: true });
   view.element.addEventListener("focusin", ({ target }) => {
     if (pressed === "Tab" && target instanceof Element && target !== view.element) uncover(view, target);
   });

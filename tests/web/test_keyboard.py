@@ -180,6 +180,7 @@ def test_what_is_wrong_is_read_above_the_nodes_it_lies_over(studio: Studio) -> N
     studio.node("2").focus()
     studio.node("1").locator(".node-title").hover()
     assert problem.evaluate(on_top)
+    page.mouse.move(0, 0)
     page.set_viewport_size({"width": 1280, "height": 300})
     studio.node("1").focus()
     press(page, "0", "+", "+")

@@ -59,6 +59,8 @@ export class View {
   #waiting = [];
   /** @type {(() => void)[]} */
   #followers = [];
+  /** Whether the keyboard led to where the focus is, and not to what a command left. */
+  walked = false;
   /** The flight of the camera that is under way. */
   #flight = 0;
   /** @type {Overlay} */
@@ -204,8 +206,7 @@ export class View {
   /** Whether the pointer is over the graph and the keyboard is not moving about in it. */
   get pointing() {
     const active = document.activeElement;
-    if (active?.matches(":focus-visible")) return false;
-    return this.element.matches(":hover") && (active === document.body || active === this.element || active?.classList.contains("node") === true);
+    return !this.walked && this.element.matches(":hover") && (active === document.body || active === this.element || active?.classList.contains("node") === true);
   }
 
   /** The DOM node, when the node has one now. @param {string} id */
