@@ -34,11 +34,15 @@ export class Drafts {
   #held = new Map();
   /** Revisions of the drafts as they were last written, by name. @type {Map<string, string>} */
   #written = new Map();
+  /** Whether it was told that drafts are not kept. */
+  #told = false;
   #textOf;
+  #notify;
 
-  /** @param {(tab: Tab) => string} textOf */
-  constructor(textOf) {
+  /** @param {(tab: Tab) => string} textOf @param {(text: string) => void} notify */
+  constructor(textOf, notify) {
     this.#textOf = textOf;
+    this.#notify = notify;
     addEventListener("visibilitychange", () => document.hidden && this.flush(false));
     addEventListener("pagehide", () => this.flush(true));
   }
@@ -102,9 +106,12 @@ export class Drafts {
       tab.draft ??= leaving ? (tab.saved.name || untitled()) : await this.#name(tab);
       const { draft } = tab;
       this.#written.set(draft, await documents.writeDraft(draft, text, tab.saved.revision, leaving));
+      this.#told = false;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 0) this.#wait(tab);
+      else if (!this.#told) this.#notify(error.message);
+      this.#told ||= error.status !== 0;
     }
   }
 

@@ -14,7 +14,7 @@ import { effect, signal } from "./core/store.js";
 
 const KEY = "weft.settings";
 const LANGUAGES = ["en", "zh"];
-const PHONE = matchMedia("(max-width: 600px)");
+const PHONE = matchMedia("(max-width: 600px), (max-height: 500px) and (pointer: coarse)");
 const onPhone = signal(PHONE.matches);
 PHONE.addEventListener("change", () => (onPhone.value = PHONE.matches));
 

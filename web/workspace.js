@@ -52,7 +52,7 @@ export class Workspace {
   changes = signal(0);
   /** Where the view stands. @type {Lens} */
   lens = { get: () => ({ x: 0, y: 0, scale: 1 }), set: (/** @type {Camera} */ _camera) => {} };
-  #drafts = new Drafts((tab) => this.#textOf(tab));
+  #drafts = new Drafts((tab) => this.#textOf(tab), (text) => this.#notify(text));
   /** Until what is being saved is: the next one is over what that leaves. @type {Promise<unknown>} */
   #saving = Promise.resolve();
   #timer = 0;

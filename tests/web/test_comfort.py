@@ -305,3 +305,17 @@ def test_the_form_shows_what_holds_where_the_workflow_says_nothing(studio: Studi
     expect(form.get_by_role("spinbutton", name="seed")).to_have_value("0")
     expect(form.get_by_role("spinbutton", name="cfg", exact=True)).to_have_value("7")
     expect(form.get_by_role("combobox", name="sampler")).to_have_text("euler")
+
+
+def test_a_phone_that_is_turned_keeps_its_form(browser: Browser, server: str) -> None:
+    phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = phone.new_page()
+    page.goto(server)
+    words = page.locator(".form textarea").first
+    words.fill("half a sent")
+    page.set_viewport_size({"width": 844, "height": 390})
+    expect(words).to_be_visible()
+    expect(words).to_be_focused()
+    expect(words).to_have_value("half a sent")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    phone.close()

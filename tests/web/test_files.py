@@ -396,3 +396,17 @@ def test_saving_again_while_a_save_is_under_way_is_no_conflict(studio: Studio) -
     studio.page.wait_for_timeout(700)
     expect(studio.page.get_by_role("dialog")).to_have_count(0)
     assert saved(studio, "in haste")["nodes"]["2"]["inputs"]["text"] == "second"
+
+
+def test_drafts_that_cannot_be_kept_are_told_once(studio: Studio) -> None:
+    refused = {"detail": "This could not be stored: the disk is full.", "code": "full"}
+    studio.page.route("**/draft*", lambda route: route.fulfill(status=507, json=refused))
+    notice = studio.page.locator(".notice")
+    with studio.page.expect_response("**/draft*"):
+        prompt(studio).fill("not kept")
+    expect(notice).to_contain_text("the disk is full")
+    save_as(studio, "kept at last")
+    with studio.page.expect_response("**/draft*"):
+        prompt(studio).fill("again not kept")
+    studio.page.wait_for_timeout(100)
+    expect(notice).to_contain_text("Saved kept at last")
