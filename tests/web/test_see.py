@@ -60,6 +60,10 @@ def test_pictures_are_looked_at_closely(studio: Studio) -> None:
     studio.page.keyboard.press("o")
     split.fill("50")
     assert front.evaluate("each => getComputedStyle(each).opacity") == "0.5"
+    studio.page.set_viewport_size({"width": 390, "height": 780})
+    expect(viewer.get_by_role("button", name="Close")).to_be_in_viewport(ratio=1)
+    expect(status).to_be_in_viewport(ratio=1)
+    studio.page.set_viewport_size({"width": 1280, "height": 800})
     viewer.get_by_role("slider", name="Which picture").fill("1")
     expect(status).to_contain_text("2 of 3")
     viewer.get_by_role("button", name=re.compile("All at once")).click()
