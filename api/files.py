@@ -67,7 +67,7 @@ async def delete_output(request: web.Request, services: Services) -> web.StreamR
     except (BadName, NoSuchFile):
         there = False
     if not (await services.jobs.forget_result(name) or there):
-        raise Refused(404, "unknown_file", f"There is no output file {name!r:.100}.")
+        raise unknown_file("output", name)
     return web.Response(status=204)
 
 
