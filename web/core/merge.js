@@ -5,6 +5,7 @@
  */
 
 import { isLink, isRecord, linksOf, own, withField } from "./level.js";
+import { sound } from "./sound.js";
 
 /**
  * @typedef {Record<string, unknown>} Json
@@ -24,7 +25,7 @@ export function merge(base, mine, theirs) {
   const conflicts = [];
   let merged = /** @type {Json} */ (mergeValues(base, mine, other, [], conflicts));
   for (const path of sheets(merged)) merged = keepWhatIsRead(merged, path, { base, mine, theirs: other }, conflicts);
-  return { merged, conflicts };
+  return { merged: sound(merged, [mine, other]), conflicts };
 }
 
 /** What two workflows have in common, for when it is not known what they were begun from: all they do not share is a conflict, or added. @param {Json} mine @param {Json} theirs @returns {Json} */
@@ -38,7 +39,7 @@ export function common(mine, theirs) {
 }
 
 /** The workflow with the second's side of some conflicts. @param {Json} merged @param {readonly Conflict[]} taken */
-export const takeTheirs = (merged, taken) => taken.reduce((json, { path, theirs }) => /** @type {Json} */ (withPath(json, path, theirs)), merged);
+export const takeTheirs = (merged, taken) => sound(taken.reduce((json, { path, theirs }) => /** @type {Json} */ (withPath(json, path, theirs)), merged), [merged]);
 
 /** Whether two JSON values say the same; the order of keys does not count. @param {unknown} a @param {unknown} b @returns {boolean} */
 export function same(a, b) {
