@@ -12,7 +12,8 @@ import { ask } from "./dialog.js";
 /** @typedef {{job: string, finished: number, prompts: string[], models: string[], seeds: number[], pictures: (OutputFile & {node: string})[]}} Result */
 /** @typedef {{picture: OutputFile & {node: string}, result: Result, element: HTMLElement}} Cell */
 
-const PAGE = 40;
+/** As many as the server looks through for a page: asking for fewer takes it as long. */
+const PAGE = 200;
 const TYPING_MS = 250;
 const DAY_MS = 86_400_000;
 
