@@ -6,6 +6,7 @@ import { afterRun, nextSeed, seedsOf } from "./core/seeds.js";
 import { batch, computed, signal } from "./core/store.js";
 import { t } from "./core/strings.js";
 import * as jobs from "./jobs.js";
+import { learnAll } from "./language.js";
 import { BadRequest, requestOf } from "./request.js";
 
 /** @import {Change} from "./core/document.js" */
@@ -244,7 +245,7 @@ export class Runner {
       this.run.value = run;
       this.preview.value = previews.at(-1) ?? this.preview.peek();
     });
-    if (run.state === "queued" && events.some((event) => event.type === "state" && event.reason)) this.#notify(t("job.again"));
+    if (run.state === "queued" && events.some((event) => event.type === "state" && event.reason)) void learnAll().then(() => this.#notify(t("job.again")));
     if (!isOver(run)) return true;
     this.took.value = performance.now() - this.began;
     this.#collect(job).catch((error) => this.#notify(error.message));
