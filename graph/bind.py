@@ -13,6 +13,7 @@ from graph.fragment import Body
 from graph.node import NodeSpec, Port, Required
 from graph.problems import Code, Problem, Problems, nearest, shown
 from graph.values import encode, encode_text
+from graph.widgets import Seed
 from graph.workflow import Limits
 
 
@@ -170,6 +171,8 @@ class Binder:
         """The constant as the function and the key see it, or a Problem."""
         if value is None and port.optional:
             return None
+        if type(value) is str and isinstance(port.widget, Seed):
+            value = port.widget.number(value)
         fault = _type_fault(port.type, port, value)
         if fault is not None:
             return _refused("wrong_type", id, spec, port, fault, value)

@@ -116,7 +116,15 @@ class Toggle(Widget):
 
 @dataclass(frozen=True)
 class Seed(Widget):
-    """A whole number of 64 bits; the editor can draw one after a run."""
+    """A whole number of 64 bits; the editor can draw one after a run. Its digits may also come as a text, as numbers
+    beyond 2**53 lose digits in programs whose only numbers are of double precision (RFC 8259, section 6)."""
+
+    @staticmethod
+    def number(value: object) -> object:
+        """The number that a text of digits means; anything else as it is."""
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
+            return int(value)
+        return value
 
     def check(self, value: object, files: Files) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:

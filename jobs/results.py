@@ -96,6 +96,8 @@ def made_of(workflow: object, registry: Mapping[str, NodeSpec]) -> Made:
         spec = registry.get(type)
         for port in spec.inputs if spec is not None else ():
             value = inputs.get(port.name)
+            if isinstance(port.widget, Seed):
+                value = port.widget.number(value)
             match port.widget, value:
                 case Text(multiline=True), str() if value.strip():
                     prompts[value] = None

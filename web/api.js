@@ -1,5 +1,6 @@
 /** Client of /api/v1. Every refusal is an ApiError with a sentence for people; event streams reconnect by themselves. */
 
+import { parseExactly } from "./core/json.js";
 import { localisedTitles } from "./core/naming.js";
 import { t } from "./core/strings.js";
 import { Retry } from "./retry.js";
@@ -73,7 +74,7 @@ export const cancel = (id) => post(`/jobs/${encodeURIComponent(id)}/cancel`, {})
 export const job = (id) => get(`/jobs/${encodeURIComponent(id)}`);
 
 /** @param {string} id @returns {Promise<unknown>} */
-export const jobWorkflow = (id) => get(`/jobs/${encodeURIComponent(id)}/workflow`);
+export const jobWorkflow = async (id) => parseExactly(await (await call(`/jobs/${encodeURIComponent(id)}/workflow`)).text());
 
 /** @param {number} limit @returns {Promise<JobSummary[]>} newest first */
 export const doneJobs = async (limit) => (await get(`/jobs?state=done&limit=${limit}`)).jobs;

@@ -2,6 +2,7 @@
 
 import { BadDocument } from "./core/document.js";
 import { readTexts } from "./core/exif.js";
+import { parseExactly } from "./core/json.js";
 import { isRecord } from "./core/level.js";
 import { readText } from "./core/png.js";
 import { t } from "./core/strings.js";
@@ -35,7 +36,7 @@ async function carried(file) {
 /** @param {string} text @returns {unknown} */
 function parsed(text) {
   try {
-    return JSON.parse(text);
+    return parseExactly(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const plain = text.replace(NO_NUMBER, "$1null");

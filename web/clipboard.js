@@ -1,6 +1,7 @@
 /** Copy, cut and paste of nodes, as JSON text; pictures, workflows and links to saved ones that are pasted or dropped on the page. */
 
 import { BadDocument } from "./core/document.js";
+import { parseExactly } from "./core/json.js";
 import { t } from "./core/strings.js";
 import { isEditing } from "./dom.js";
 import { DRAGGED, fileOf } from "./pictures.js";
@@ -53,7 +54,7 @@ export function listenToClipboard(editor, pasteAt, notify, takeFile, openLink) {
  */
 function pasteText(editor, text, at, linked, notify, takeFile) {
   try {
-    editor.paste(JSON.parse(text), at, linked);
+    editor.paste(parseExactly(text), at, linked);
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof BadDocument)) throw error;
     if (error instanceof BadDocument || text.trim() === "") return takeFile(new File([text], t("app.untitled")), at);

@@ -1,6 +1,7 @@
 /** Client of the saved workflows: their text, drafts, revisions and the trash. A revision is told without quotes. */
 
 import { ApiError, call } from "./api.js";
+import { parseExactly } from "./core/json.js";
 import { t } from "./core/strings.js";
 
 /**
@@ -36,7 +37,7 @@ export const list = async () => (await call("/workflows")).json();
 /** @param {string} name @returns {Promise<{workflow: unknown, revision: string}>} */
 export async function read(name) {
   const response = await call(at(name));
-  return { workflow: await response.json(), revision: revisionOf(response) };
+  return { workflow: parseExactly(await response.text()), revision: revisionOf(response) };
 }
 
 /**
@@ -65,7 +66,7 @@ export const remove = (name) => call(at(name), { method: "DELETE", headers: over
 export const revisions = async (name) => (await (await call(at(name, "/revisions"))).json()).revisions;
 
 /** A workflow as it was saved then. @param {string} name @param {string} revision @returns {Promise<unknown>} */
-export const revision = async (name, revision) => (await call(at(name, `/revisions/${revision}`))).json();
+export const revision = async (name, revision) => parseExactly(await (await call(at(name, `/revisions/${revision}`))).text());
 
 /** The same; null where it is no longer kept. @param {string} name @param {string} at @returns {Promise<unknown>} */
 export const revisionIfKept = (name, at) =>
@@ -80,7 +81,7 @@ export const label = (name, revision, label) => send("PATCH", at(name, `/revisio
 /** @param {string} name @returns {Promise<{workflow: unknown, base: string | null}>} */
 export async function draft(name) {
   const response = await call(at(name, "/draft"));
-  return { workflow: await response.json(), base: response.headers.get("Weft-Base")?.replaceAll('"', "") ?? null };
+  return { workflow: parseExactly(await response.text()), base: response.headers.get("Weft-Base")?.replaceAll('"', "") ?? null };
 }
 
 /** @param {string} name @param {string} text @param {string | null} base @param {boolean} leaving  the page is going away @returns {Promise<string>} its own revision */

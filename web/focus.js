@@ -116,6 +116,7 @@ function followSelection({ editor, view }, byKeys) {
     const active = document.activeElement;
     const ids = editor.selection.peek();
     const id = active?.closest("[data-node]")?.getAttribute("data-node") ?? null;
+    const gone = id !== null && !editor.document.nodes.has(id);
     const lost = inside && active === document.body;
     const left = id !== null && ids.size > 0 && !ids.has(id) && !isEditing(active);
     const same = sheet.every((part, index) => part === before[index]);
@@ -124,13 +125,13 @@ function followSelection({ editor, view }, byKeys) {
     version = editor.version.peek();
     const none = ids.size === 0 && editor.selectedWire.peek() === null && editor.selectedFrame.peek() === null;
     if (byKeys() && edited && none && id !== null && editor.document.nodes.has(id)) return editor.select([id]);
-    if (!byKeys() || !(lost || left || arrived)) return;
+    if (!byKeys() || !(gone || lost || left || arrived)) return;
     const target = [...ids].at(-1);
     if (target !== undefined) {
       if (same) view.reveal(target);
       view.focus(target);
     }
-    if (document.activeElement === document.body) view.element.focus({ preventScroll: true });
+    if (document.activeElement === document.body || (gone && document.activeElement === active)) view.element.focus({ preventScroll: true });
   };
   effect(() => {
     editor.selection.value;

@@ -1,6 +1,7 @@
 /** The sentences of the page in the language a person reads: what the first view says, and the rest when it is wanted. */
 
 import { language, learn, speak } from "./core/strings.js";
+import { h } from "./dom.js";
 import { languageOf } from "./settings.js";
 
 /** @import {Table} from "./core/strings.js" */
@@ -13,8 +14,27 @@ export async function speakChosen(settings) {
   document.documentElement.lang = chosen === "zh" ? "zh-Hans" : chosen;
 }
 
-/** Have the rest of the sentences too: titles of templates, help of nodes. */
-export const learnAll = async () => learn(tablesIn(await import(`./strings/${language()}/later.js`)));
+/** Have the rest too: the sentences, such as titles of templates and help of nodes, and how what says them looks. */
+export async function learnAll() {
+  const [rest] = await Promise.all([import(`./strings/${language()}/later.js`), (dressed ??= dress())]);
+  learn(tablesIn(rest));
+}
+
+/** @type {Promise<unknown> | undefined} */
+let dressed;
+
+const dress = () =>
+  new Promise((resolve) => {
+    const sheet = h("link", { rel: "stylesheet", href: new URL("style/later.css", import.meta.url).href });
+    sheet.addEventListener("load", resolve);
+    sheet.addEventListener("error", () => {
+      // What is plain can still be read; the next panel asks again.
+      sheet.remove();
+      dressed = undefined;
+      resolve(null);
+    });
+    document.head.append(sheet);
+  });
 
 /** @param {Readonly<Record<string, Table>>} module @returns {readonly Table[]} */
 const tablesIn = (module) => Object.values(module);

@@ -2,13 +2,14 @@
 
 import * as api from "./api.js";
 import { COPY, IDLE, isActive, isOver, problem, reduce } from "./core/run.js";
-import { afterRun, nextSeed, seedsOf } from "./core/seeds.js";
+import { afterRun, isSeed, nextSeed, seedAfter, seedsOf } from "./core/seeds.js";
 import { batch, computed, signal } from "./core/store.js";
 import { t } from "./core/strings.js";
 import * as jobs from "./jobs.js";
 import { learnAll } from "./language.js";
 import { BadRequest, requestOf } from "./request.js";
 
+/** @import {Seed} from "./core/seeds.js" */
 /** @import {Change} from "./core/document.js" */
 /** @import {Editor} from "./core/editor.js" */
 /** @import {Run, RunEvent} from "./core/run.js" */
@@ -38,8 +39,8 @@ export class Runner {
   #refused = signal(/** @type {readonly Problem[]} */ ([]));
   /** Problems by node; those of the workflow as a whole under "". */
   problems = computed(() => groupByNode([...this.#refused.value, ...failuresOf(this.run.value)]));
-  /** The seeds of the last run, "node\0input" -> value. @type {import("./core/store.js").Signal<ReadonlyMap<string, number>>} */
-  used = signal(/** @type {ReadonlyMap<string, number>} */ (new Map()));
+  /** The seeds of the last run, "node\0input" -> value. @type {import("./core/store.js").Signal<ReadonlyMap<string, Seed>>} */
+  used = signal(/** @type {ReadonlyMap<string, Seed>} */ (new Map()));
   /** Whether the person has edited the workflow since it was run. */
   edited = signal(false);
   /** Counts finished jobs. */
@@ -117,7 +118,7 @@ export class Runner {
     const sent = [];
     try {
       for (let number = 0; number < count; number++) {
-        const used = new Map(seeds.map(({ id, name }) => [`${id}\0${name}`, /** @type {number} */ (document.sheet("").input(id, name))]));
+        const used = new Map(seeds.map(({ id, name }) => [`${id}\0${name}`, /** @type {Seed} */ (document.sheet("").input(id, name))]));
         const request = await requestOf(this.#editor, targets);
         // Runs that all have one seed would be one picture: those after the first take the seeds that follow.
         const body = kept && number > 0 ? { ...request, workflow: shifted(/** @type {any} */ (request.workflow), number) } : request;
@@ -286,7 +287,7 @@ export class Runner {
 function shifted(workflow, by) {
   const nodes = Object.entries(workflow.nodes).map(([id, node]) => {
     const { seed } = node.inputs;
-    return [id, typeof seed === "number" ? { ...node, inputs: { ...node.inputs, seed: seed + by } } : node];
+    return [id, isSeed(seed) ? { ...node, inputs: { ...node.inputs, seed: seedAfter(seed, by) } } : node];
   });
   return { ...workflow, nodes: Object.fromEntries(nodes) };
 }

@@ -5,6 +5,7 @@
 
 import * as api from "./api.js";
 import { BadDocument } from "./core/document.js";
+import { parseExactly } from "./core/json.js";
 import { COPY, rootOf } from "./core/run.js";
 import { batch, computed, signal } from "./core/store.js";
 import { t, templateTitle } from "./core/strings.js";
@@ -155,7 +156,7 @@ export class Workspace {
   show(tab) {
     if (tab === this.current.peek()) return;
     const { desk } = tab;
-    this.#change(() => (desk ? this.#editor.put(desk) : this.#editor.open(JSON.parse(this.#textOf(tab)))));
+    this.#change(() => (desk ? this.#editor.put(desk) : this.#editor.open(parseExactly(this.#textOf(tab)))));
     tab.desk = null;
     this.current.value = tab;
     if (tab.camera) this.lens.set(tab.camera);

@@ -347,7 +347,7 @@ def _fitting(value: Any, default: object) -> Any:
         return value
     if isinstance(value, str):
         try:
-            value = float(value)
+            value = int(value) if isinstance(default, int) and value.isdecimal() else float(value)
         except ValueError:
             return value
     whole = isinstance(default, int) and isinstance(value, float) and value.is_integer()

@@ -136,6 +136,22 @@ def widgets() -> Lab:
     return Lab(spec("W", fn, sink=True), files=Folder(Path()))
 
 
+@pytest.mark.parametrize("value", [0, 7, 2**53 + 1, 2**64 - 1])
+def test_the_digits_of_a_seed_are_the_seed(value: int) -> None:
+    """As a program writes it that has no number so large; the key is the number's."""
+    lab = widgets()
+    as_number, as_text = (lab.graph(document(w=entry("W", seed=each))).nodes["w"] for each in (value, str(value)))
+    assert as_text.constants["seed"] == value
+    assert as_text.head == as_number.head
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1.0", "1e3", "\u0661", str(2**64), "1" * 5000])
+def test_a_text_that_is_no_seed_is_refused(text: str) -> None:
+    with pytest.raises(InvalidGraph) as error:
+        widgets().graph(document(w=entry("W", seed=text)))
+    assert [problem.port for problem in error.value.problems] == ["seed"]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "code", "expected"),
     [

@@ -82,6 +82,33 @@ def test_a_seed_changes_after_each_run_and_the_last_is_remembered(studio: Studio
     expect(seed).to_have_value("901")
 
 
+def test_a_seed_of_64_bits_keeps_every_digit(studio: Studio) -> None:
+    """From the file, through the draft, to the job and back from it."""
+    document = studio.document()
+    document["nodes"]["5"]["inputs"]["seed"] = 2**64 - 2
+    studio.drop(studio.page.locator(".canvas"), "long.json", "application/json", json.dumps(document).encode())
+    seed = studio.node("5").get_by_label("seed", exact=True)
+    expect(seed).to_have_value("18446744073709551614")
+    seed.press("ArrowUp")
+    expect(seed).to_have_value("18446744073709551615")
+    studio.page.reload()
+    expect(seed).to_have_value("18446744073709551615")
+    studio.quicken(1)
+    studio.run()
+    with urllib.request.urlopen(f"{studio.url.rstrip('/')}/api/v1/results?limit=1") as answer:
+        (newest,) = json.load(answer)["results"]
+    assert newest["seeds"] == [2**64 - 1]
+    for typed, shown in (
+        ("9007199254740993", "9007199254740993"),
+        ("99999999999999999999", str(2**64 - 1)),
+        ("5", "5"),
+    ):
+        seed.fill(typed)
+        seed.press("Tab")
+        expect(seed).to_have_value(shown)
+    assert value(studio, "5", "seed") == 5
+
+
 def test_long_lists_are_searched(studio: Studio) -> None:
     sampler = studio.node("5").get_by_role("combobox", name="sampler")
     sampler.click()

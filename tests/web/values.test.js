@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { evaluate } from "../../web/core/expression.js";
+import { parseExactly } from "../../web/core/json.js";
 import { knotsOf, textOf } from "../../web/core/knots.js";
 import { nameAt, reweighed } from "../../web/core/prompt.js";
-import { afterRun, nextSeed, seedsOf, withAfterRun } from "../../web/core/seeds.js";
+import { afterRun, isSeed, nextSeed, seedAfter, seedsOf, withAfterRun } from "../../web/core/seeds.js";
 
 test("arithmetic is read as a person writes it", () => {
   const cases = { "1024*1.5": 1536, "(512+64)/8": 72, "2^10": 1024, "2^3^2": 512, "-3+5": 2, "7 % 4": 3, "1e3/4": 250, "2×3÷4": 1.5, ".5*2": 1, "-2^2": -4, "8/2/2": 2, " 42 ": 42, "2**10": 1024, "（１＋２）＊４": 12, "1e-3": 0.001, "1 024": 1024, "1,024": 1024, "1_000_000": 1e6, "12,000*2": 24000, "512 px": 512, "(256+256)像素": 512, "２０步": 20 };
@@ -65,8 +66,19 @@ test("a seed after a run", () => {
   assert.equal(nextSeed("increment", 7), 8);
   assert.equal(nextSeed("decrement", 0), 0);
   assert.equal(nextSeed("random", 7, () => 99), 99);
-  const drawn = nextSeed("random", 7);
+  const drawn = Number(nextSeed("random", 7));
   assert.ok(Number.isInteger(drawn) && drawn >= 0 && drawn < 1e9);
+});
+
+test("seeds of 64 bits keep every digit", () => {
+  const text = '{"seed": 18446744073709551615, "small": 9007199254740991, "cfg": 0.30000000000000004, "large": 1e300, "text": "a \\" 18446744073709551615"}';
+  assert.deepEqual(parseExactly(text), { seed: "18446744073709551615", small: 9007199254740991, cfg: 0.30000000000000004, large: 1e300, text: 'a " 18446744073709551615' });
+  assert.throws(() => parseExactly("{1234567890123456"), SyntaxError);
+  assert.equal(nextSeed("increment", Number.MAX_SAFE_INTEGER), "9007199254740992");
+  assert.equal(nextSeed("decrement", "9007199254740992"), Number.MAX_SAFE_INTEGER);
+  assert.equal(nextSeed("increment", "18446744073709551615"), "18446744073709551615");
+  assert.equal(seedAfter("18446744073709551615", -10), "18446744073709551605");
+  assert.deepEqual(["7", "x", "", "1.5", "-1", 3, null].map(isSeed), [true, false, false, false, false, true, false]);
 });
 
 test("the mode of a seed is a field of its node, absent where it is kept", () => {

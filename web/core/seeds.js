@@ -2,7 +2,8 @@
 
 /** @import {NodeData, NodeSpec} from "./types.js" */
 /** @typedef {"keep" | "random" | "increment" | "decrement"} AfterRun */
-/** @typedef {{id: string, name: string, value: number}} Seeded */
+/** @typedef {number | string} Seed  as a text of its digits where it is larger than a number holds exactly */
+/** @typedef {{id: string, name: string, value: Seed}} Seeded */
 
 export const AFTER_RUN = /** @type {const} */ (["keep", "random", "increment", "decrement"]);
 /** Drawn seeds lie below this: short enough to read, say and type. */
@@ -25,19 +26,31 @@ export function withAfterRun(node, name, mode) {
 
 export const drawSeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % DRAWN;
 
-/** @param {AfterRun} mode @param {number} value @param {() => number} draw */
-export function nextSeed(mode, value, draw = drawSeed) {
-  if (mode === "random") return draw();
-  if (mode === "increment") return Math.min(value + 1, Number.MAX_SAFE_INTEGER);
-  return mode === "decrement" ? Math.max(value - 1, 0) : value;
+const LARGEST = 2n ** 64n - 1n;
+const DIGITS = /^\d{1,20}$/;
+
+/** @param {unknown} value @returns {value is Seed} */
+export const isSeed = (value) => typeof value === "number" || (typeof value === "string" && DIGITS.test(value));
+
+/** The seed so much further on, within what seeds may be. @param {Seed} value @param {number} by */
+export function seedAfter(value, by) {
+  const far = BigInt(typeof value === "number" ? Math.trunc(value) : value) + BigInt(Math.trunc(by));
+  const near = far < 0n ? 0n : far > LARGEST ? LARGEST : far;
+  return near <= Number.MAX_SAFE_INTEGER ? Number(near) : String(near);
 }
 
-/** The seeds of a workflow that are numbers: where they are, what they are. @param {Iterable<[string, NodeData]>} nodes @param {(id: string) => NodeSpec} spec @returns {Seeded[]} */
+/** @param {AfterRun} mode @param {Seed} value @param {() => number} draw @returns {Seed} */
+export function nextSeed(mode, value, draw = drawSeed) {
+  if (mode === "random") return draw();
+  return mode === "keep" ? value : seedAfter(value, mode === "increment" ? 1 : -1);
+}
+
+/** The seeds of a workflow that are no links: where they are, what they are. @param {Iterable<[string, NodeData]>} nodes @param {(id: string) => NodeSpec} spec @returns {Seeded[]} */
 export function seedsOf(nodes, spec) {
   return [...nodes].flatMap(([id, node]) =>
     spec(id).inputs.flatMap((input) => {
       const value = node.inputs[input.name];
-      return input.widget?.kind === "Seed" && typeof value === "number" ? [{ id, name: input.name, value }] : [];
+      return input.widget?.kind === "Seed" && isSeed(value) ? [{ id, name: input.name, value }] : [];
     }),
   );
 }

@@ -1,6 +1,7 @@
 /** Workflows of ComfyUI: made ours by the server; what could not be carried over is told once, when they open. */
 
 import { post } from "../api.js";
+import { parseExactly } from "../core/json.js";
 import { filled, named, t } from "../core/strings.js";
 import { h } from "../dom.js";
 import { learnAll } from "../language.js";
@@ -12,7 +13,7 @@ import { openDialog } from "./dialog.js";
 export async function convert(json) {
   const [response] = await Promise.all([post("/workflows/convert", json), learnAll()]);
   /** @type {{workflow: unknown, notes: Note[]}} */
-  const { workflow, notes } = await response.json();
+  const { workflow, notes } = parseExactly(await response.text());
   if (notes.length > 0) tell(notes);
   return workflow;
 }

@@ -1,7 +1,8 @@
 /** All pictures that were made here, newest first: searched by prompt, model, seed and day; each opens with the workflow that made it. */
 
-import { ApiError, call, get, ROOT } from "../api.js";
+import { ApiError, call, ROOT } from "../api.js";
 import { button, h, setText } from "../dom.js";
+import { parseExactly } from "../core/json.js";
 import { effect } from "../core/store.js";
 import { language, t } from "../core/strings.js";
 import { draggable, thumbnailOf } from "../pictures.js";
@@ -9,7 +10,7 @@ import { ask } from "./dialog.js";
 
 /** @import {Parts} from "../actions/action.js" */
 /** @import {OutputFile} from "../core/types.js" */
-/** @typedef {{job: string, finished: number, prompts: string[], models: string[], seeds: number[], pictures: (OutputFile & {node: string})[]}} Result */
+/** @typedef {{job: string, finished: number, prompts: string[], models: string[], seeds: import("../core/seeds.js").Seed[], pictures: (OutputFile & {node: string})[]}} Result */
 /** @typedef {{picture: OutputFile & {node: string}, result: Result, element: HTMLElement}} Cell */
 
 /** As many as the server looks through for a page: asking for fewer takes it as long. */
@@ -47,7 +48,7 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
     if (since.value) query.set("since", String(new Date(`${since.value}T00:00`).getTime()));
     if (until.value) query.set("until", String(new Date(`${until.value}T00:00`).getTime() + DAY_MS));
     try {
-      const page = await get(`/results?${query}`);
+      const page = parseExactly(await (await call(`/results?${query}`)).text());
       return mine === asked ? page : null;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

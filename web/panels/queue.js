@@ -3,6 +3,7 @@
 import * as api from "../api.js";
 import { button, h, icon, setText } from "../dom.js";
 import { duration, fraction, isActive, problem, sentence } from "../core/run.js";
+import { isSeed } from "../core/seeds.js";
 import { effect, signal } from "../core/store.js";
 import { language, t } from "../core/strings.js";
 import * as jobs from "../jobs.js";
@@ -200,7 +201,7 @@ function aboutOf(workflow, catalogue) {
     (catalogue.specs.get(type)?.inputs ?? []).map(({ name, widget }) => ({ kind: widget?.kind === "Text" && !widget.multiline ? "" : widget?.kind, value: inputs[name] })),
   );
   const prompt = values.find(({ kind, value }) => kind === "Text" && typeof value === "string" && value !== "")?.value ?? "";
-  const seed = values.find(({ kind, value }) => kind === "Seed" && typeof value === "number")?.value;
+  const seed = values.find(({ kind, value }) => kind === "Seed" && isSeed(value))?.value;
   return [seed === undefined ? "" : t("gallery.seed", { seed: String(seed) }), prompt].filter(Boolean).join(" · ");
 }
 

@@ -23,7 +23,7 @@ import { controlFrom } from "../extensions.js";
  *            fileUrl: (name: string) => string, names: (folder: string) => readonly string[],
  *            pictureOf: (name: string, folder?: string) => string, addLora: (name: string) => void,
  *            tokens: (text: string) => Promise<readonly (readonly {text: string, weight: number}[])[]>,
- *            after: () => AfterRun, setAfter: (mode: AfterRun) => void, used: () => number | undefined,
+ *            after: () => AfterRun, setAfter: (mode: AfterRun) => void, used: () => import("../core/seeds.js").Seed | undefined,
  *            sweep: () => string, setSweep: (text: string) => void, sweepCount: (text: string) => number}} Field
  *   `of`: kind of node and input, "acme.Tint.colour"; `names` of the files of a models folder, `pictureOf` the address of the picture beside one; `tokens` in chunks as a
  *   text encoder reads them; `after` a run, the seed `used` in the last; `sweep`: the text that says which values are

@@ -4,6 +4,7 @@
  */
 
 import { evaluate } from "../core/expression.js";
+import { isSeed, seedAfter } from "../core/seeds.js";
 import { h, setAttributes } from "../dom.js";
 import { t } from "../core/strings.js";
 
@@ -21,12 +22,12 @@ function rangeOf({ input }) {
   const seed = widget?.kind === "Seed";
   const [min, max] = seed ? [0, Number.MAX_SAFE_INTEGER] : [widget?.min ?? -Infinity, widget?.max ?? Infinity];
   const step = widget?.step ?? (whole ? 1 : 0.1);
-  return { whole, min, max, step, nearest: (/** @type {number} */ value) => Math.min(max, Math.max(min, whole ? Math.round(value) : Number(value.toPrecision(12)))) };
+  return { whole, seed, min, max, step, nearest: (/** @type {number} */ value) => Math.min(max, Math.max(min, whole ? Math.round(value) : Number(value.toPrecision(12)))) };
 }
 
 /** The field for a number. @param {Field} field @returns {{box: HTMLInputElement, show: (value: unknown) => void}} */
 export function numberBox(field) {
-  const { whole, min, max, step, nearest } = rangeOf(field);
+  const { whole, seed, min, max, step, nearest } = rangeOf(field);
   const finite = (/** @type {number} */ value) => (Number.isFinite(value) ? value : null);
   const box = h("input", {
     type: "text", role: "spinbutton", class: "field number", inputmode: whole ? "numeric" : "decimal", autocomplete: "off", spellcheck: "false",
@@ -41,8 +42,16 @@ export function numberBox(field) {
     setAttributes(box, { "aria-valuenow": typeof value === "number" ? value : null });
   };
   const now = () => Number(field.value() ?? field.input.default ?? 0) || 0;
+  /** Whether what is there is more than a number holds exactly. */
+  const long = () => typeof field.value() === "string" && isSeed(field.value());
   const take = () => {
     typing = false;
+    const digits = box.value.trim();
+    if (seed && isSeed(digits) && digits.length > 15) {
+      field.set(seedAfter(digits, 0), false);
+      field.seal();
+      return;
+    }
     const shares = max <= 1 ? box.value.replace(/[%％]\s*$/, "/100") : box.value.replace(/[%％]\s*$/, "");
     const value = evaluate(COMMA && !whole ? shares.replace(/^(\s*[-+]?\d+),(\d+\s*)$/, "$1.$2") : shares);
     if (value !== null) field.set(nearest(value), false);
@@ -52,7 +61,7 @@ export function numberBox(field) {
   };
   const add = (/** @type {number} */ steps) => {
     if (typing) take();
-    field.set(nearest(now() + steps * step), false);
+    field.set(long() ? seedAfter(/** @type {string} */ (field.value()), steps) : nearest(now() + steps * step), false);
   };
   box.addEventListener("input", () => (typing = true));
   box.addEventListener("change", take);
@@ -76,7 +85,7 @@ export function numberBox(field) {
     },
     { passive: false },
   );
-  scrub(box, now, (value) => field.set(nearest(value), false), step, () => field.seal());
+  scrub(box, now, (value) => long() || field.set(nearest(value), false), step, () => field.seal());
   return { box, show };
 }
 

@@ -1,13 +1,13 @@
 /** A seed: a whole number that can be typed and drawn, with what becomes of it after a run, and the one used last. */
 
 import { button, h, icon } from "../dom.js";
-import { AFTER_RUN, drawSeed } from "../core/seeds.js";
+import { AFTER_RUN, drawSeed, isSeed } from "../core/seeds.js";
 import { t } from "../core/strings.js";
 import { numberBox } from "./number.js";
 import { openList } from "./popup.js";
 
 /** @import {Control, Field} from "./index.js" */
-/** @import {AfterRun} from "../core/seeds.js" */
+/** @import {AfterRun, Seed} from "../core/seeds.js" */
 /** @import {Option} from "./popup.js" */
 
 const SIGNS = /** @type {Readonly<Record<AfterRun, string>>} */ ({ keep: "=", random: "", increment: "+1", decrement: "−1" });
@@ -19,14 +19,14 @@ export function seedControl(field) {
   const mode = h("button", { type: "button", class: "seed-mode", "aria-haspopup": "listbox" });
   mode.addEventListener("click", () => {
     const [used, now] = [field.used(), field.after()];
-    /** @type {Option<AfterRun | number>[]} */
+    /** @type {Option<AfterRun | Seed>[]} */
     const options = AFTER_RUN.map((each) => ({ value: each, label: t(`seed.${each}`), selected: each === now }));
     if (used !== undefined && used !== field.value()) options.push({ value: used, label: t("seed.useLast", { seed: used }) });
     openList(mode, {
       label: t("seed.after", { label: field.label }),
       search: "",
       options: () => options,
-      choose: (chosen) => (typeof chosen === "number" ? field.set(chosen, true) : field.setAfter(chosen)),
+      choose: (chosen) => (isSeed(chosen) ? field.set(chosen, true) : field.setAfter(/** @type {AfterRun} */ (chosen))),
       none: "",
     });
   });
