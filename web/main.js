@@ -190,8 +190,8 @@ engine.follow();
 if (settings.packs.peek().length > 0) void import("./packs.js").then(({ startPacks }) => startPacks(parts));
 setTimeout(async () => {
   void workspace.look();
+  (await import("./focus.js")).keepFocus(parts);
   await learnAll();
   (await import("./speak.js")).speak(parts);
-  (await import("./focus.js")).keepFocus(parts);
   (await import("./announce.js")).announce(parts);
 }, LATER);

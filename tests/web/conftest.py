@@ -138,6 +138,11 @@ class Studio:
         self.node("5").wait_for()
         return self
 
+    def attended(self) -> Studio:
+        """Once the page looks after the focus and speaks, which comes a second after it opened."""
+        self.page.locator(".spoken-edits").wait_for(state="attached")
+        return self
+
     def node(self, id: str) -> Locator:
         return self.page.locator(f'.node[data-node="{id}"]')
 

@@ -146,6 +146,7 @@ def test_nothing_serious_bars_the_way(studio: Studio, theme: str) -> None:
         page.locator("dialog[open]").wait_for()
         check(keys)
         page.keyboard.press("Escape")
+        expect(page.locator("dialog[open]")).to_have_count(0)
     page.keyboard.press("Control+o")
     page.get_by_role("button", name="Templates").first.click()
     page.locator(".template").first.wait_for()

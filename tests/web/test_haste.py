@@ -229,7 +229,7 @@ def test_a_finger_held_still_opens_the_menu(measured: Studio) -> None:
 
 def test_once_a_copy_is_taken_back_keys_are_for_the_node_they_are_on(studio: Studio) -> None:
     page = studio.page
-    page.locator(".spoken-edits").wait_for(state="attached")
+    studio.attended()
     head = studio.node("4").locator(".node-head").bounding_box()
     assert head is not None
     page.keyboard.down("Alt")

@@ -85,7 +85,7 @@ def test_any_nodes_are_chosen_by_keys(studio: Studio) -> None:
 
 def test_the_focus_is_never_lost(studio: Studio) -> None:
     page, canvas = studio.page, studio.page.locator(".canvas")
-    page.locator(".spoken-edits").wait_for(state="attached")
+    studio.attended()
     studio.node("5").focus()
     press(page, "F2")
     page.keyboard.type("sampler")
@@ -161,7 +161,7 @@ def test_the_focus_is_never_lost(studio: Studio) -> None:
 
 def test_what_is_wrong_is_read_above_the_nodes_it_lies_over(studio: Studio) -> None:
     """All nodes selected, a node just under the one that fails: its message lies on top once the node is reached."""
-    page = studio.page
+    page = studio.attended().page
     nodes = {"1": {"type": "SaveImage", "inputs": {}}, "2": {"type": "EmptyLatent", "inputs": {}}}
     places = {"1": {"x": 0, "y": 0}, "2": {"x": 0, "y": 160}}
     document = {"version": 1, "nodes": nodes, "view": {"nodes": places}}

@@ -126,7 +126,7 @@ def test_another_prompt_runs_one_encoder_and_undoing_runs_nothing(studio: Studio
 
 
 def test_a_deleted_node_comes_back_with_how_it_fared_and_another_never_takes_its_place(studio: Studio) -> None:
-    studio.quicken()
+    studio.attended().quicken()
     studio.run()
     told = studio.badge("7").inner_text()
     assert re.match("cached|ran", told)
