@@ -103,23 +103,28 @@ export function goRound(way) {
 
 /** @param {Parts} parts @param {() => boolean} byKeys */
 function followSelection({ editor, view }, byKeys) {
+  const nodeAt = (/** @type {Element | null} */ element) => element?.closest("[data-node]")?.getAttribute("data-node") ?? null;
   let inside = view.element.contains(document.activeElement);
+  /** The node that has or had the focus; its element may be another one by now. */
+  let last = nodeAt(document.activeElement);
   let sheet = [editor.document, editor.document.level];
   let version = editor.version.peek();
   addEventListener("focusin", ({ target }) => {
     // A dialog gives the focus back to where it was opened, which may be gone.
-    if (target instanceof Element && !target.closest("dialog")) inside = view.element.contains(target);
+    if (!(target instanceof Element) || target.closest("dialog")) return;
+    inside = view.element.contains(target);
+    last = nodeAt(target);
   });
   const follow = () => {
     const before = sheet;
     sheet = [editor.document, editor.document.level];
     const active = document.activeElement;
     const ids = editor.selection.peek();
-    const id = active?.closest("[data-node]")?.getAttribute("data-node") ?? null;
-    const gone = id !== null && !editor.document.nodes.has(id);
     const lost = inside && active === document.body;
-    const left = id !== null && ids.size > 0 && !ids.has(id) && !isEditing(active);
     const same = sheet.every((part, index) => part === before[index]);
+    const id = lost && same ? last : nodeAt(active);
+    const gone = id !== null && !editor.document.nodes.has(id);
+    const left = id !== null && ids.size > 0 && !ids.has(id) && !isEditing(active);
     const arrived = active === view.element && !same;
     const edited = version !== editor.version.peek();
     version = editor.version.peek();

@@ -208,8 +208,7 @@ def test_the_item_of_a_menu_that_has_the_focus_is_seen_in_the_colours_of_the_sys
 
 
 def test_a_template_opened_by_keys_has_the_focus(studio: Studio) -> None:
-    page = studio.page
-    page.locator(".spoken-edits").wait_for(state="attached")
+    page = studio.attended().page
     studio.node("5").focus()
     press(page, "Control+k")
     page.get_by_role("combobox", name="Find a command").fill("templates")
