@@ -354,6 +354,7 @@ def test_a_save_over_a_stale_revision_is_never_silent(studio: Studio) -> None:
 def test_a_name_that_is_refused_is_told_at_the_field_which_keeps_it(studio: Studio) -> None:
     save_as(studio, "refused/first")
     studio.page.keyboard.press("Alt+n")
+    expect(studio.page.get_by_role("textbox", name="Name of the workflow")).to_have_value("")
     studio.page.keyboard.press("Control+s")
     dialog = studio.page.get_by_role("dialog", name="Save workflow")
     name = dialog.get_by_label("Name", exact=True)
