@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from compat.workflows.kinds import Convert, Kind
@@ -32,7 +32,6 @@ class Spoken:
 
     inputs: Mapping[str, str | tuple[str, Widget, object]]
     outputs: tuple[str, ...]
-    optional: tuple[str, ...] = field(default=())
 
 
 WHOLE: Final = Slider(-(2**53), 2**53)

@@ -11,6 +11,7 @@ from aiohttp import web
 from api.bodies import parse_json, read_body
 from api.jobs import unavailable
 from api.services import Services
+from compat.protocol import listeners
 from compat.protocol.peer import Peer
 from compat.protocol.prompts import STREAMED, Prompt, class_of, owner, pictures
 from compat.workflows.foreign import is_list, is_object
@@ -36,8 +37,7 @@ ENDINGS: Final[Mapping[str, str]] = {
 
 async def remaining(_request: web.Request, services: Services, _peer: Peer) -> web.StreamResponse:
     """How many prompts run and wait, whoever asked for them."""
-    queue = await services.jobs.queue(1)
-    return web.json_response({"exec_info": {"queue_remaining": len(queue.running) + queue.total}})
+    return web.json_response(await listeners.remaining(services.jobs))
 
 
 async def queue(_request: web.Request, services: Services, peer: Peer) -> web.StreamResponse:

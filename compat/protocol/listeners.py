@@ -122,10 +122,14 @@ async def follow(prompt: Prompt, services: Services, listeners: Listeners) -> No
     await listeners.tell(name, story.end())
 
 
-async def status(jobs: Jobs) -> Message:
+async def remaining(jobs: Jobs) -> Mapping[str, object]:
     """How many prompts run and wait, whoever asked for them."""
     queue = await jobs.queue(1)
-    return "status", {"status": {"exec_info": {"queue_remaining": len(queue.running) + queue.total}}}
+    return {"exec_info": {"queue_remaining": len(queue.running) + queue.total}}
+
+
+async def status(jobs: Jobs) -> Message:
+    return "status", {"status": await remaining(jobs)}
 
 
 async def _pass_on(
