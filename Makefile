@@ -7,7 +7,6 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # JOBS of them at a time: what waits for a browser leaves room for what computes. The quick ones first, then the longest.
 CHECKS := check-format check-lint check-imports test-page test-models check-types test-rest check-page test-page-core
 JOBS ?= 2
-GROUPED := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .PHONY: run test check $(CHECKS) chaos format docs bench clean
 
@@ -19,7 +18,7 @@ test: $(VENV)/dev.stamp node_modules/.stamp
 
 check: export OMP_NUM_THREADS ?= 1
 check:
-	$(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going $(GROUPED) $(CHECKS)
+	@$(BIN)/python -m tests.checks $(JOBS) $(CHECKS)
 
 check-format:
 	$(BIN)/ruff format --check
@@ -32,7 +31,7 @@ check-types:
 check-page:
 	npx --no-install tsc --project tsconfig.json
 test-page-core:
-	node --test tests/web/*.test.js
+	node --test --test-reporter=spec tests/web/*.test.js
 test-page:
 	$(BIN)/python -m tests.browser
 	$(BIN)/python -m pytest tests/web
