@@ -6,7 +6,7 @@ import { deflateSync, inflateSync } from "node:zlib";
 import { encodePng, readText, writeText } from "../../web/core/png.js";
 import { reasonOf } from "../../web/core/reasons.js";
 import { byteSize, duration, fraction, IDLE, isActive, reduce, rootOf, sentence } from "../../web/core/run.js";
-import { named, phrase, speak } from "../../web/core/strings.js";
+import { filled, named, phrase, speak, tongueOf } from "../../web/core/strings.js";
 import { tables } from "./language.js";
 
 const EVENTS = [
@@ -194,10 +194,34 @@ test("what is wrong is said in Chinese, names and numbers as they are", () => {
     assert.equal(phrase("did you mean 'euler'?"), "是不是“euler”？");
     assert.equal(sentence(problem("error", "", "", "node 5 KSampler: odd"), "KSampler"), "Odd");
     const failed = { ...problem("node_failed", "", "", "node 5 KSampler: odd"), type: "ValueError" };
-    assert.equal(sentence(failed, "KSampler"), "节点运行出错：Odd");
-    assert.match(sentence({ ...failed, type: "OutOfMemoryError" }, "KSampler"), /^显存不足。.+Odd$/);
+    assert.equal(sentence(failed, "KSampler"), "Odd");
+    assert.equal(tongueOf(sentence(failed, "KSampler")), "en");
+    assert.match(sentence({ ...failed, type: "OutOfMemoryError" }, "KSampler"), /^显存不足。.+odd$/);
+    const fails = (/** @type {string} */ message) => sentence(problem("node_failed", "", "", `node 5 KSampler: ${message}`), "KSampler");
+    assert.equal(fails("clip: the checkpoint this comes from holds no text encoder; add a CLIPLoader and connect it"), "CLIP：来源检查点不含文本编码器；请添加“加载文本编码器”节点并连接");
+    assert.equal(fails("a: b.safetensors: expected a VAE; it is a whole checkpoint"), "A：b.safetensors：应为 VAE；这是完整的检查点");
+    assert.equal(fails("sampler: expected one of euler, heun, got 'a: b'"), "采样器：应为以下之一：euler, heun，实际是 a: b");
+    assert.equal(tongueOf(fails("a.png: the picture is damaged: broken")), null);
+    assert.equal(says("bad_document", "JSON", "Expecting value: line 1 column 2 (char 1)"), "工作流的内容有误：应为：JSON，实际是：第 1 行第 2 列：缺少值。");
     assert.equal(sentence({ ...problem("worker_lost"), cause: "the worker ended with exit code 3" }, ""), "运行任务的引擎进程意外结束：退出代码为 3。");
     assert.equal(reasonOf("the worker was killed by SIGKILL"), "被系统强制终止，常因内存不足");
+  } finally {
+    speak("en", [tables("en")]);
+  }
+});
+
+test("no phrase stands in the way of another one", () => {
+  const table = tables("zh");
+  const phrases = Object.entries(table).filter(([key]) => key.startsWith("phrase."));
+  assert.ok(phrases.length > 200);
+  speak("zh", [table]);
+  try {
+    for (const [key, own] of phrases) {
+      const holes = [...own.matchAll(/\{(\d+)\}/g)].map(([, hole]) => Number(hole));
+      const parts = key.split("*").length - 1;
+      assert.ok(holes.every((hole) => hole < parts), key);
+      assert.equal(phrase(key.slice("phrase.".length).replaceAll("*", "7")), filled(own, Object.fromEntries(holes.map((hole) => [hole, "7"]))), key);
+    }
   } finally {
     speak("en", [tables("en")]);
   }

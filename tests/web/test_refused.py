@@ -47,6 +47,82 @@ def failures() -> set[str]:
     return named | worker | {*lost}
 
 
+def pattern(node: ast.AST) -> str:
+    """A text of the sources, with "*" for what is filled in."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(pattern(part) for part in parts)
+        case _:
+            return "*"
+
+
+def raised() -> Iterator[tuple[str, str]]:
+    """What nodes, models and documents are refused for: the module and the sentence."""
+    paths = (path for folder in ("nodes", "diffusion") for path in sorted((ROOT / folder).rglob("*.py")))
+    for path in (*paths, ROOT / "graph/widgets.py", ROOT / "graph/workflow.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
+                yield path.relative_to(ROOT).as_posix(), pattern(node.exc.args[1 if _of_a_file(node.exc) else 0])
+
+
+def _of_a_file(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Name) and call.func.id == "BadWeights"
+
+
+def written() -> set[str]:
+    """Every text in the sources of the engine, and every end of one after a colon."""
+    folders = ("nodes", "diffusion", "graph", "jobs")
+    trees = (ast.parse(path.read_text("utf-8")) for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return {end for tree in trees for node in ast.walk(tree) for end in ends(pattern(node))}
+
+
+def ends(text: str) -> list[str]:
+    pieces = text.split(": ")
+    return [": ".join(pieces[at:]) for at in range(len(pieces))]
+
+
+def fit(one: str, other: str) -> bool:
+    """Whether one is the other with more, or less, of it filled in, and most of it is there."""
+    short, long = sorted(len(text.replace("*", "")) for text in (one, other))
+    filled = any(re.fullmatch(re.escape(a).replace(r"\*", ".*"), b) for a, b in ((one, other), (other, one)))
+    return filled and 2 * short > long
+
+
+UNMET = re.compile(
+    "nodes/(devices|storage)|diffusion/(configs|fill|header|latents|several|training|residency/.*)"
+    "|diffusion/(layouts/(arranged|dit|flux|mmdit|taesd)|networks/(autoencoder|shapes)|patches/(adapters|file)"
+    "|text/(clip|t5|towers))|graph/workflow"
+)
+"""Modules whose sentences files that somebody made by hand bring out, or callers' mistakes; common ones have one all
+the same."""
+HAND_MADE = re.compile("(U-Net|DiT|MMDiT|Flux|PixArt|IP-Adapter|metadata|tensor|image encoder|a control|layer|<)\\b.*")
+ELSEWHERE = {
+    *("Expecting value", "Extra data", "Unterminated string starting at", "*: line * column * (char *)"),
+    "the device's memory is too small, even after *. Smaller pictures need less. On *",
+    "expected shares of 0 to 1 and values from * to *, got *",
+    'expected pairs as "0: 7, 0.5: 5, 1: 1", got *',
+}
+"""What Python's reader of JSON says, and what is put together from several texts."""
+
+
+def test_what_people_fail_of_is_said_in_chinese() -> None:
+    phrases = {key.removeprefix("phrase.") for key in sentences("zh") if key.startswith("phrase.")}
+    sentence = {text for module, text in raised() if not UNMET.match(module) and not HAND_MADE.fullmatch(text)}
+    told = {text for text in sentence if not text.rpartition(": ")[2].startswith("*") or "* " in text}
+    assert len(told) > 120
+    missing = {text for text in told if not any(fit(phrase, end) for end in ends(text) for phrase in phrases)}
+    assert not missing, "\n".join(sorted(missing))
+
+
+def test_every_phrase_is_one_that_the_engine_says() -> None:
+    there = written() | ELSEWHERE
+    phrases = {key.removeprefix("phrase.") for key in sentences("zh") if key.startswith("phrase.")}
+    gone = {phrase for phrase in phrases - there if not any(fit(text, phrase) for text in there)}
+    assert not gone, "\n".join(sorted(gone))
+
+
 def test_every_refusal_has_a_sentence_of_its_own() -> None:
     known, said = refusals(), sentences("zh")
     assert len(known) > 40
