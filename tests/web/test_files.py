@@ -34,7 +34,7 @@ def save_as(studio: Studio, name: str) -> None:
     studio.page.keyboard.press("Enter")
     expect(studio.page.locator(".notice")).to_contain_text(f"Saved {name}")
     # Until it is gone, a closed dialog holds the focus, and keys with it.
-    expect(studio.page.locator("dialog")).to_have_count(0)
+    expect(studio.page.locator("dialog.dialog")).to_have_count(0)
 
 
 def saved(studio: Studio, name: str) -> dict[str, dict[str, dict[str, dict[str, object]]]]:

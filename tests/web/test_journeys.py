@@ -379,7 +379,7 @@ def save_as(person: Newcomer, name: str) -> str:
     person.page.get_by_label(person.say("save.name"), exact=True).fill(name)
     person.page.keyboard.press("Enter")
     expect(person.page.locator(".notice")).to_contain_text(name)
-    expect(person.page.locator("dialog")).to_have_count(0)
+    expect(person.page.locator("dialog.dialog")).to_have_count(0)
     return name
 
 
