@@ -16,8 +16,8 @@ export async function speakChosen(settings) {
 
 /** Have the rest too: the sentences, such as titles of templates and help of nodes, and how what says them looks. */
 export async function learnAll() {
-  const [rest] = await Promise.all([import(`./strings/${language()}/later.js`), (dressed ??= dress())]);
-  learn(tablesIn(rest));
+  const [rest, { phrasing }] = await Promise.all([import(`./strings/${language()}/later.js`), import("./core/phrases.js"), (dressed ??= dress())]);
+  learn(tablesIn(rest), phrasing);
 }
 
 /** @type {Promise<unknown> | undefined} */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator, Mapping
 
@@ -10,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from jobs.files import BadName, parts_of
+from tests.web.conftest import RUN_MS
 from tests.web.newcomer import ROOT, Newcomer, sentences
 
 STANDARD = {"title", "status", "code", "detail", "hint", "node", "port"}
@@ -72,10 +74,11 @@ def _of_a_file(call: ast.Call) -> bool:
 
 
 def written() -> set[str]:
-    """Every text in the sources of the engine, and every end of one after a colon."""
+    """Every text in the sources of the engine, and what comes before or after a colon in one."""
     folders = ("nodes", "diffusion", "graph", "jobs")
     trees = (ast.parse(path.read_text("utf-8")) for folder in folders for path in (ROOT / folder).rglob("*.py"))
-    return {end for tree in trees for node in ast.walk(tree) for end in ends(pattern(node))}
+    texts = {pattern(node) for tree in trees for node in ast.walk(tree)}
+    return {part for text in texts for part in (*ends(text), text.split(": ")[0])}
 
 
 def ends(text: str) -> list[str]:
@@ -154,5 +157,18 @@ def test_a_person_who_reads_chinese_reads_why(browser: Browser, server: str) -> 
     page.keyboard.press("Enter")
     forbidden = '含有控制字符、方向字符，或 < > : " | ? * \\ 之一'
     expect(page.get_by_text(f"“a:b”不能用作名称：{forbidden}。")).to_be_visible()
+    page.keyboard.press("Escape")
+    nodes = {
+        "1": {"type": "SolidImage", "inputs": {"width": 64, "height": 64}},
+        "2": {"type": "ImageCrop", "inputs": {"image": {"node": "1", "output": "image"}, "width": 32, "x": 500}},
+        "3": {"type": "PreviewImage", "inputs": {"image": {"node": "2", "output": "image"}}},
+    }
+    document = {"version": 1, "nodes": nodes, "view": {}}
+    newcomer.drop(page.locator(".canvas"), "crop.json", "application/json", json.dumps(document).encode())
+    expect(page.locator(".node")).to_have_count(3)
+    page.keyboard.press("Control+Enter")
+    problem = newcomer.node("2").locator(".node-problem")
+    expect(problem).to_have_text("裁剪：裁剪框应与图像相交，实际是位于 500, 0 的 32 × 512", timeout=RUN_MS)
+    expect(problem.locator("[lang]")).to_have_count(0)
     assert [each for each in newcomer.complaints if "Failed to load" not in each] == []
     context.close()

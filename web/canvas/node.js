@@ -6,7 +6,7 @@ import { colourOf, isPlain, tintOf } from "../core/colours.js";
 import { linksOf, own } from "../core/document.js";
 import { helpOf, portLabel } from "../core/naming.js";
 import { sentence } from "../core/run.js";
-import { phrase, t } from "../core/strings.js";
+import { phrase, t, tongueOf } from "../core/strings.js";
 import { createControl } from "../widgets/index.js";
 import { isOff, namingOf, titleOf } from "./look.js";
 import { noteElements } from "./note.js";
@@ -247,7 +247,7 @@ export class NodeView {
     this.#problems.dataset.text = text;
     this.#problems.replaceChildren(
       ...problems.map((problem, index) => {
-        const text = h("span", {}, said[index]);
+        const text = h("span", { lang: tongueOf(said[index]) }, said[index]);
         void import("../panels/problems.js").then(({ addFixes }) => addFixes(text, problem, this.#editor));
         return h("div", { class: "node-problem", role: "alert", title: phrase(problem.hint ?? "") }, icon("alert"), text);
       }),

@@ -29,13 +29,13 @@ const WHOLE = {
 /** @param {string} reason @param {Naming} naming */
 export function reasonOf(reason, naming = (_, title) => title) {
   if (Object.hasOwn(WHOLE, reason)) return t(WHOLE[reason]);
-  return phrase(reason)
+  const own = reason
     .replace(READS, (_, what) => t("reason.reads", { what }))
     .replace(FROM, (_, name, source) => t("reason.from", { input: portLabel(name), title: named(source, naming) }))
     .replace(CHANGED, (_, name, before, after) => t("reason.changed", { input: portLabel(name), before, after }))
     .replace(VERSION, (_, before, after) => t("reason.version", { before, after }))
-    .replace(FILE, (_, name) => t("reason.file", { name }))
-    .replaceAll("->", "→");
+    .replace(FILE, (_, name) => t("reason.file", { name }));
+  return (own === reason ? phrase(reason) : own).replaceAll("->", "→");
 }
 
 /** @param {string} source  id and title of a node, or one word that is both @param {Naming} naming */

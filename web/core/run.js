@@ -198,9 +198,9 @@ export function problem(error, node) {
  */
 export function sentence(problem, kind) {
   const named = [`node ${problem.node} ${kind}: `, `node ${problem.node}: `].find((prefix) => problem.message.startsWith(prefix));
-  const text = problem.message.slice(named?.length ?? 0);
-  const message = text.slice(0, 1).toUpperCase() + text.slice(1);
-  return said({ ...problem, message }, portLabel(problem.port ?? "")) || message;
+  const message = problem.message.slice(named?.length ?? 0);
+  const text = said({ ...problem, message }, portLabel(problem.port ?? "")) || message;
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 /** How far a run is, in 0..1: by the time it takes where that is known, else by nodes that are through and the steps of the running one. @param {Run} run */

@@ -5,7 +5,7 @@ import { sentence } from "../core/run.js";
 import { effect } from "../core/store.js";
 import { portLabel } from "../core/naming.js";
 import { learnAll } from "../language.js";
-import { phrase, t } from "../core/strings.js";
+import { phrase, t, tongueOf } from "../core/strings.js";
 import { titleOf } from "../canvas/look.js";
 import { countProblems } from "./runline.js";
 
@@ -42,7 +42,8 @@ export function problemsPanel(editor, runner, show) {
   const entry = (problem) => {
     const known = problem.node !== null && editor.document.nodes.has(problem.node);
     const where = known ? [titleOf(editor, problem.node ?? ""), portLabel(problem.port ?? "")].filter(Boolean).join(" · ") : "";
-    const text = h("span", {}, where ? h("strong", {}, where) : null, h("span", {}, sentence(problem, known ? editor.scene.spec(problem.node ?? "").title : "")), problem.hint ? h("small", {}, phrase(problem.hint)) : null);
+    const said = sentence(problem, known ? editor.scene.spec(problem.node ?? "").title : "");
+    const text = h("span", {}, where ? h("strong", {}, where) : null, h("span", { lang: tongueOf(said) }, said), problem.hint ? h("small", {}, phrase(problem.hint)) : null);
     if (!known) return h("li", {}, h("div", { class: "problem-item" }, icon("alert"), text));
     const item = h("button", { type: "button", class: "problem-item", title: t("problem.show") }, icon("alert"), text);
     item.addEventListener("click", () => show(problem.node ?? ""));

@@ -1,9 +1,10 @@
 /** How to run: on every change, several times, only what leads to the selected nodes, or behind what runs already. */
 
 import { describe } from "../actions/keys.js";
-import { h, icon, setText } from "../dom.js";
+import { h, setText } from "../dom.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
+import { learnAll } from "../language.js";
 import { combinations } from "../request.js";
 
 /** @import {Action, Parts} from "../actions/action.js" */
@@ -11,9 +12,9 @@ import { combinations } from "../request.js";
 const COMMANDS = ["runHere", "enqueue", "enqueueFirst"];
 const MOST = 1000;
 
-/** @param {Parts} parts @param {ReadonlyMap<string, Action>} actions */
-export function runMenu({ runner, editor }, actions) {
-  const list = h("div", { class: "menu run-menu", popover: "auto", id: "run-menu", "aria-label": t("run.options") });
+/** What is in the menu beside Run. @param {HTMLElement} list @param {Parts} parts @param {ReadonlyMap<string, Action>} actions */
+export async function fillRunMenu(list, { runner, editor }, actions) {
+  await learnAll();
   for (const id of COMMANDS) {
     const action = /** @type {Action} */ (actions.get(id));
     const keys = describe(action).match(/\((.*)\)$/)?.[1] ?? "";
@@ -41,11 +42,10 @@ export function runMenu({ runner, editor }, actions) {
   effect(() => {
     auto.checked = runner.auto.value;
   });
-  list.addEventListener("toggle", () => {
+  const tellSweep = () => {
     const many = combinations(editor);
     setText(sweep, many > 1 ? t("run.sweep", { count: many }) : "");
-  });
-  const opener = h("button", { type: "button", class: "button run-more", "aria-label": t("run.options"), title: t("run.options"), popovertarget: "run-menu", "aria-haspopup": "dialog" }, icon("down"));
-  effect(() => opener.classList.toggle("on", runner.auto.value || runner.count.value > 1));
-  return h("div", { class: "bar-menu run-options" }, opener, list);
+  };
+  tellSweep();
+  list.addEventListener("toggle", tellSweep);
 }

@@ -6,7 +6,6 @@ import { fraction, isActive } from "../core/run.js";
 import { effect, signal } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { forecastLine, runLine } from "./runline.js";
-import { runMenu } from "./runmenu.js";
 
 /** @import {Action} from "../actions/action.js" */
 /** @import {Parts} from "../actions/action.js" */
@@ -118,4 +117,14 @@ function menu(actions) {
   walkByArrows(list);
   const opener = h("button", { type: "button", class: "button", "aria-label": t("bar.main"), title: t("bar.main"), popovertarget: "main-menu", "aria-haspopup": "menu" }, icon("menu"));
   return h("div", { class: "bar-menu" }, opener, list);
+}
+
+/** How to run, beside Run. @param {Parts} parts @param {ReadonlyMap<string, Action>} actions */
+function runMenu(parts, actions) {
+  const { runner } = parts;
+  const list = h("div", { class: "menu run-menu", popover: "auto", id: "run-menu", "aria-label": t("run.options") });
+  list.addEventListener("beforetoggle", async () => (await import("./runmenu.js")).fillRunMenu(list, parts, actions), { once: true });
+  const opener = h("button", { type: "button", class: "button run-more", "aria-label": t("run.options"), title: t("run.options"), popovertarget: list.id, "aria-haspopup": "dialog" }, icon("down"));
+  effect(() => opener.classList.toggle("on", runner.auto.value || runner.count.value > 1));
+  return h("div", { class: "bar-menu run-options" }, opener, list);
 }

@@ -54,8 +54,6 @@ export const run = {
   "action.enqueueFirst": "Run next",
   "action.auto": "Run on every change",
   "run.options": "How to run",
-  "run.count": "Runs at one press",
-  "run.sweep": "One job of {count} combinations",
   "forecast.all": "Would run {count} nodes",
   "forecast.one": "Would run 1 node",
   "forecast.none": "Nothing to run: everything is cached",

@@ -54,8 +54,6 @@ export const run = {
   "action.enqueueFirst": "插队运行",
   "action.auto": "更改后自动运行",
   "run.options": "运行方式",
-  "run.count": "每次运行次数",
-  "run.sweep": "一个任务，共 {count} 种组合",
   "forecast.all": "将运行 {count} 个节点",
   "forecast.one": "将运行 1 个节点",
   "forecast.none": "全部已缓存，无需运行",

@@ -84,4 +84,6 @@ export const panels = {
   "fix.replace": "Replace by {title}",
   "fix.pack": "It is of the pack {name}, which is not installed.",
   "fix.foreignPack": "In ComfyUI it comes with the pack {name}.",
+  "run.count": "Runs at one press",
+  "run.sweep": "One job of {count} combinations",
 };

@@ -84,4 +84,6 @@ export const panels = {
   "fix.replace": "替换为“{title}”",
   "fix.pack": "它属于扩展包“{name}”，该扩展包尚未安装。",
   "fix.foreignPack": "在 ComfyUI 中，它由扩展包“{name}”提供。",
+  "run.count": "每次运行次数",
+  "run.sweep": "一个任务，共 {count} 种组合",
 };
