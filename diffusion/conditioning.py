@@ -12,6 +12,7 @@ from torch import Tensor
 
 from diffusion.controls import Control
 from diffusion.picture_prompts import PicturePrompt
+from diffusion.text.said import UNSAID, Said
 
 Unit = Literal["pixels", "fractions"]
 
@@ -59,9 +60,10 @@ class Reference:
 class Entry:
     """One encoded text, float32, with where, when and how much it counts.
 
-    `context_BLD`: one row for each token. `pooled_BD`: one vector for the whole text, absent where the family has none.
-    `mask_BHW` in 0..1, of any size, is stretched over the picture; with an `area` too, it counts there alone. From
-    `start` to `end`: fractions of the schedule, see `Prediction.level`. `sizes`: None for those of the picture.
+    `context_BLD`: one row for each token, of which `said` tells what they stand for. `pooled_BD`: one vector for the
+    whole text, absent where the family has none. `mask_BHW` in 0..1, of any size, is stretched over the picture; with
+    an `area` too, it counts there alone. From `start` to `end`: fractions of the schedule, see `Prediction.level`.
+    `sizes`: None for those of the picture.
     """
 
     context_BLD: Tensor
@@ -75,6 +77,7 @@ class Entry:
     reference: Reference | None = None
     controls: tuple[Control, ...] = ()
     pictures: tuple[PicturePrompt, ...] = ()
+    said: Said = UNSAID
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,9 @@ class Conditioning:
     entries: tuple[Entry, ...]
 
     @staticmethod
-    def of(context_BLD: Tensor, pooled_BD: Tensor | None = None) -> Conditioning:
+    def of(context_BLD: Tensor, pooled_BD: Tensor | None = None, said: Said = UNSAID) -> Conditioning:
         """One text for the whole picture and all of the way."""
-        return Conditioning((Entry(context_BLD, pooled_BD),))
+        return Conditioning((Entry(context_BLD, pooled_BD, said=said),))
 
     def each(self, change: Callable[[Entry], Entry]) -> Conditioning:
         """Every entry changed."""
@@ -100,10 +103,13 @@ def combined(conditionings: Sequence[Conditioning]) -> Conditioning:
 
 def continued(conditioning: Conditioning, more: Conditioning) -> Conditioning:
     """One text read after another: the tokens of `more`, which is a single entry, behind those of every entry."""
-    appended_BLD = _only(more).context_BLD
-    return conditioning.each(
-        lambda entry: replace(entry, context_BLD=torch.cat(_same_batch(entry.context_BLD, appended_BLD), dim=1))
-    )
+    appended = _only(more)
+
+    def append(entry: Entry) -> Entry:
+        context_BLD = torch.cat(_same_batch(entry.context_BLD, appended.context_BLD), dim=1)
+        return replace(entry, context_BLD=context_BLD, said=entry.said.then(appended.said, entry.context_BLD.shape[1]))
+
+    return conditioning.each(append)
 
 
 def mixed(a: Conditioning, b: Conditioning, ratio: float) -> Conditioning:
@@ -133,6 +139,7 @@ def silenced(conditioning: Conditioning) -> Conditioning:
             entry,
             context_BLD=torch.zeros_like(entry.context_BLD),
             pooled_BD=None if pooled is None else torch.zeros_like(pooled),
+            said=UNSAID,
         )
 
     return conditioning.each(zero)

@@ -148,7 +148,8 @@ class OneTower:
     slot: str
 
     def __call__(self, encodings: Mapping[str, Encoding]) -> Conditioning:
-        return Conditioning.of(encodings[self.slot].context_1LD)
+        encoding = encodings[self.slot]
+        return Conditioning.of(encoding.context_1LD, said=encoding.said)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def _chunk(chunk: Chunk, names: Mapping[int, str], is_t5: bool, end: int) -> dic
     length = next(place for place, token in enumerate(chunk) if token.id == end) + 1
     piece = t5_piece if is_t5 else clip_piece
     tokens = [
-        {"id": id, "text": names.get(id) or piece(id), "weight": round(weight, 4)} for id, weight in chunk[:length]
+        {"id": id, "text": names.get(id) or piece(id), "weight": round(weight, 4)} for id, weight, _ in chunk[:length]
     ]
     return {"tokens": tokens, "padding": len(chunk) - length}
 

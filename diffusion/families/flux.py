@@ -16,6 +16,7 @@ from diffusion.networks.flux import Flux, FluxParams
 from diffusion.networks.shapes import Shapes
 from diffusion.prediction import FluxFlow
 from diffusion.text.encode import Encoding
+from diffusion.text.said import UNSAID
 from diffusion.text.slots import ClipRules, T5Rules, TextSlot
 from diffusion.unfit import Unfit
 
@@ -35,7 +36,8 @@ class Assemble:
         t5, clip = encodings.get("t5xxl"), encodings.get("clip_l")
         context_1LD = torch.zeros(1, TOKENS, self.context_width) if t5 is None else t5.context_1LD
         pooled_1P = None if clip is None else clip.pooled_1P
-        return Conditioning.of(context_1LD, torch.zeros(1, self.pooled_width) if pooled_1P is None else pooled_1P)
+        said = UNSAID if t5 is None else t5.said
+        return Conditioning.of(context_1LD, torch.zeros(1, self.pooled_width) if pooled_1P is None else pooled_1P, said)
 
 
 @dataclass(frozen=True)

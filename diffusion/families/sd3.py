@@ -40,10 +40,11 @@ class Assemble:
     def __call__(self, encodings: Mapping[str, Encoding]) -> Conditioning:
         clip = join_clip(encodings, self.context_width, self.pooled_width)
         if "t5xxl" not in encodings:
-            return Conditioning.of(_without_t5(clip.context_1LD, self.absent_t5), clip.pooled_1P)
-        t5_1LD = encodings["t5xxl"].context_1LD
-        check_context(t5_1LD, self.context_width, TITLE)
-        return Conditioning.of(torch.cat((clip.context_1LD, t5_1LD), dim=1), clip.pooled_1P)
+            return Conditioning.of(_without_t5(clip.context_1LD, self.absent_t5), clip.pooled_1P, clip.said)
+        t5 = encodings["t5xxl"]
+        check_context(t5.context_1LD, self.context_width, TITLE)
+        said = clip.said.then(t5.said, clip.context_1LD.shape[1])
+        return Conditioning.of(torch.cat((clip.context_1LD, t5.context_1LD), dim=1), clip.pooled_1P, said)
 
 
 @dataclass(frozen=True)

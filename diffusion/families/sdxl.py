@@ -66,7 +66,7 @@ def _number(checkpoint: Checkpoint, name: str) -> float | None:
 def _assemble(_shapes: Shapes, _metadata: Metadata) -> Assemble:
     def assemble(encodings: Mapping[str, Encoding]) -> Conditioning:
         joined: Joined = join_clip(encodings, context_width=WIDTH, pooled_width=WIDTH)
-        return Conditioning.of(joined.context_1LD, joined.pooled_1P)
+        return Conditioning.of(*joined)
 
     return assemble
 

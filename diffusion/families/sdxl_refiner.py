@@ -33,7 +33,8 @@ def _prediction(_: Checkpoint) -> Eps:
 
 def _assemble(_shapes: Shapes, _metadata: Metadata) -> Assemble:
     def assemble(encodings: Mapping[str, Encoding]) -> Conditioning:
-        return Conditioning.of(encodings["clip_g"].context_1LD, encodings["clip_g"].pooled_1P)
+        encoding = encodings["clip_g"]
+        return Conditioning.of(encoding.context_1LD, encoding.pooled_1P, encoding.said)
 
     return assemble
 

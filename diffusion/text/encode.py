@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from diffusion.text.chunks import NONE_LEARNED, Chunk, Learned
 from diffusion.text.prompt import Segment
+from diffusion.text.said import UNSAID, Said
 
 
 class Encoded(NamedTuple):
@@ -56,6 +57,7 @@ class Encoding:
 
     context_1LD: Tensor
     pooled_1P: Tensor | None
+    said: Said = UNSAID
 
 
 Weigh = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -96,7 +98,8 @@ def encode_prompt(
         both_BLD, pooled_BP = tower(torch.tensor([*ids, tower.padding(len(ids[0]))]), learned_ND)
         both_BLD = both_BLD.float().cpu()
         hidden_BLD = weigh(both_BLD[:-1], both_BLD[-1:], weights_BL1)
-    return Encoding(hidden_BLD.flatten(0, 1)[None], None if pooled_BP is None else pooled_BP[:1].float().cpu())
+    said = Said.by([token.text for chunk in chunks for token in chunk])
+    return Encoding(hidden_BLD.flatten(0, 1)[None], None if pooled_BP is None else pooled_BP[:1].float().cpu(), said)
 
 
 def ids_of(tower: TextTower, segments: Sequence[Segment], words: Mapping[str, Tensor]) -> Learned:

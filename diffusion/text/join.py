@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from diffusion.text.encode import Encoding
+from diffusion.text.said import UNSAID, Said
 
 L_WIDTH = 768
 G_WIDTH = 1280
@@ -17,10 +18,11 @@ TOKENS = 77
 
 
 class Joined(NamedTuple):
-    """What both towers say."""
+    """What both towers say. `said`: by the first of them that is there."""
 
     context_1LD: Tensor
     pooled_1P: Tensor
+    said: Said
 
 
 def join_clip(encodings: Mapping[str, Encoding], context_width: int, pooled_width: int) -> Joined:
@@ -37,6 +39,7 @@ def join_clip(encodings: Mapping[str, Encoding], context_width: int, pooled_widt
     return Joined(
         _side_by_side(contexts, torch.zeros(1, length, 0), context_width),
         _side_by_side(pooled, torch.zeros(1, 0), pooled_width),
+        next((encoding.said for encoding in present), UNSAID),
     )
 
 

@@ -37,12 +37,16 @@ def clip_tokenizer() -> Tokenize:
 
 def clip_piece(id: int) -> str:
     """The text of a token; a space ends a word. Bytes that are no whole letter are shown as such."""
+    return clip_bytes(id).decode(errors="backslashreplace")
+
+
+def clip_bytes(id: int) -> bytes:
+    """The text of a token in UTF-8, which may be a part of a letter; a space ends a word."""
     token = _clip().id_to_token(id)
     if token is None or id in (CLIP_BEGIN, CLIP_END):
-        return token or f"<{id}>"
-    word = token.removesuffix("</w>")
-    letters = bytes(_byte_letters_back()[letter] for letter in word)
-    return letters.decode(errors="backslashreplace") + " " * token.endswith("</w>")
+        return (token or f"<{id}>").encode()
+    letters = bytes(_byte_letters_back()[letter] for letter in token.removesuffix("</w>"))
+    return letters + b" " * token.endswith("</w>")
 
 
 def t5_piece(id: int) -> str:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from diffusion.conditioning import Conditioning, Entry, Rectangle, Reference, Sizes
+from diffusion.text.said import Said
 from graph.files import NoFiles
 from nodes import conditioning as n
 from nodes.storage import TensorStorage
@@ -27,6 +28,7 @@ FULL = Entry(
     end=0.75,
     sizes=Sizes(1, 2, 3, 4, 5, 6, 7.0),
     reference=Reference(torch.rand(1, 4, 8, 8), torch.rand(1, 8, 8)),
+    said=Said("fox ", ((0, 0), (0, 4))),
 )
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from playwright.sync_api import FloatRect, expect
+from playwright.sync_api import FloatRect, Locator, expect
 
 from tests.web.conftest import RUN_MS, Studio
 
@@ -309,3 +309,68 @@ def test_how_a_picture_formed_is_scrubbed_after_its_run(studio: Studio) -> None:
     studio.page.keyboard.press("Alt+N")
     expect(slider).to_be_hidden()
     assert studio.complaints == []
+
+
+def test_words_of_the_prompt_are_laid_over_the_picture(studio: Studio) -> None:
+    """Of a batch, by press, hover and keys; where the fox is, its word is bright, and the owl's is where the owl is."""
+    maps = json.loads((TOUR / "attention-maps.json").read_text())
+    maps["nodes"]["4"]["inputs"]["batch"] = 2
+    maps["nodes"]["5"]["inputs"]["steps"] = 8
+    studio.drop(studio.page.locator(".canvas"), "maps.json", "application/json", json.dumps(maps).encode())
+    expect(studio.page.get_by_label("Name of the workflow")).to_have_value("maps")
+    studio.button("Run").click()
+    studio.wait_for_end()
+    studio.button("See on the picture: fox").click(timeout=RUN_MS)
+    viewer = studio.page.get_by_role("dialog", name="Picture")
+    words, fox = viewer.get_by_role("toolbar", name="Words of the prompt"), viewer.get_by_role("img", name=MAP % "fox")
+    expect(fox).to_be_visible()
+    expect(words.get_by_role("button")).to_have_text(
+        ["a", "fox", "left", "of", "an", "owl", "on", "yellow", "background"]
+    )
+    expect(words.get_by_role("button", pressed=True)).to_have_text("fox")
+    assert brightest(fox) == "left"
+    assert fox.bounding_box() == viewer.locator("img:not(.back)").bounding_box()
+    words.get_by_role("button", name="fox").focus()
+    for _ in range(4):
+        studio.page.keyboard.press("ArrowRight")
+    owl = viewer.get_by_role("img", name=MAP % "owl")
+    expect(words.get_by_role("button", name="owl")).to_be_focused()
+    assert brightest(owl) == "right"
+    assert studio.page.get_by_text("1 of 2").count() == 0, "arrows between words turned the page"
+    viewer.get_by_role("slider", name="Strength of the map").fill("40")
+    expect(owl).to_have_css("opacity", "0.4")
+    first = owl.evaluate(DATA)
+    viewer.locator(".viewer-stage").press("ArrowRight")
+    expect(viewer.get_by_text("1 of 2")).to_be_visible()
+    expect(words.get_by_role("button", pressed=True)).to_have_text("owl")
+    expect(owl).to_be_visible()
+    assert owl.evaluate(DATA) != first, "every picture of a batch has a map of its own"
+    words.get_by_role("button", name="owl").click()
+    expect(viewer.locator(".heat")).to_be_hidden()
+    words.get_by_role("button", name="yellow").hover()
+    expect(viewer.get_by_role("img", name=MAP % "yellow")).to_be_visible()
+    viewer.locator(".viewer-stage").hover()
+    expect(viewer.locator(".heat")).to_be_hidden()
+    studio.page.keyboard.press("c")
+    expect(words).to_be_hidden()
+    assert studio.complaints == []
+
+
+MAP = "What “%s” has to do with"
+DATA = "each => each.toDataURL()"
+
+
+def brightest(canvas: Locator) -> str:
+    """Which half of a map holds more light."""
+    left, right = canvas.evaluate(
+        """each => {
+            const { width, height } = each;
+            const copy = Object.assign(document.createElement("canvas"), { width, height }).getContext("2d");
+            copy.drawImage(each, 0, 0);
+            const { data } = copy.getImageData(0, 0, width, height);
+            const sums = [0, 0];
+            for (let i = 0; i < width * height; i++) sums[(i % width) * 2 < width ? 0 : 1] += data[4 * i + 1];
+            return sums;
+        }"""
+    )
+    return "left" if left > right else "right"

@@ -1,7 +1,9 @@
-/** What nodes tell as text: curves of noise levels and of latents, tokens of a prompt, else the text itself. */
+/** What nodes tell as text: curves of noise levels and of latents, tokens of a prompt, words to look at, else the text itself. */
 
-import { h, setAttributes } from "../dom.js";
-import { t } from "../core/strings.js";
+import { button, h, setAttributes } from "../dom.js";
+import { wordsOf } from "../core/heat.js";
+import { isRecord } from "../core/level.js";
+import { language, t } from "../core/strings.js";
 import { learnAll } from "../language.js";
 
 /** @import {OutputFile} from "../core/types.js" */
@@ -10,14 +12,14 @@ import { learnAll } from "../language.js";
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [400, 200, 44, 22, 12];
 
-/** Show the texts of a run. @param {HTMLElement} place @param {readonly OutputFile[]} files */
-export async function showFacts(place, files) {
+/** Show the texts of a run. @param {HTMLElement} place @param {readonly OutputFile[]} files @param {(word: string) => void} look  lays a word over the picture */
+export async function showFacts(place, files, look) {
   const [texts] = await Promise.all([Promise.all(files.map(async (file) => (await fetch(file.url)).text())), learnAll()]);
-  place.replaceChildren(...texts.flatMap((text) => elementsOf(text)));
+  place.replaceChildren(...texts.flatMap((text) => elementsOf(text, look)));
 }
 
-/** @param {string} text @returns {HTMLElement[]} */
-function elementsOf(text) {
+/** @param {string} text @param {(word: string) => void} look @returns {HTMLElement[]} */
+function elementsOf(text, look) {
   const data = parsed(text);
   const rows = Array.isArray(data) ? data : [];
   const first = rows[0];
@@ -28,6 +30,7 @@ function elementsOf(text) {
   if (first && "estimate" in first) return ["std", "mean"].map((name) => plot(t(name === "std" ? "facts.spread" : "facts.mean"), channelLines(rows, name)));
   if (first && "std" in first) return [table(/** @type {Channel[]} */ (rows))];
   if (isTokens(data)) return Object.entries(data).flatMap(([tower, chunks]) => [h("h3", {}, tower), ...chunks.map(tokens)]);
+  if (isView(data)) return [h("h3", {}, t("heat.words")), words(data, look)];
   return [h("pre", { class: "told-text", tabindex: 0 }, text)];
 }
 
@@ -45,6 +48,13 @@ function parsed(text) {
 const isTokens = (data) =>
   typeof data === "object" && data !== null && !Array.isArray(data) && Object.keys(data).length > 0 &&
   Object.values(data).every((chunks) => Array.isArray(chunks) && chunks.every((chunk) => Array.isArray(chunk?.tokens)));
+
+/** @param {unknown} data @returns {data is import("../core/heat.js").View} */
+const isView = (data) => isRecord(data) && typeof data.text === "string" && Array.isArray(data.tokens) && Array.isArray(data.pictures);
+
+/** @param {import("../core/heat.js").View} view @param {(word: string) => void} look */
+const words = (view, look) =>
+  h("p", { class: "tokens", role: "group", "aria-label": t("heat.words") }, ...wordsOf(view, 0, language()).map(({ text }) => button({ label: t("heat.show", { word: text }), text, class: "button heat-word" }, () => look(text))));
 
 /** A line for each channel, step by step. @param {readonly {estimate: Channel[]}[]} rows @param {string} name @returns {Line[]} */
 const channelLines = (rows, name) =>

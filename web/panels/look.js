@@ -4,6 +4,7 @@ import { jobWorkflow } from "../api.js";
 import { cellAt, cellOf } from "../core/cells.js";
 import { linksOf } from "../core/level.js";
 import { COPY } from "../core/run.js";
+import { Recorded } from "./heat.js";
 import { openViewer } from "./viewer.js";
 
 /** @import {Workflow} from "../core/cells.js" */
@@ -40,9 +41,10 @@ export async function labelsOf(made) {
  * @param {{workspace: Workspace, notify: (text: string) => void}} parts
  * @param {readonly Made[]} made
  * @param {number} at  the one to begin with
+ * @param {string} [word]  of its prompt to lay over it
  */
-export function lookAt({ workspace, notify }, made, at) {
-  const teller = new Teller();
+export function lookAt({ workspace, notify }, made, at, word) {
+  const [teller, recorded] = [new Teller(), new Recorded()];
   const of = new Map(made.map((each) => [each.file, each]));
   const sizeOf = (/** @type {string} */ job) => (/** @type {string} */ node) => {
     const files = made.filter((each) => each.job === job && each.node === node).map((each) => each.file);
@@ -54,6 +56,11 @@ export function lookAt({ workspace, notify }, made, at) {
     open: (picture) => {
       const { job, node } = /** @type {Made} */ (of.get(picture));
       void workspace.openJob(job, node);
+    },
+    word,
+    words: async (picture) => {
+      const each = /** @type {Made} */ (of.get(picture));
+      return recorded.wordsOf(each, /** @type {Workflow} */ (await teller.workflowOf(each.job)));
     },
     isStrip: async (picture) => {
       const { job, node } = /** @type {Made} */ (of.get(picture));

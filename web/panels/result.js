@@ -51,8 +51,8 @@ export function resultPanel({ editor, runner, workspace, notify }) {
   const strip = h("div", { class: "strip earlier", role: "group", "aria-label": t("history.title") });
   const earlierSection = h("section", { class: "panel-section", hidden: true }, h("h2", {}, t("history.title")), strip);
 
-  /** Look at the pictures of the run that made the one shown, in a window of their own. */
-  const look = async () => {
+  /** Look at the pictures of the run that made the one shown, in a window of their own. @param {string} [word]  to lay over it */
+  const look = async (word) => {
     const picture = shown.peek();
     if (!picture) return;
     const { outputs, job } = runner.run.peek();
@@ -61,7 +61,7 @@ export function resultPanel({ editor, runner, workspace, notify }) {
     const before = picturesOf(earlier.peek().find(({ id }) => id === picture.job)?.outputs ?? {}, picture.job);
     const all = [run, before].find((pictures) => pictures.some(isIt)) ?? [picture];
     const { lookAt } = await import("./look.js");
-    await lookAt({ workspace, notify }, all, all.findIndex(isIt));
+    await lookAt({ workspace, notify }, all, all.findIndex(isIt), word);
   };
   image.addEventListener("click", () => void look());
   draggable(image, () => shown.peek());
@@ -167,7 +167,7 @@ export function resultPanel({ editor, runner, workspace, notify }) {
   effect(() => {
     const texts = Object.values(runner.run.value.outputs).flat().filter((file) => file.media_type === "application/json" || file.media_type === "text/plain");
     told.toggleAttribute("hidden", texts.length === 0);
-    if (texts.length > 0) void import("./facts.js").then(({ showFacts }) => showFacts(told, texts));
+    if (texts.length > 0) void import("./facts.js").then(({ showFacts }) => showFacts(told, texts, look));
   });
 
   return h(

@@ -9,12 +9,14 @@ import { t } from "../core/strings.js";
 import { learnAll } from "../language.js";
 import { copy, download, nameOf, thumbnailOf } from "../pictures.js";
 
+/** @import {Word} from "../core/heat.js" */
 /** @import {OutputFile} from "../core/types.js" */
+/** @import {WordBar} from "./heat.js" */
 /** @typedef {"one" | "compare" | "overlay" | "grid" | "strip"} Mode */
 /**
  * @typedef {{note: (text: string) => void, caption: (picture: OutputFile) => string | Promise<string>, open?: (picture: OutputFile) => void,
- *            isStrip?: (picture: OutputFile) => Promise<boolean>, within?: (picture: OutputFile, point: {x: number, y: number}) => Promise<number>}} Look
- *   `caption`: what is said of a picture; `open`: opens its workflow; `isStrip`: whether it is known to be a strip of film; `within`: which other one lies at a point of it, -1: none
+ *            isStrip?: (picture: OutputFile) => Promise<boolean>, words?: (picture: OutputFile) => Promise<readonly Word[]>, word?: string, within?: (picture: OutputFile, point: {x: number, y: number}) => Promise<number>}} Look
+ *   `caption`: what is said of a picture; `open`: opens its workflow; `isStrip`: whether it is known to be a strip of film; `words`: what its workflow recorded of them, and the `word` to begin with; `within`: which other one lies at a point of it, -1: none
  */
 
 const ZOOM = 1.25;
@@ -44,6 +46,11 @@ const FEWEST_FRAMES = 4;
 /** How many frames a strip of film would have, which are two square rows, noise above estimates. @param {OutputFile} picture */
 const framesOf = ({ width = 1, height = 1 }) => (height % 2 === 0 && (2 * width) % height === 0 ? (2 * width) / height : 1);
 
+/** Of what cannot be read any more nothing is said. @param {unknown} error */
+function nothing(error) {
+  if (!(error instanceof ApiError)) throw error;
+}
+
 class Viewer {
   #stage = h("div", { class: "viewer-stage", tabindex: 0, role: "group", "aria-label": t("viewer.stage") });
   #front = h("img", { alt: "", draggable: "false" });
@@ -57,6 +64,8 @@ class Viewer {
   #strip = button({ label: t("viewer.strip"), icon: "film", class: "button" }, () => this.setMode(this.#mode === "strip" ? "one" : "strip"));
   /** Pictures known to be strips of film. @type {Set<OutputFile>} */
   #strips = new Set();
+  /** Once a picture has words. @type {WordBar | undefined} */
+  #words;
   #element;
   #pictures;
   #look;
@@ -147,6 +156,20 @@ class Viewer {
     this.#strip.hidden = this.#frames(this.#pictures[this.#at]) < 2;
   }
 
+  /** @param {OutputFile} picture */
+  async #offerWords(picture) {
+    const words = (await this.#look.words?.(picture).catch(nothing)) ?? [];
+    if (picture !== this.#pictures[this.#at] || (words.length === 0 && !this.#words)) return;
+    const { WordBar } = await import("./heat.js");
+    if (!this.#words) {
+      this.#words = new WordBar(this.#look.word);
+      this.#stage.append(this.#words.map);
+      this.#stage.after(this.#words.element);
+    }
+    this.#words.offer(words);
+    this.#place();
+  }
+
   /** Show another picture. @param {number} to */
   #go(to) {
     const at = (to + this.#pictures.length) % this.#pictures.length;
@@ -164,6 +187,7 @@ class Viewer {
     setText(this.#text, [place, size, two ? t("viewer.with", { name: nameOf(other.url) }) : ""].filter(Boolean).join(" · "));
     void this.#tell(picture);
     void this.#offerStrip(picture);
+    void this.#offerWords(picture);
     for (const [index, cell] of [...this.#grid.querySelectorAll(".thumb")].entries()) cell.setAttribute("aria-pressed", String(index === at));
     if (this.#mode === "strip") setText(this.#text, t("viewer.place", { at: Number(this.#frame.value) + 1, count: this.#frames(picture) }));
     this.#split();
@@ -198,12 +222,7 @@ class Viewer {
 
   /** @param {OutputFile} picture  whose workflow cannot be read any more: nothing is said of it */
   async #captionOf(picture) {
-    try {
-      return await this.#look.caption(picture);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      return "";
-    }
+    return (await Promise.resolve(this.#look.caption(picture)).catch(nothing)) ?? "";
   }
 
   /** Say of the picture that is shown what is to be said. @param {OutputFile} picture */
@@ -274,7 +293,7 @@ class Viewer {
     const { scale, x, y } = this.#now();
     const { width = 0, height = 0 } = this.#pictures[this.#at];
     this.#divider.style.transform = `translate(${x + (width * scale * Number(this.#slider.value)) / 100}px, 0)`;
-    for (const image of [this.#front, this.#back]) {
+    for (const image of [this.#front, this.#back, ...(this.#words ? [this.#words.map] : [])]) {
       image.style.transform = `translate(${x}px, ${y}px)`;
       image.style.width = `${width * scale}px`;
       image.style.height = `${height * scale}px`;

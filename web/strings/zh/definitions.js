@@ -355,6 +355,7 @@ export const definitions = {
   "title.RandomNoise": "噪声",
   "title.SamplerEta": "带新噪声的采样器",
   "title.AttentionMaps": "词语的关注",
+  "title.AttentionView": "图上看词",
   "title.CheckpointInspector": "检查点内容",
   "title.FilmLatents": "胶片的潜图",
   "title.FilmStatistics": "胶片的数值",

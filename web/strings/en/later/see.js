@@ -40,5 +40,11 @@ export const see = {
   "result.play": "Play how it formed",
   "result.picture": "the picture itself",
   "job.again": "The engine stopped and starts again; the run begins anew.",
+  "heat.words": "Words of the prompt",
+  "heat.show": "See on the picture: {word}",
+  "heat.strength": "Strength of the map over the picture",
+  "heat.hint": "Press a word to see on the picture what it has to do with.",
+  "heat.peak": "Yellow is the most: {share} of the attention there.",
+  "heat.map": "What “{word}” has to do with",
   "viewer.workflow": "Open its workflow (w)",
 };

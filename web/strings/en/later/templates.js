@@ -84,7 +84,7 @@ export const templates = {
   "template.lora-blocks": "LoRA by blocks",
   "template.lora-blocks.about": "A LoRA that counts in some blocks of the model alone.",
   "template.attention-maps": "Attention maps",
-  "template.attention-maps.about": "Where in a picture each token of its prompt is looked at.",
+  "template.attention-maps.about": "Press a word of the prompt to see on the picture which parts it has to do with.",
   "template.latent-statistics": "Numbers of a latent",
   "template.latent-statistics.about": "Channel by channel.",
   "template.class-label-ddpm": "A class of ImageNet, as published",

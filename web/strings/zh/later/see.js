@@ -40,5 +40,11 @@ export const see = {
   "result.play": "播放成形过程",
   "result.picture": "成品图片",
   "job.again": "引擎意外停止，正在重新启动；本次运行会重新开始。",
+  "heat.words": "提示词中的词",
+  "heat.show": "在图上看：{word}",
+  "heat.strength": "叠加图的浓淡",
+  "heat.hint": "点按一个词，查看它与图上哪些部分有关。",
+  "heat.peak": "黄色为最高：占该处注意力的 {share}。",
+  "heat.map": "“{word}”与图上哪些部分有关",
   "viewer.workflow": "打开它的工作流（w）",
 };

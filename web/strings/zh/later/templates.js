@@ -84,7 +84,7 @@ export const templates = {
   "template.lora-blocks": "分块 LoRA",
   "template.lora-blocks.about": "LoRA 只作用于模型的部分模块。",
   "template.attention-maps": "注意力图",
-  "template.attention-maps.about": "提示词的每个词元对应画面的哪些位置。",
+  "template.attention-maps.about": "点按提示词中的词，即可在图上看到它与哪些部分有关。",
   "template.latent-statistics": "潜图的数值",
   "template.latent-statistics.about": "逐通道列出统计数值。",
   "template.class-label-ddpm": "ImageNet 类别（原作设置）",
