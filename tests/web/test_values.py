@@ -51,6 +51,44 @@ def test_numbers_are_typed_as_arithmetic_stepped_and_scrubbed(studio: Studio) ->
     assert studio.complaints == []
 
 
+def test_a_number_that_cannot_be_read_stays_to_be_mended_and_what_was_expected_is_told(studio: Studio) -> None:
+    page = studio.attended().page
+    steps = studio.node("5").get_by_label("steps", exact=True)
+    tip = page.get_by_role("alert").filter(has_text="whole number from 1 to")
+    steps.fill("12O")
+    steps.press("Enter")
+    expected = re.compile(r"^Expected a whole number from 1 to \d+, or arithmetic such as 512\*1\.5\.$")
+    expect(tip).to_have_text(expected)
+    expect(steps).to_have_value("12O")
+    expect(steps).to_be_focused()
+    expect(steps).to_have_attribute("aria-invalid", "true")
+    expect(steps).to_have_accessible_description(expected)
+    steps.press("Backspace")
+    expect(tip).to_have_count(0)
+    expect(steps).not_to_have_attribute("aria-invalid", "true")
+    steps.press("Enter")
+    expect(steps).to_have_value("12")
+    steps.fill("12O")
+    steps.press("Enter")
+    expect(tip).to_be_visible()
+    steps.press("Escape")
+    expect(tip).to_have_count(0)
+    expect(steps).to_have_value("12")
+    steps.fill("many")
+    steps.press("Tab")
+    expect(tip).to_contain_text("“many” was not taken; steps is 12. Expected a whole number")
+    expect(steps).not_to_have_attribute("aria-invalid", "true")
+    page.keyboard.press("Tab")
+    expect(tip).to_have_count(0)
+    steps.fill("9999999")
+    steps.press("Enter")
+    expect(tip).to_contain_text("“9999999” was not taken; steps is")
+    page.keyboard.press("Tab")
+    expect(tip).to_have_count(0)
+    assert value(studio, "5", "steps") not in (12, 9999999)
+    assert studio.complaints == []
+
+
 def test_numbers_are_taken_as_they_are_written_elsewhere(browser: Browser, server: str) -> None:
     """With a comma for the point, thousands set apart, in hundredths, with a unit."""
     context = browser.new_context(locale="de-DE", viewport={"width": 1280, "height": 800})

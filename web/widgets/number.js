@@ -27,7 +27,8 @@ function rangeOf({ input }) {
 
 /** The field for a number. @param {Field} field @returns {{box: HTMLInputElement, show: (value: unknown) => void}} */
 export function numberBox(field) {
-  const { whole, seed, min, max, step, nearest } = rangeOf(field);
+  const range = rangeOf(field);
+  const { whole, seed, min, max, step, nearest } = range;
   const finite = (/** @type {number} */ value) => (Number.isFinite(value) ? value : null);
   const box = h("input", {
     type: "text", role: "spinbutton", class: "field number", inputmode: whole ? "numeric" : "decimal", autocomplete: "off", spellcheck: "false",
@@ -44,20 +45,26 @@ export function numberBox(field) {
   const now = () => Number(field.value() ?? field.input.default ?? 0) || 0;
   /** Whether what is there is more than a number holds exactly. */
   const long = () => typeof field.value() === "string" && isSeed(field.value());
-  const take = () => {
+  /** What is there in place of what was typed. */
+  const back = () => {
     typing = false;
+    field.seal();
+    box.value = String(field.value() ?? field.input.default ?? "");
+  };
+  const tell = (/** @type {string} */ typed) => void import("./expected.js").then(({ tellExpected }) => tellExpected(box, field, range, typed));
+  const take = () => {
     const digits = box.value.trim();
     if (seed && isSeed(digits) && digits.length > 15) {
       field.set(seedAfter(digits, 0), false);
-      field.seal();
-      return;
+      return back();
     }
     const shares = max <= 1 ? box.value.replace(/[%％]\s*$/, "/100") : box.value.replace(/[%％]\s*$/, "");
     const value = evaluate(COMMA && !whole ? shares.replace(/^(\s*[-+]?\d+),(\d+\s*)$/, "$1.$2") : shares);
     if (value !== null) field.set(nearest(value), false);
     else if (field.sweepCount(box.value) > 1) field.setSweep(box.value);
-    field.seal();
-    box.value = String(field.value() ?? field.input.default ?? "");
+    else if (digits !== "") return tell(box.value);
+    if (value !== null && (value < min || value > max)) tell(box.value);
+    back();
   };
   const add = (/** @type {number} */ steps) => {
     if (typing) take();
@@ -67,14 +74,14 @@ export function numberBox(field) {
   box.addEventListener("change", take);
   box.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
-    if (typing && event.key === "Escape") box.value = "";
-    if (event.key === "Enter" || event.key === "Escape") take();
+    if (event.key === "Enter") take();
+    else if (event.key === "Escape") back();
     const steps = /** @type {Record<string, number>} */ ({ ArrowUp: 1, ArrowDown: -1, PageUp: BIG, PageDown: -BIG })[event.key];
     if (steps === undefined || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     add(steps * (event.shiftKey ? BIG : event.altKey ? 1 / BIG : 1));
   });
-  box.addEventListener("blur", () => field.seal());
+  box.addEventListener("blur", back);
   box.addEventListener(
     "wheel",
     (event) => {

@@ -86,4 +86,10 @@ export const panels = {
   "fix.foreignPack": "In ComfyUI it comes with the pack {name}.",
   "run.count": "Runs at one press",
   "run.sweep": "One job of {count} combinations",
+  "expected.number": "a number",
+  "expected.numberRange": "a number from {min} to {max}",
+  "expected.whole": "a whole number",
+  "expected.wholeRange": "a whole number from {min} to {max}",
+  "expected.field": "Expected {what}, or arithmetic such as 512*1.5.",
+  "expected.kept": "“{typed}” was not taken; {label} is {value}.",
 };

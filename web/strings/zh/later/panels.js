@@ -86,4 +86,10 @@ export const panels = {
   "fix.foreignPack": "在 ComfyUI 中，它由扩展包“{name}”提供。",
   "run.count": "每次运行次数",
   "run.sweep": "一个任务，共 {count} 种组合",
+  "expected.number": "数字",
+  "expected.numberRange": "{min} 到 {max} 之间的数字",
+  "expected.whole": "整数",
+  "expected.wholeRange": "{min} 到 {max} 之间的整数",
+  "expected.field": "应为{what}，或 512*1.5 这样的算式。",
+  "expected.kept": "未采用“{typed}”，{label}为 {value}。",
 };
