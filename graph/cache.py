@@ -118,9 +118,16 @@ class Cache:
                         self._disk.link(plan.keys[i], record.key)
             if self.history.remember(plan) and self._disk is not None:
                 self._disk.keep("history", self.history.merged)
-            made, self._made = self._made, {}
-            if self.costs.learn(plan, made) and self._disk is not None:
+            if self.costs.settle(plan) and self._disk is not None:
                 self._disk.keep("costs", self.costs.merged)
+
+    def learn(self, plan: Plan, i: int) -> None:
+        """What node i, which has just run, has cost: the rest of the run is estimated by it, too."""
+        record = plan.records[i]
+        with self._lock:
+            beside = None if record is None else self._made.pop(record.key, None)
+        if record is not None and beside is not None:
+            self.costs.learn(plan, i, record, beside)
 
     def holds(self, record: Record) -> bool:
         if any(tier.hit(record.key) for tier in self._tiers):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
-from graph.keys import Key, Record
+from graph.keys import Record
 from graph.node import NodeSpec
 from graph.plan import Plan
 
@@ -62,32 +62,27 @@ class Costs:
         """Whether nodes of this definition have expanded into others."""
         return spec.id in self._growing
 
-    def learn(self, plan: Plan, made: Mapping[Key, int]) -> bool:
-        """Take up what the nodes have cost whose results were `made` just now, with what they needed beside; whether
-        anything is new."""
+    def learn(self, plan: Plan, i: int, record: Record, beside: int) -> None:
+        """Take up what node i has cost just now, with what it needed beside."""
+        read = sum(parent.size for p, _ in plan.parents[i] if (parent := plan.records[p]) is not None)
+        size = _size_class(plan, i, read)
+        with self._lock:
+            known = self._known.get(size)
+            if known is not None and record.seconds < LEAST_S:
+                return
+            ms = record.seconds * 1000
+            ms = ms if known is None else known.ms + NEW_SHARE * (ms - known.ms)
+            self._known[size] = Cost(ms, record.size, beside)
+            self._unwritten.add(size)
+
+    def settle(self, plan: Plan) -> bool:
+        """A run is over: which of its nodes grew is taken up; whether anything was learned that is not `merged` yet."""
         growing = {plan.nodes[i].spec.id for i in plan.growing} - self._growing
         with self._lock:
             self._growing |= growing
-            learned = [
-                self._learn(plan, i, record, made[record.key])
-                for i, record in enumerate(plan.records)
-                if record is not None and record.key in made
-            ]
             while len(self._known) > MOST:
                 del self._known[next(iter(self._known))]
-        return bool(growing) or True in learned
-
-    def _learn(self, plan: Plan, i: int, record: Record, beside: int) -> bool:
-        read = sum(parent.size for p, _ in plan.parents[i] if (parent := plan.records[p]) is not None)
-        size = _size_class(plan, i, read)
-        known = self._known.get(size)
-        if known is not None and record.seconds < LEAST_S:
-            return False
-        ms = record.seconds * 1000
-        ms = ms if known is None else known.ms + NEW_SHARE * (ms - known.ms)
-        self._known[size] = Cost(ms, record.size, beside)
-        self._unwritten.add(size)
-        return True
+            return bool(growing or self._unwritten)
 
     def predict(self, plan: Plan, runs: Collection[int]) -> dict[int, Cost]:
         """Of the nodes that will run, those of a type that ran before; what one makes decides what the next reads."""

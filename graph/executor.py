@@ -212,6 +212,7 @@ class _Run:
             self.running -= 1
             self.free[node.spec.resource] += 1
             end()
+            self.cache.learn(self.plan, i)
             if time.perf_counter() >= self.eta.due:
                 self.eta.tell(time.perf_counter())
             landings = self.demand.boarding.take()

@@ -133,6 +133,19 @@ def test_a_run_says_at_its_start_how_long_it_will_take_and_now_and_then_how_much
     assert set(estimates[0].to_json()) == {"type", "ms", "left_ms", "peak_bytes", "unknown"}
 
 
+def test_what_ran_once_in_a_run_is_known_of_its_kind_for_the_rest_of_it() -> None:
+    """As in a sweep, whose first cell tells of the others."""
+    lab = Lab(*SPECS, limits={"cpu": 1})
+    nodes: dict[str, Any] = {"f": entry("Fill", size=10)}
+    for steps in (3, 4, 5):
+        nodes[f"w{steps}"] = entry("Wait", text=("f", "str"), steps=steps)
+        nodes[f"v{steps}"] = entry("Show", value=(f"w{steps}", "int"))
+    lab.run(document(**nodes))
+    known = [event for event in lab.events if isinstance(event, Estimate) and event.unknown == 0]
+    assert known, "once one of each kind has run"
+    assert known[0].left_ms > 500, "the two others wait 4 and 5 times 120 ms"
+
+
 def test_what_is_cached_says_nothing_of_time() -> None:
     lab = Lab(*SPECS)
     quick = document(

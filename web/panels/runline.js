@@ -11,6 +11,9 @@ import { titleOf } from "../canvas/look.js";
 /** @import {Editor} from "../core/editor.js" */
 /** @import {Explanation} from "../jobs.js" */
 
+/** With more nodes of which nothing is known, what is left is far more than what is told. */
+const MOST_UNKNOWN = 12;
+
 /** @param {Parts} parts */
 export function runLine({ editor, runner, engine, forecast }) {
   const run = runner.run.value;
@@ -22,7 +25,7 @@ export function runLine({ editor, runner, engine, forecast }) {
     if (state === "starting") return t("job.waiting");
     const waiting = runner.waiting.value.length;
     const what = activity(editor, run);
-    const timed = run.estimate && run.estimate.left >= 1000 ? t("job.left", { what, duration: duration(run.estimate.left) }) : what;
+    const timed = run.estimate && run.estimate.left >= 1000 && run.estimate.unknown < MOST_UNKNOWN ? t("job.left", { what, duration: duration(run.estimate.left) }) : what;
     return waiting > 0 ? t("job.waitingMore", { what: timed, count: waiting }) : timed;
   }
   const told = forecast.told.value;
