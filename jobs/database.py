@@ -35,8 +35,10 @@ class DatabaseTooNew(Failure):
 
 class DatabaseUnusable(Failure):
     def __init__(self, path: Path, error: sqlite3.Error) -> None:
-        code = Exit.CANNOT_WRITE if isinstance(error, sqlite3.OperationalError) else Exit.BAD_DATA
-        super().__init__(code, f"the database {path} cannot be opened: {error}")
+        code, way = Exit.CANNOT_WRITE, "choose another --data"
+        if not isinstance(error, sqlite3.OperationalError):
+            code, way = Exit.BAD_DATA, "move it away to begin without what it holds, or choose another --data"
+        super().__init__(code, f"the database {path} cannot be opened: {error}; {way}")
 
 
 class DatabaseClosed(RuntimeError):

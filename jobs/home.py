@@ -47,7 +47,8 @@ def open_home(chosen: Path | None) -> Path:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise Failure(Exit.CANNOT_WRITE, f"cannot write to the data folder {folder}: {error.strerror}") from error
+        message = f"cannot write to the data folder {folder}: {error.strerror}; choose another with --data"
+        raise Failure(Exit.CANNOT_WRITE, message) from error
     return folder.resolve()
 
 

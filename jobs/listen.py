@@ -79,7 +79,8 @@ def listen_on(host: str, port: int) -> socket.socket:
         listener.listen(256)
     except OSError as error:
         listener.close()
-        raise Failure(Exit.UNAVAILABLE, f"cannot listen on {host} port {port}: {error}") from error
+        message = f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
+        raise Failure(Exit.UNAVAILABLE, message) from error
     return listener
 
 

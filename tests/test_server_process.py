@@ -147,7 +147,8 @@ def test_the_default_port_gives_way_and_an_asked_for_port_does_not(home: Path) -
                 capture_output=True,
                 check=False,
             )
-            assert (again.returncode, port in again.stderr.decode()) == (69, True)
+            told = f"port {port}: Address already in use; choose another with --port"
+            assert (again.returncode, told in again.stderr.decode()) == (69, True)
             same = subprocess.run(
                 [sys.executable, str(ROOT / "server.py"), "--port", "0", "--data", str(home / "data"), "--no-open"],
                 capture_output=True,

@@ -162,6 +162,12 @@ def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
         connect(tmp_path / "jobs.db", ["CREATE TABLE a (x)"])
 
 
+def test_what_is_no_database_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "jobs.db").write_bytes(b"no database " * 400)
+    with pytest.raises(DatabaseUnusable, match="not a database; move it away to begin without what it holds"):
+        connect(tmp_path / "jobs.db", [])
+
+
 def test_migrations_are_applied_once_and_whole(tmp_path: Path) -> None:
     connect(tmp_path / "jobs.db", ["CREATE TABLE a (x)"]).close()
     with pytest.raises(DatabaseUnusable, match="cannot be opened"):
