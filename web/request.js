@@ -60,7 +60,7 @@ export async function swept(workflow, catalogue, wanted) {
 
 /** The swept inputs, in the order of nodes and of their inputs. @param {Json} workflow @param {Catalogue} catalogue @returns {Axis[]} */
 function axesOf(workflow, catalogue) {
-  return Object.entries(workflow.nodes).flatMap(([id, node]) => {
+  const axes = Object.entries(workflow.nodes).flatMap(([id, node]) => {
     const sweeps = sweepsOf(node);
     const spec = catalogue.specs.get(node.type);
     return (spec?.inputs ?? []).flatMap((input) => {
@@ -74,4 +74,7 @@ function axesOf(workflow, catalogue) {
       }
     });
   });
+  const titleOf = (/** @type {string} */ id) => workflow.nodes[id].title || catalogue.specs.get(workflow.nodes[id].type)?.title;
+  // Of inputs that have one name, each is told with its node.
+  return axes.map((axis) => (axes.some(({ id, name }) => id !== axis.id && name === axis.name) ? { ...axis, label: `${titleOf(axis.id)} · ${axis.label}` } : axis));
 }

@@ -316,7 +316,7 @@ function groupByNode(problems) {
   for (const each of problems) {
     const node = each.node === null ? null : original(each.node);
     const group = groups.get(node ?? "") ?? new Map();
-    groups.set(node ?? "", group.set(`${each.port}\0${each.message.replaceAll(/node \S+/g, "")}`, { ...each, node }));
+    groups.set(node ?? "", group.set(`${each.port}\0${each.message.replaceAll(/node \S+/g, "")}`, { ...each, node, message: each.message.replace(`node ${each.node} `, `node ${node} `) }));
   }
   return new Map([...groups].map(([node, group]) => [node, [...group.values()]]));
 }

@@ -48,6 +48,16 @@ test("a link that is missing comes from the nearest output that fits, never from
   assert.deepEqual(editor.document.input("3", "model"), { node: "1", output: "model" });
 });
 
+test("where several values are tried, it is their list that is put right", () => {
+  const json = /** @type {any} */ (pipeline());
+  json.nodes[3].sweep = { cfg: "5, 99", seed: "1..3" };
+  const editor = editorWith(json);
+  const fixes = fixesFor(problem("bad_value", "3", "cfg", "did you mean '5'?"), editor);
+  assert.deepEqual(fixes.map(({ label }) => label), ["Back to one value of cfg"]);
+  editor.edit(fixes[0].changes);
+  assert.deepEqual(editor.document.nodes.get("3")?.sweep, { seed: "1..3" });
+});
+
 test("a value out of range comes to its end, an unknown choice to the one most like it", () => {
   const json = pipeline();
   json.nodes[3].inputs.cfg = 99;

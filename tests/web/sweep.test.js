@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { cellAt, cellOf } from "../../web/core/cells.js";
-import { expanded, MOST_COMBINATIONS, targetsIn } from "../../web/core/expand.js";
+import { expanded, MOST_COMBINATIONS, shown, targetsIn } from "../../web/core/expand.js";
+import { swept } from "../../web/request.js";
 import { sweepsOf, sweepValues, unswept, withSweep } from "../../web/core/sweep.js";
 
 const INT = /** @type {any} */ ({ name: "steps", type: "int", widget: { kind: "Slider" } });
@@ -87,6 +88,31 @@ test("a third axis turns the page", () => {
   assert.equal(nodes["5@8"].inputs.positive.node, "2@8");
 });
 
+test("labels tell values apart: words as they are, files by their names, what begins alike by what differs", () => {
+  const long = "a photograph of a quiet harbour at dawn with";
+  assert.deepEqual(shown(["black/white photo", "1/2 of a pear"]), ["black/white photo", "1/2 of a pear"]);
+  assert.deepEqual(shown(["style/ink.safetensors", "oil.SFT", 0.5, true]), ["ink", "oil", "0.5", "true"]);
+  assert.deepEqual(shown(["a/ink.safetensors", "b/ink.safetensors"]), ["a/ink.safetensors", "b/ink.safetensors"]);
+  assert.deepEqual(shown([`${long} a dog`, `${long} a duck`]), ["…dog", "…duck"]);
+  assert.deepEqual(shown([long, `${long} a duck`]), ["…with", "…with a duck"]);
+  assert.equal(new Set(shown(["宁静的港口清晨薄雾笼罩远处有山海面平静倒映天空水边停着几艘小船岸上灯火通明有一只狗", "宁静的港口清晨薄雾笼罩远处有山海面平静倒映天空水边停着几艘小船岸上灯火通明有一只猫"])).size, 2);
+  assert.deepEqual(shown([5, 5]), ["5", "5"]);
+});
+
+test("of inputs that have one name, each is told with its node", async () => {
+  const sampler = (/** @type {string} */ title, /** @type {string} */ cfg) => ({ type: "Sampler", title, inputs: {}, sweep: { cfg } });
+  const kinds = /** @type {any} */ ({ specs: new Map([["Sampler", { title: "Sampler", inputs: [FLOAT, INT] }]]), options: () => [] });
+  const labelled = async (/** @type {Record<string, any>} */ nodes) => /** @type {any} */ ((await swept({ version: 1, nodes }, kinds, null)).workflow).cells;
+  assert.deepEqual(await labelled({ 1: sampler("Paint", "3, 4"), 2: sampler("", "5") }), ["Paint · cfg 3 · Sampler · cfg 5", "Paint · cfg 4 · Sampler · cfg 5"]);
+  assert.deepEqual(await labelled({ 1: sampler("Paint", "3, 4"), 2: { ...sampler("", ""), sweep: { steps: "5" } } }), ["cfg 3 · steps 5", "cfg 4 · steps 5"]);
+});
+
+test("a sheet is saved like the first of its pictures", () => {
+  const named = { ...WORKFLOW.nodes, 7: { type: "SaveImage", inputs: { image: { node: "6", output: "image" }, prefix: { node: "5", output: "name" } } } };
+  const { nodes } = expanded({ ...WORKFLOW, nodes: named }, [{ id: "5", name: "cfg", values: [4, 7], label: "cfg" }], spec);
+  assert.deepEqual(nodes["7@sheet1@saved"].inputs.prefix, { node: "5@1", output: "name" });
+});
+
 test("more combinations than anyone looks at are refused", () => {
   const many = Array.from({ length: 40 }, (_, i) => i);
   const axes = [{ id: "5", name: "cfg", values: many, label: "cfg" }, { id: "5", name: "seed", values: many, label: "seed" }];
@@ -99,7 +125,7 @@ test("a cell is the workflow with the values it was made with, and lies where th
   const swept = { ...WORKFLOW, nodes: { ...WORKFLOW.nodes, 2: { ...WORKFLOW.nodes[2], sweep: { text: "a pear | a plum" } } } };
   const made = /** @type {any} */ (JSON.parse(JSON.stringify(expanded(swept, axes, spec))));
   const cell = cellOf(made, "7@5");
-  assert.equal(cell?.label, "text a plum · cfg 7");
+  assert.equal(cell?.label, "cfg 7 · text a plum");
   const { nodes } = /** @type {any} */ (cell?.workflow);
   assert.deepEqual([nodes[5].inputs.cfg, nodes[2].inputs.text, nodes[5].sweep, nodes[2].sweep], [7, "a plum", undefined, undefined]);
   assert.deepEqual(nodes[7], WORKFLOW.nodes[7]);

@@ -105,6 +105,45 @@ def test_files_lie_in_folders_are_renamed_and_come_back_from_the_trash(studio: S
     expect(page.locator('.files button[title="birds/night/owl"]')).to_be_visible()
 
 
+@contextmanager
+def many(studio: Studio) -> Iterator[str]:
+    """Workflows with long names in several scripts, for a while; the folder they are in."""
+    folder = f"many {'z' * 60}"
+    names = [
+        f"{folder}/{name} {n}" for n in (2, 10, 1) for name in ("长文件名" * 8, "עברית שלום 7", "🦊" * 20, "y" * 80)
+    ]
+    addresses = [f"{studio.url}api/v1/workflows/{quote(name, safe='')}" for name in names]
+    for address in addresses:
+        assert studio.page.request.put(address, data={"version": 1, "nodes": {}}).ok
+    yield folder
+    for address in addresses:
+        assert studio.page.request.delete(address, headers={"If-Match": "*"}).ok
+
+
+def test_workflows_with_long_names_in_all_scripts_fit_the_panel(studio: Studio) -> None:
+    """Folders are filled when they are opened, and stay as they are when a workflow of theirs is."""
+    page = studio.page
+    with many(studio) as name:
+        page.keyboard.press("Control+o")
+        rows = page.locator(".files details .choice-item[title^='many']")
+        folder = page.locator(".files summary", has_text=name)
+        folder.wait_for()
+        expect(rows).to_have_count(0)
+        folder.click()
+        expect(rows).to_have_count(12)
+        expect(page.locator(".files [role=menu]")).to_have_count(0)
+        latin = page.locator(".files bdi", has_text="yyy").all_inner_texts()
+        assert [text.split()[-1] for text in latin] == ["1", "2", "10"]
+        for place in (".dock:visible", ".files"):
+            assert page.locator(place).evaluate("place => place.scrollWidth <= place.clientWidth")
+        rows.filter(has_text="שלום").first.click()
+        expect(page.get_by_label("Name of the workflow")).to_have_value(re.compile("שלום 7 1$"))
+        expect(rows).to_have_count(12)
+        page.get_by_label("Find a workflow").fill("there is none of it")
+        expect(page.locator(".files")).to_contain_text("Nothing found.")
+    assert studio.complaints == []
+
+
 def test_versions_are_kept_named_compared_and_restored(studio: Studio) -> None:
     page = studio.page
     prompt(studio).fill("an apple")

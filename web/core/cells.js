@@ -1,8 +1,6 @@
 /** The cells of a sweep: what each picture of it was made with, the workflow of one alone, and which lies where on a sheet. */
 
-import { shown } from "./expand.js";
 import { own } from "./level.js";
-import { portLabel } from "./naming.js";
 import { COPY } from "./run.js";
 import { sweepsOf, unswept } from "./sweep.js";
 
@@ -24,18 +22,15 @@ const GAP = 8;
 export function cellOf(workflow, node) {
   const [swept, number] = [/** @type {Workflow} */ (unswept(workflow)), NUMBER.exec(node)?.[1]];
   if (swept === workflow || number === undefined) return null;
-  const { nodes } = /** @type {Workflow} */ (workflow);
-  /** @type {string[]} */
-  const labels = [];
+  const { nodes, cells } = /** @type {Workflow & {cells?: readonly string[]}} */ (workflow);
   const single = Object.entries(swept.nodes).map(([id, each]) => {
     const { inputs = {} } = /** @type {Partial<NodeData>} */ (own(nodes, `${id}${COPY}${number}`) ?? {});
     const names = Object.keys(sweepsOf(each)).filter((name) => own(inputs, name) !== undefined);
     if (names.length === 0) return [id, each];
-    labels.push(...names.map((name) => `${portLabel(name)} ${shown(inputs[name])}`));
     const { sweep: _, ...rest } = each;
     return [id, { ...rest, inputs: { ...each.inputs, ...Object.fromEntries(names.map((name) => [name, inputs[name]])) } }];
   });
-  return { workflow: { ...swept, nodes: Object.fromEntries(single) }, label: labels.join(" · ") };
+  return { workflow: { ...swept, nodes: Object.fromEntries(single) }, label: cells?.[Number(number) - 1] ?? "" };
 }
 
 /**

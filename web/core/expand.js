@@ -11,23 +11,40 @@ import { COPY, rootOf } from "./run.js";
 /** @typedef {Readonly<Record<string, NodeData>>} Nodes */
 
 export const MOST_COMBINATIONS = 1000;
+/** Between the values of one picture. */
+const BETWEEN = " · ";
 
-/** A value as a label: names of files without their folder and ending, long texts cut. @param {unknown} value */
-export const shown = (value) => {
-  const text = String(value).replace(/^.*\//, "").replace(/\.(safetensors|sft|png|jpe?g|webp)$/i, "");
-  return text.length > 40 ? `${text.slice(0, 38)}…` : text;
-};
+const FILE = /^(?:.*\/)?([^/]+)\.(?:safetensors|sft|png|jpe?g|webp)$/i;
+
+/** @param {string} text */
+const cut = (text) => (text.length > 40 ? `${text.slice(0, 38)}…` : text);
+
+/**
+ * Values as labels: names of files without their folder and ending, long texts cut. Those that could not be told apart so
+ * are cut at the front, where they begin alike.
+ * @param {readonly unknown[]} values
+ */
+export function shown(values) {
+  const texts = values.map(String);
+  const short = texts.map((text) => cut(text.replace(FILE, "$1")));
+  if (new Set(short).size === new Set(texts).size) return short;
+  let alike = 0;
+  while (alike < texts[0].length && texts.every((text) => text[alike] === texts[0][alike])) alike += 1;
+  const word = alike - (/[^\s,，、。]{0,20}$/.exec(texts[0].slice(0, alike))?.[0].length ?? 0);
+  return texts.map((text) => cut(word > 0 ? `…${text.slice(word)}` : text));
+}
 
 /**
  * The workflow that runs a sweep: what the swept inputs reach is copied for each combination ("5" -> "5@1", "5@2" ...),
  * and the pictures that each saving node would save are laid on labelled sheets, columns by the first axis, rows by the
- * second, a sheet for each value of the others.
+ * second, a sheet for each value of the others. `cells` has the values of each combination in words.
  * @param {{nodes: Nodes, [field: string]: unknown}} workflow
  * @param {readonly Axis[]} axes
  * @param {(id: string) => NodeSpec | undefined} spec
  */
 export function expanded(workflow, axes, spec) {
   const reached = reachedBy(workflow.nodes, axes.map((axis) => axis.id));
+  const labels = axes.map(({ label, values }) => shown(values).map((value) => `${label} ${value}`));
   const combinations = product(axes.map((axis) => axis.values.length));
   if (combinations.length > MOST_COMBINATIONS) throw new RangeError(String(combinations.length));
   /** @type {Record<string, NodeData>} */
@@ -41,8 +58,9 @@ export function expanded(workflow, axes, spec) {
       nodes[`${id}${COPY}${number + 1}`] = { ...rest, type: node.type, inputs: Object.fromEntries([...inputs, ...swept]) };
     }
   }
-  for (const id of reached) addSheets(nodes, workflow.nodes, id, axes, spec(id));
-  return { ...workflow, nodes, swept: workflow };
+  for (const id of reached) addSheets(nodes, workflow.nodes, id, labels, reached, spec(id));
+  const cells = combinations.map((picks) => labels.map((axis, k) => axis[picks[k]]).join(BETWEEN));
+  return { ...workflow, nodes, swept: workflow, cells };
 }
 
 /**
@@ -50,23 +68,24 @@ export function expanded(workflow, axes, spec) {
  * @param {Record<string, NodeData>} nodes
  * @param {Nodes} original
  * @param {string} id
- * @param {readonly Axis[]} axes
+ * @param {readonly (readonly string[])[]} labels  of the values of each axis
+ * @param {ReadonlySet<string>} reached
  * @param {NodeSpec | undefined} spec
  */
-function addSheets(nodes, original, id, axes, spec) {
+function addSheets(nodes, original, id, labels, reached, spec) {
   const input = spec?.sink ? spec.inputs.find((each) => each.type === "Image") : undefined;
   const link = input && own(original[id].inputs, input.name);
   if (!input || !isLink(link)) return;
-  const [x, y] = [axes[0].values.length, axes[1]?.values.length ?? 1];
-  const pages = product(axes.slice(2).map((axis) => axis.values.length));
-  for (const [page, picks] of pages.entries()) {
+  const [columns, rows = [], ...others] = labels;
+  const size = columns.length * Math.max(1, rows.length);
+  for (const [page, picks] of product(others.map((axis) => axis.length)).entries()) {
     // Combinations run through the first axis fastest, so those of a page follow each other.
-    const images = Array.from({ length: x * y }, (_, i) => ({ node: `${link.node}${COPY}${page * x * y + i + 1}`, output: link.output }));
-    const title = axes.slice(2).map((axis, k) => `${axis.label} ${shown(axis.values[picks[k]])}`).join(" · ");
-    const lines = (/** @type {Axis | undefined} */ axis) => (axis ? axis.values.map((value) => `${axis.label} ${shown(value)}`).join("\n") : "");
+    const images = Array.from({ length: size }, (_, i) => ({ node: `${link.node}${COPY}${page * size + i + 1}`, output: link.output }));
+    const title = others.map((axis, k) => axis[picks[k]]).join(BETWEEN);
     const sheet = `${id}${COPY}sheet${page + 1}`;
-    nodes[sheet] = { type: "LabelledSheet", inputs: { images, columns: lines(axes[0]), rows: lines(axes[1]), title } };
-    nodes[`${sheet}${COPY}saved`] = { ...original[id], sweep: undefined, inputs: { ...original[id].inputs, [input.name]: { node: sheet, output: "image" } } };
+    nodes[sheet] = { type: "LabelledSheet", inputs: { images, columns: columns.join("\n"), rows: rows.join("\n"), title } };
+    const inputs = Object.entries(original[id].inputs).map(([name, value]) => [name, relinked(value, reached, page * size + 1)]);
+    nodes[`${sheet}${COPY}saved`] = { ...original[id], sweep: undefined, inputs: { ...Object.fromEntries(inputs), [input.name]: { node: sheet, output: "image" } } };
   }
 }
 

@@ -4,8 +4,10 @@ import { candidates, fits } from "./connect.js";
 import { isLink, linksOf } from "./document.js";
 import * as edits from "./edits.js";
 import { likeness } from "./likeness.js";
+import { portLabel } from "./naming.js";
 import { forgotten } from "./removal.js";
 import { t } from "./strings.js";
+import { sweepsOf, withSweep } from "./sweep.js";
 import { kindOf, nearestKinds } from "./unknown.js";
 
 /** @import {Change} from "./document.js" */
@@ -31,6 +33,8 @@ export function fixesFor(problem, editor) {
     return [...renamed, { label: t("fix.drop", { name: port }), changes: edits.setInput(id, port, undefined) }];
   }
   if (!input || port === null) return [];
+  const swept = editor.document.nodes.get(id);
+  if (Object.hasOwn(sweepsOf(swept), port)) return [{ label: t("sweep.clear", { label: portLabel(port) }), changes: [{ kind: "field", id, name: "sweep", value: withSweep(swept, port, "") }] }];
   const constant = linksOf(editor.document.input(id, port)).length === 0 && input.widget;
   if (problem.code === "bad_value" || (constant && /^(missing_input|wrong_type)$/.test(problem.code))) return valueFixes(editor, id, input, nearest);
   if (problem.code === "missing_input") return linkFixes(editor, id, input);

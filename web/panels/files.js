@@ -10,6 +10,7 @@ import { ask, askText } from "./dialog.js";
 /** @import {Parts} from "../actions/action.js" */
 /** @import {Deleted, Saved} from "../documents.js" */
 /** @typedef {{folders: Map<string, Folder>, files: Saved[]}} Folder */
+/** @typedef {{row: (file: Saved, title: string) => Node, opened: Set<string>, all: boolean}} Look  `opened`: paths of folders; `all`: whatever they are */
 
 const RECENT = 5;
 
@@ -26,7 +27,9 @@ export function filesPanel(parts) {
   });
   /** @type {{saved: Saved[], deleted: Deleted[]}} */
   let known = { saved: [], deleted: [] };
-  const show = () => list.replaceChildren(...content(parts, known, filter.value));
+  /** Paths of the folders that stand open. @type {Set<string>} */
+  const opened = new Set();
+  const show = () => list.replaceChildren(...content(parts, known, filter.value, opened));
   filter.addEventListener("input", show);
   const fetchAll = async () => {
     try {
@@ -64,8 +67,8 @@ export function filesPanel(parts) {
   );
 }
 
-/** @param {Parts} parts @param {{saved: readonly Saved[], deleted: readonly Deleted[]}} known @param {string} wanted @returns {Node[]} */
-function content(parts, { saved, deleted }, wanted) {
+/** @param {Parts} parts @param {{saved: readonly Saved[], deleted: readonly Deleted[]}} known @param {string} wanted @param {Set<string>} opened @returns {Node[]} */
+function content(parts, { saved, deleted }, wanted, opened) {
   const words = wanted.toLocaleLowerCase().split(/\s+/).filter(Boolean);
   const found = saved.filter(({ name }) => words.every((word) => name.toLocaleLowerCase().includes(word)));
   const recent = parts.settings.recent.peek().flatMap((name) => found.find((each) => each.name === name) ?? []).slice(0, RECENT);
@@ -74,7 +77,7 @@ function content(parts, { saved, deleted }, wanted) {
   return [
     ...(recent.length > 0 && words.length === 0 && saved.length > RECENT ? [h("h3", {}, t("files.recent")), h("ul", {}, ...recent.map((each) => row(each, each.name)))] : []),
     h("h3", {}, t("open.saved")),
-    tree(folderOf(found), row, words.length > 0),
+    found.length === 0 && words.length > 0 ? h("p", { class: "quiet" }, t("find.none")) : tree(folderOf(found), "", { row, opened, all: words.length > 0 }),
     ...(deleted.length > 0 ? [trashList(parts, deleted)] : []),
   ];
 }
@@ -95,23 +98,36 @@ function folderOf(files) {
   return root;
 }
 
-/** @param {Folder} folder @param {(file: Saved, title: string) => Node} row @param {boolean} open @returns {HTMLElement} */
-function tree(folder, row, open) {
-  const folders = [...folder.folders].sort(([a], [b]) => a.localeCompare(b, language()));
-  const files = folder.files.toSorted((a, b) => a.name.localeCompare(b.name, language()));
+/** @param {Folder} folder @param {string} path  of the folder, with a slash behind it @param {Look} look @returns {HTMLElement} */
+function tree(folder, path, look) {
+  const { compare } = new Intl.Collator(language(), { numeric: true });
+  const folders = [...folder.folders].sort(([a], [b]) => compare(a, b));
+  const files = folder.files.toSorted((a, b) => compare(a.name, b.name));
   return h(
     "ul",
     {},
-    ...folders.map(([name, inner]) => h("li", {}, h("details", { open }, h("summary", {}, name), tree(inner, row, open)))),
-    ...files.map((file) => row(file, file.name.split("/").at(-1) ?? "")),
+    ...folders.map(([name, inner]) => h("li", {}, folderItem(inner, name, `${path}${name}/`, look))),
+    ...files.map((file) => look.row(file, file.name.split("/").at(-1) ?? "")),
   );
+}
+
+/** A folder, filled once it is open. @param {Folder} folder @param {string} name @param {string} path @param {Look} look */
+function folderItem(folder, name, path, look) {
+  const item = h("details", { open: look.all || look.opened.has(path) }, h("summary", {}, h("bdi", {}, name)));
+  const fill = () => item.open && item.children.length === 1 && item.append(tree(folder, path, look));
+  fill();
+  item.addEventListener("toggle", () => {
+    fill();
+    if (!look.all) look.opened[item.open ? "add" : "delete"](path);
+  });
+  return item;
 }
 
 /** @param {Parts} parts @param {Saved} file @param {string} title */
 function fileRow(parts, { name, modified }, title) {
   const { workspace, notify } = parts;
   const when = new Date(modified).toLocaleString(language(), { dateStyle: "medium", timeStyle: "short" });
-  const item = h("button", { type: "button", class: "choice-item", title: name }, h("span", {}, title), h("small", {}, when));
+  const item = h("button", { type: "button", class: "choice-item", title: name }, h("bdi", {}, title), h("small", {}, when));
   item.setAttribute("aria-current", String(workspace.current.peek()?.saved.name === name));
   item.addEventListener("click", () => void workspace.openSaved(name));
   const attempt = (/** @type {Promise<unknown>} */ work) => void work.catch((error) => notify(error.message));
@@ -130,7 +146,21 @@ function fileRow(parts, { name, modified }, title) {
         ),
     },
   ];
-  const menu = h("div", { class: "menu", popover: "auto", role: "menu", "aria-label": t("files.more", { name }) });
+  /** @type {HTMLElement | undefined} */
+  let menu;
+  const opener = button({ label: t("files.more", { name }), icon: "more", class: "button small" }, () => {
+    if (!menu) opener.after((menu = menuOf(t("files.more", { name }), commands)));
+    menu.togglePopover();
+    const { left, bottom } = opener.getBoundingClientRect();
+    placeAt(menu, { x: left, y: bottom });
+  });
+  opener.setAttribute("aria-haspopup", "menu");
+  return h("li", { class: "file-row" }, item, opener);
+}
+
+/** @param {string} label @param {readonly {text: string, run: () => void}[]} commands */
+function menuOf(label, commands) {
+  const menu = h("div", { class: "menu", popover: "auto", role: "menu", "aria-label": label });
   for (const { text, run } of commands) {
     const entry = h("button", { type: "button", role: "menuitem", class: "menu-item" }, text);
     entry.addEventListener("click", () => {
@@ -140,13 +170,7 @@ function fileRow(parts, { name, modified }, title) {
     menu.append(entry);
   }
   walkByArrows(menu);
-  const opener = button({ label: t("files.more", { name }), icon: "more", class: "button small" }, () => {
-    menu.togglePopover();
-    const { left, bottom } = opener.getBoundingClientRect();
-    placeAt(menu, { x: left, y: bottom });
-  });
-  opener.setAttribute("aria-haspopup", "menu");
-  return h("li", { class: "file-row" }, item, opener, menu);
+  return menu;
 }
 
 /** @param {Parts} parts @param {string} name */
@@ -166,7 +190,7 @@ function trashList({ workspace, notify }, deleted) {
     h(
       "li",
       { class: "file-row" },
-      h("span", { class: "choice-item" }, name),
+      h("bdi", { class: "choice-item" }, name),
       button({ label: t("files.restore", { name }), icon: "undo", class: "button small" }, () => act(documents.undelete(id))),
       button({ label: t("files.destroy", { name }), icon: "close", class: "button small" }, () =>
         ask(t("files.trash"), t("files.destroyQuestion", { name }), [

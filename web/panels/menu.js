@@ -5,6 +5,7 @@ import { unlink } from "../core/edits.js";
 import { frameAt, membersOf } from "../core/frames.js";
 import { demote, indexOf, promote } from "../core/interface.js";
 import { linksOf } from "../core/level.js";
+import { portLabel } from "../core/naming.js";
 import { t } from "../core/strings.js";
 import { addPort } from "../core/ports.js";
 import { beginSweep } from "../core/sweep.js";
@@ -80,7 +81,7 @@ function portAt({ editor, view }, id, target, event) {
 /** What can be done with a port. @param {Parts} parts @param {PortRef} port @returns {Item[]} */
 export function portItems({ editor, actions }, { node, port, side }) {
   const { document } = editor;
-  const values = { name: port };
+  const values = { name: portLabel(port) };
   /** @type {Item[]} */
   const items = [];
   const spec = editor.scene.spec(node);
