@@ -53,6 +53,48 @@ def test_the_outline_tells_how_nodes_fare_and_a_run_is_heard_to_begin_and_to_end
     assert studio.complaints == []
 
 
+def test_links_are_items_of_the_outline_and_lead_from_node_to_node(studio: Studio) -> None:
+    page = studio.attended().page
+    page.keyboard.press("Control+Shift+O")
+    tree = page.get_by_role("tree", name="Outline")
+    sampler = tree.get_by_role("treeitem", name=re.compile("^KSampler"))
+    sampler.focus()
+    page.keyboard.press("ArrowRight")
+    expect(sampler).to_have_attribute("aria-expanded", "true")
+    expect(sampler).to_be_focused()
+    items = tree.get_by_role("treeitem", level=2)
+    expect(items).to_have_text(
+        [
+            "model comes from Load checkpoint, model",
+            "positive comes from Prompt, conditioning",
+            "negative comes from Negative prompt, conditioning",
+            "latent comes from Empty latent, latent",
+            "latent goes to VAE decode, latent",
+        ]
+    )
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(items.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    prompt = tree.locator('[data-outline="2"]')
+    expect(prompt).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    out = tree.get_by_role("treeitem", name="conditioning goes to KSampler, positive")
+    expect(out).to_be_focused()
+    studio.node("2").get_by_role("textbox", name="text").fill("the outline is made anew")
+    tree.locator('[tabindex="0"]').focus()
+    expect(out).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    expect(prompt).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    expect(prompt).to_have_attribute("aria-expanded", "false")
+    expect(items).to_have_count(5)
+    expect(tree.get_by_role("treeitem", level=1)).to_have_count(7)
+    assert studio.complaints == []
+
+
 def test_a_dead_server_is_tried_rarely_and_its_return_noticed(browser: Browser, tmp_path: Path, models: Path) -> None:
     """Ten minutes are sixteen tries, and lines of the console for what was under way when the server went; a focus, a
     network that is back and a press are tries."""

@@ -1,10 +1,14 @@
-/** The graph as a list in the order of its links, with how each node fares: what a screen reader reads in place of the drawing. */
+/**
+ * The graph as a tree in the order of its links, with how each node fares: what a screen reader reads in place of the
+ * drawing. A node opens to its links, each of which leads to the node at its other end.
+ */
 
 import { linksOf } from "../core/document.js";
 import { membersOf } from "../core/frames.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
-import { h, setText } from "../dom.js";
+import { h, icon, setText } from "../dom.js";
+import { wiresAt } from "../actions/links.js";
 import { namingOf, titleOf } from "../canvas/look.js";
 import { detailsOf, statusText, whyOf } from "../canvas/status.js";
 import { portLabel } from "../core/naming.js";
@@ -16,56 +20,105 @@ import { sentence } from "../core/run.js";
 export function outlinePanel(parts) {
   const { editor, dock } = parts;
   const tree = h("ul", { class: "outline", role: "tree", "aria-label": t("outline.title"), "aria-multiselectable": "true" });
+  /** Nodes whose links are shown. @type {Set<string>} */
+  const open = new Set();
+  const unfold = (/** @type {string} */ id, /** @type {boolean} */ wide) => {
+    if (wide) open.add(id);
+    else open.delete(id);
+    fill(parts, tree, open);
+  };
   effect(() => {
     editor.version.value;
     editor.selection.value;
     editor.selectedFrame.value;
-    if (dock.shown.left.value === "outline") fill(parts, tree);
+    if (dock.shown.left.value === "outline") fill(parts, tree, open);
   });
   effect(() => {
     parts.status.value;
     if (dock.shown.left.value === "outline") tellStates(parts, tree);
   });
+  // Tab comes back to the item it went from.
+  tree.addEventListener("focusin", ({ target }) => {
+    for (const each of tree.querySelectorAll('[tabindex="0"]')) each.setAttribute("tabindex", "-1");
+    /** @type {Element} */ (target).setAttribute("tabindex", "0");
+  });
+  tree.addEventListener("click", ({ target }) => {
+    const node = target instanceof Element && target.closest(".outline-twist") ? target.closest("[data-outline]") : null;
+    if (node instanceof HTMLElement) unfold(node.dataset.outline ?? "", node.ariaExpanded === "false");
+  });
   tree.addEventListener("keydown", (event) => {
     const items = /** @type {HTMLElement[]} */ ([...tree.querySelectorAll('[role="treeitem"]')]);
-    const at = items.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    const item = /** @type {HTMLElement} */ (document.activeElement);
+    const at = items.indexOf(item);
+    if (at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { outline: id, of } = item.dataset;
+    const [shut, wide] = [item.ariaExpanded === "false", item.ariaExpanded === "true"];
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: items.length - 1 }[event.key];
-    if (to === undefined || at < 0) return;
+    if (to !== undefined) items[Math.min(items.length - 1, Math.max(0, to))].focus();
+    else if (event.key === "ArrowRight" && wide) items[at + 1]?.focus();
+    else if (event.key === "ArrowRight" && shut) unfold(id ?? "", true);
+    else if (event.key === "ArrowLeft" && of !== undefined) itemOf(tree, of)?.focus();
+    else if (event.key === "ArrowLeft" && wide) unfold(id ?? "", false);
+    else if (!event.key.startsWith("Arrow")) return;
     event.preventDefault();
     event.stopPropagation();
-    items[Math.min(items.length - 1, Math.max(0, to))]?.focus();
   });
   return h("div", { class: "dock-body" }, tree);
 }
 
-/** @param {Parts} parts @param {HTMLElement} tree */
-function fill(parts, tree) {
+/** The item of a node. @param {HTMLElement} tree @param {string} id @returns {HTMLElement | null} */
+const itemOf = (tree, id) => tree.querySelector(`[data-outline="${CSS.escape(id)}"]`);
+
+/** @param {Parts} parts @param {HTMLElement} tree @param {ReadonlySet<string>} open */
+function fill(parts, tree, open) {
   const { editor } = parts;
-  const focused = document.activeElement?.getAttribute("data-outline");
+  const focused = tree.contains(document.activeElement);
+  const current = /** @type {HTMLElement | null} */ (tree.querySelector('[tabindex="0"]'))?.dataset ?? {};
   const order = inOrder(parts);
-  tree.replaceChildren(...order.map((id, index) => item(parts, id, index === 0)), ...[...editor.document.frames.keys()].map((id) => frameItem(parts, id)));
-  if (order.length === 0) tree.append(h("li", { class: "quiet", role: "treeitem", tabindex: 0 }, t("outline.empty")));
+  const nodes = order.flatMap((id) => [item(parts, id, open), ...(open.has(id) ? linkItems(parts, tree, id) : [])]);
+  tree.replaceChildren(...nodes, ...[...editor.document.frames.keys()].map((id) => frameItem(parts, id)));
+  if (order.length === 0) tree.append(h("li", { class: "quiet", role: "treeitem", tabindex: -1 }, t("outline.empty")));
   tellStates(parts, tree);
-  if (focused !== undefined && focused !== null && editor.document.nodes.has(focused)) {
-    /** @type {HTMLElement | null} */ (tree.querySelector(`[data-outline="${CSS.escape(focused)}"]`))?.focus();
-  }
+  const links = /** @type {NodeListOf<HTMLElement>} */ (tree.querySelectorAll("[data-wire]"));
+  const link = [...links].find(({ dataset }) => dataset.of === current.of && dataset.wire === current.wire);
+  const again = link ?? itemOf(tree, current.outline ?? current.of ?? "") ?? tree.querySelector("li");
+  again?.setAttribute("tabindex", "0");
+  if (focused && again instanceof HTMLElement) again.focus();
 }
 
-/** @param {Parts} parts @param {string} id @param {boolean} first */
-function item({ editor, show }, id, first) {
+/** The links of a node, inputs first; Enter goes to the node at the other end. @param {Parts} parts @param {HTMLElement} tree @param {string} id */
+function linkItems({ editor }, tree, id) {
+  return linksAt(editor, id).map((wire) => {
+    const [end, key, own, others] = wire.id === id ? [wire.source, /** @type {const} */ ("outline.in"), wire.name, wire.output] : [wire.id, /** @type {const} */ ("outline.out"), wire.output, wire.name];
+    const says = t(key, { own: portLabel(own), port: portLabel(others), title: titleOf(editor, end) });
+    const element = h("li", { role: "treeitem", class: "outline-link", "aria-level": 2, tabindex: -1, "data-of": id, "data-wire": wire.key }, says);
+    const go = () => itemOf(tree, end)?.focus();
+    element.addEventListener("click", go);
+    element.addEventListener("keydown", (event) => void ((event.key === "Enter" || event.key === " ") && (event.preventDefault(), event.stopPropagation(), go())));
+    return element;
+  });
+}
+
+/** @param {Parts["editor"]} editor @param {string} id */
+const linksAt = (editor, id) => editor.scene.ports(id).flatMap((port) => wiresAt(editor, port));
+
+/** @param {Parts} parts @param {string} id @param {ReadonlySet<string>} open */
+function item({ editor, show }, id, open) {
   const sources = Object.entries(editor.document.nodes.get(id)?.inputs ?? {}).flatMap(([name, value]) =>
     linksOf(value).filter((link) => editor.document.nodes.has(link.node)).map((link) => t("outline.from", { input: portLabel(name), title: titleOf(editor, link.node) })),
   );
   const frame = editor.document.frames.get(editor.document.places.get(id)?.frame ?? "");
   if (frame) sources.push(t("outline.inFrame", { title: frame.title }));
+  const opens = editor.scene.wiresOf(id).size > 0;
   const element = h(
     "li",
-    { role: "treeitem", tabindex: first ? 0 : -1, "data-outline": id, "aria-selected": String(editor.selection.peek().has(id)) },
+    { role: "treeitem", "aria-level": 1, "aria-expanded": opens ? String(open.has(id)) : null, tabindex: -1, "data-outline": id, "aria-selected": String(editor.selection.peek().has(id)) },
+    opens ? h("span", { class: "outline-twist" }, icon("down")) : null,
     h("strong", {}, titleOf(editor, id)),
     h("small", {}, sources.join(", ")),
     h("small", { class: "outline-state" }),
   );
-  element.addEventListener("click", () => show(id));
+  element.addEventListener("click", ({ target }) => void (/** @type {Element} */ (target).closest(".outline-twist") ?? show(id)));
   element.addEventListener("keydown", (event) => {
     if ((event.key !== "Enter" && event.key !== " ") || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
@@ -82,7 +135,7 @@ function frameItem({ editor, view }, id) {
   const members = membersOf(editor.document, id);
   const element = h(
     "li",
-    { role: "treeitem", tabindex: -1, "data-frame": id, "aria-selected": String(editor.selectedFrame.peek() === id) },
+    { role: "treeitem", "aria-level": 1, tabindex: -1, "data-frame": id, "aria-selected": String(editor.selectedFrame.peek() === id) },
     h("strong", {}, t("outline.frame", { title: editor.document.frames.get(id)?.title ?? "" })),
     h("small", {}, t("outline.carries", { count: members.size })),
   );

@@ -92,4 +92,6 @@ export const panels = {
   "expected.wholeRange": "a whole number from {min} to {max}",
   "expected.field": "Expected {what}, or arithmetic such as 512*1.5.",
   "expected.kept": "“{typed}” was not taken; {label} is {value}.",
+  "outline.in": "{own} comes from {title}, {port}",
+  "outline.out": "{own} goes to {title}, {port}",
 };

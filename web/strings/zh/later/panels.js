@@ -92,4 +92,6 @@ export const panels = {
   "expected.wholeRange": "{min} 到 {max} 之间的整数",
   "expected.field": "应为{what}，或 512*1.5 这样的算式。",
   "expected.kept": "未采用“{typed}”，{label}为 {value}。",
+  "outline.in": "{own} 来自“{title}”的 {port}",
+  "outline.out": "{own} 连到“{title}”的 {port}",
 };
