@@ -278,7 +278,7 @@ def test_hostile_texts_in_what_was_made_are_only_shown(studio: Studio) -> None:
         studio.node("2").get_by_label("text", exact=True).fill(text)
         studio.run()
     page.get_by_role("button", name="Gallery", exact=True).click()
-    pictures = page.get_by_role("group", name="Gallery").get_by_role("button")
+    pictures = page.get_by_role("list", name="Gallery").get_by_role("button")
     pictures.nth(0).click(modifiers=["Shift"])
     expect(page.locator(".differences")).to_contain_text("<math>")
     pictures.nth(1).click(modifiers=["Shift"])

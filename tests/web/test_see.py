@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import FloatRect, Locator, expect
+from playwright.sync_api import FloatRect, Locator, Route, expect
 
-from tests.web.conftest import RUN_MS, Studio
+from tests.web.conftest import ROOT, RUN_MS, Studio
 
-TOUR = Path(__file__).parents[2] / "docs" / "workflows"
+TOUR = ROOT / "docs" / "workflows"
 
 
 def paint(studio: Studio, prompt: str, seed: int) -> None:
@@ -85,7 +85,7 @@ def test_the_gallery_finds_and_compares(studio: Studio) -> None:
     studio.page.keyboard.press("Escape")
     studio.page.get_by_role("button", name="Gallery", exact=True).click()
     search = studio.page.get_by_role("searchbox", name="Search prompts, models, seeds")
-    pictures = studio.page.get_by_role("group", name="Gallery").get_by_role("button")
+    pictures = studio.page.get_by_role("list", name="Gallery").get_by_role("button")
     search.fill("lighthouse")
     expect(pictures).to_have_count(2)
     search.fill("lighthouse 51")
@@ -114,6 +114,9 @@ def test_the_gallery_finds_and_compares(studio: Studio) -> None:
     pictures.nth(2).focus()
     studio.page.keyboard.press("o")
     expect(studio.node("5").get_by_label("seed", exact=True)).to_have_value("51")
+    studio.run()
+    search.fill("lighthouse 51")
+    expect(pictures).to_have_count(1)
     assert studio.complaints == []
 
 
@@ -257,7 +260,7 @@ def test_pictures_of_the_gallery_are_dragged_onto_nodes_and_deleted(studio: Stud
     page = studio.page
     page.get_by_role("button", name="Gallery", exact=True).click()
     search = page.get_by_role("searchbox", name="Search prompts, models, seeds")
-    pictures = page.get_by_role("group", name="Gallery").get_by_role("button")
+    pictures = page.get_by_role("list", name="Gallery").get_by_role("button")
     search.fill("quince")
     expect(pictures).to_have_count(3)
     pictures.nth(2).drag_to(page.locator(".canvas"), target_position={"x": 40, "y": 500})
@@ -374,3 +377,64 @@ def brightest(canvas: Locator) -> str:
         }"""
     )
     return "left" if left > right else "right"
+
+
+def test_a_gallery_of_thousands_has_elements_for_what_is_near_alone(studio: Studio) -> None:
+    page, shown = studio.page, []
+
+    def answer(route: Route) -> None:
+        """2,000 results in pages of 200, as the server tells of them; every thumbnail is one and the same."""
+        query = parse_qs(urlsplit(route.request.url).query)
+        first = int(query["cursor"][0] or 0) if "cursor" in query else 0
+        shown.append(first)
+        numbers = range(first, min(first + 200, 2000))
+        route.fulfill(json={"results": [result(number) for number in numbers], "next": last(first)})
+
+    def last(first: int) -> str | None:
+        return str(first + 200) if first < 1800 else None
+
+    def result(number: int) -> dict[str, object]:
+        picture = {"node": "7", "url": f"/api/v1/files/output/p{number}.png", "media_type": "image/png"}
+        sized = {**picture, "width": 128, "height": 128}
+        made = {"prompts": [f"picture {number}"], "models": [], "seeds": [number], "pictures": [sized]}
+        return {"job": f"job{number}", "finished": 1_700_000_000_000 - number, **made}
+
+    thumbnail = ROOT / "web" / "templates" / "default.webp"
+    page.route("**/api/v1/results?**", answer)
+    page.route("**/api/v1/thumbnails/output/p*", lambda route: route.fulfill(path=thumbnail))
+    page.route("**/api/v1/files/output/p*", lambda route: route.fulfill(path=thumbnail))
+    page.route("**/api/v1/jobs/job*/workflow", lambda route: route.fulfill(json={"version": 1, "nodes": {}}))
+    page.get_by_role("button", name="Gallery", exact=True).click()
+    pictures = page.get_by_role("list", name="Gallery").get_by_role("listitem")
+    expect(pictures.first).to_have_attribute("aria-posinset", "1")
+    expect(pictures.first).to_have_attribute("aria-setsize", "-1")
+    pictures.first.get_by_role("button").click(modifiers=["Shift"])
+    pictures.first.get_by_role("button").focus()
+    for reached in range(200, 2001, 200):
+        page.keyboard.press("End")
+        expect(page.locator(f'.windowed [aria-posinset="{reached}"] button')).to_be_focused()
+        if reached < 2000:
+            expect(page.locator(f'.windowed [aria-posinset="{reached + 1}"]')).to_be_attached()
+    assert shown[-10:] == list(range(0, 2000, 200))
+    expect(pictures.last).to_have_attribute("aria-setsize", "2000")
+    expect(pictures.last).to_be_in_viewport(ratio=0.9)
+    assert pictures.count() < 120
+    columns = page.locator(".windowed").evaluate("each => getComputedStyle(each).gridTemplateColumns.split(' ').length")
+    page.keyboard.press("ArrowUp")
+    expect(page.locator(f'.windowed [aria-posinset="{2000 - columns}"] button')).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    focused = page.locator(f'.windowed [aria-posinset="{1999 - columns}"] button')
+    expect(focused).to_be_focused()
+    expect(page.locator('.windowed button[tabindex="0"]')).to_have_count(1)
+    focused.click(modifiers=["Shift"])
+    expect(page.locator(".gallery .section-head", has_text="Chosen: 2")).to_be_visible()
+    page.locator(".panel").evaluate("each => each.querySelector('.windowed').scrollIntoView({ block: 'start' })")
+    expect(page.locator('.windowed [aria-posinset="1"] button')).to_have_attribute("aria-pressed", "true")
+    expect(focused).to_be_focused()
+    assert pictures.count() < 120
+    order = pictures.evaluate_all("each => each.map(one => Number(one.ariaPosInSet))")
+    assert order == sorted(order)
+    page.keyboard.press("Enter")
+    status = page.get_by_role("dialog", name="Picture").get_by_role("status")
+    expect(status).to_contain_text(f"{1999 - columns} of 2000 · 128 × 128 · picture {1998 - columns}")
+    assert studio.complaints == []

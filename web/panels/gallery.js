@@ -7,11 +7,12 @@ import { effect } from "../core/store.js";
 import { language, t } from "../core/strings.js";
 import { draggable, thumbnailOf } from "../pictures.js";
 import { ask } from "./dialog.js";
+import { Windowed } from "./windowed.js";
 
 /** @import {Parts} from "../actions/action.js" */
 /** @import {OutputFile} from "../core/types.js" */
 /** @typedef {{job: string, finished: number, prompts: string[], models: string[], seeds: import("../core/seeds.js").Seed[], pictures: (OutputFile & {node: string})[]}} Result */
-/** @typedef {{picture: OutputFile & {node: string}, result: Result, element: HTMLElement}} Cell */
+/** @typedef {{picture: OutputFile & {node: string}, result: Result}} Cell */
 
 /** As many as the server looks through for a page: asking for fewer takes it as long. */
 const PAGE = 200;
@@ -23,8 +24,8 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
   const search = h("input", { type: "search", class: "field", placeholder: t("gallery.search"), "aria-label": t("gallery.search") });
   const since = h("input", { type: "date", class: "field", "aria-label": t("gallery.since") });
   const until = h("input", { type: "date", class: "field", "aria-label": t("gallery.until") });
-  const grid = h("div", { class: "gallery-grid", role: "group", "aria-label": t("gallery.title") });
-  const end = h("div", { class: "gallery-end" });
+  /** @type {Windowed<Cell>} */
+  const grid = new Windowed(t("gallery.title"), (cell) => elementOf(cell), () => void more());
   const empty = h("p", { class: "quiet", hidden: true }, t("gallery.none"));
   const chosenText = h("span", { class: "quiet" });
   const compare = button({ label: t("gallery.compare"), text: t("gallery.compare"), class: "button wide" }, () => void compareChosen("compare"));
@@ -56,7 +57,16 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
       return null;
     }
   };
-  const cellsOf = (/** @type {readonly Result[]} */ results) => results.flatMap((result) => result.pictures.map((picture) => cellOf(picture, result)));
+  /** Those that are not shown yet: a run that took all from the cache made the picture of an earlier one. @param {readonly Result[]} results */
+  const cellsOf = (results) => {
+    const known = new Set(cells.map(({ picture }) => picture.url));
+    const all = results.flatMap((result) => result.pictures.map((picture) => ({ picture, result })));
+    return all.filter(({ picture: { url } }) => !known.has(url) && known.add(url));
+  };
+  const showCells = () => {
+    empty.toggleAttribute("hidden", cells.length > 0 || cursor !== null);
+    grid.show(cells, cursor !== null);
+  };
   const more = async () => {
     if (cursor === null || loading) return;
     loading = true;
@@ -65,35 +75,29 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
     if (mine === asked) loading = false;
     if (page === null) return;
     cursor = page.next;
-    const added = cellsOf(page.results);
-    cells.push(...added);
-    grid.append(...added.map((cell) => cell.element));
-    empty.toggleAttribute("hidden", cells.length > 0);
+    cells = [...cells, ...cellsOf(page.results)];
+    showCells();
   };
   /** What was made since comes before what is shown, which stays as it is. */
   const fresh = async () => {
     if (cursor === "") return again();
     const page = await fetchFrom("");
     if (page === null) return;
-    const known = new Set(cells.map((cell) => cell.result.job));
-    const added = cellsOf(page.results.filter((result) => !known.has(result.job)));
-    cells.unshift(...added);
-    grid.prepend(...added.map((cell) => cell.element));
-    empty.toggleAttribute("hidden", cells.length > 0);
+    cells = [...cellsOf(page.results), ...cells];
+    showCells();
   };
   const again = () => {
     asked += 1;
     [cells, chosen, cursor, loading] = [[], [], "", false];
-    grid.replaceChildren();
     showChosen();
-    void more();
+    showCells();
   };
 
-  /** @param {Cell["picture"]} picture @param {Result} result @returns {Cell} */
-  const cellOf = (picture, result) => {
+  /** @param {Cell} cell */
+  const elementOf = (cell) => {
+    const { picture, result } = cell;
     const about = [result.prompts[0], result.seeds.length > 0 ? t("gallery.seed", { seed: result.seeds.join(", ") }) : "", new Date(result.finished).toLocaleString(language())].filter(Boolean).join("\n");
-    const element = h("button", { type: "button", class: "thumb", title: about, "aria-label": about }, h("img", { src: thumbnailOf(picture.url), alt: "", loading: "lazy", draggable: "false" }));
-    const cell = { picture, result, element };
+    const element = h("button", { type: "button", class: "thumb", title: about, "aria-label": about, "aria-pressed": String(chosen.includes(cell)) }, h("img", { src: thumbnailOf(picture.url), alt: "", draggable: "false" }));
     draggable(element, () => madeOf(cell));
     element.addEventListener("click", (event) => (event.shiftKey || event.ctrlKey || event.metaKey ? choose(cell) : void look(cell)));
     element.addEventListener("keydown", (event) => {
@@ -103,7 +107,7 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
       } else if (event.key === "Delete") askToDelete(chosen.includes(cell) ? chosen : [cell]);
       else if (event.key === "o") void workspace.openJob(result.job, picture.node);
     });
-    return cell;
+    return element;
   };
   /** @param {Cell} cell @returns {import("./look.js").Made} */
   const madeOf = ({ picture, result }) => ({ job: result.job, node: picture.node, file: picture, about: result.prompts[0] });
@@ -118,7 +122,7 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
     showChosen();
   };
   const showChosen = () => {
-    for (const { element } of cells) element.setAttribute("aria-pressed", String(chosen.some((each) => each.element === element)));
+    for (const [cell, element] of grid.shown()) element.setAttribute("aria-pressed", String(chosen.includes(cell)));
     chosenBar.toggleAttribute("hidden", chosen.length === 0);
     for (const each of [compare, overlay]) each.disabled = chosen.length !== 2;
     setText(chosenText, chosen.length === 1 ? t("gallery.chooseTwo") : t("gallery.chosen", { count: chosen.length }));
@@ -155,12 +159,11 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
       }
       gone.add(picture.url);
     }
-    for (const cell of cells.filter(({ picture }) => gone.has(picture.url))) cell.element.remove();
     cells = cells.filter(({ picture }) => !gone.has(picture.url));
     chosen = chosen.filter(({ picture }) => !gone.has(picture.url));
     showChosen();
-    empty.toggleAttribute("hidden", cells.length > 0);
-    (cells[Math.min(at, cells.length - 1)]?.element ?? search).focus();
+    showCells();
+    if (!grid.focus(cells[Math.min(at, cells.length - 1)])) search.focus();
     runner.finished.value += 1;
   };
   const compareChosen = async (/** @type {"compare" | "overlay"} */ mode) => {
@@ -180,7 +183,6 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
     timer = window.setTimeout(again, TYPING_MS);
   });
   for (const box of [since, until]) box.addEventListener("change", again);
-  new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && void more()).observe(end);
   effect(() => {
     runner.finished.value;
     void fresh();
@@ -194,7 +196,6 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
     chosenBar,
     words,
     empty,
-    grid,
-    end,
+    grid.element,
   );
 }

@@ -151,7 +151,7 @@ class Viewer {
   /** @param {OutputFile} picture */
   async #offerStrip(picture) {
     this.#strip.hidden = this.#frames(picture) < 2;
-    if (framesOf(picture) < 2 || !(await this.#look.isStrip?.(picture))) return;
+    if (framesOf(picture) < 2 || !(await this.#look.isStrip?.(picture).catch(nothing))) return;
     this.#strips.add(picture);
     this.#strip.hidden = this.#frames(this.#pictures[this.#at]) < 2;
   }
@@ -243,8 +243,8 @@ class Viewer {
   async #enter({ clientX, clientY }) {
     const box = this.#stage.getBoundingClientRect();
     const { x, y, scale } = this.#now();
-    const to = await this.#look.within?.(this.#pictures[this.#at], { x: (clientX - box.left - x) / scale, y: (clientY - box.top - y) / scale });
-    if (to !== undefined && to >= 0) this.#go(to);
+    const to = (await this.#look.within?.(this.#pictures[this.#at], { x: (clientX - box.left - x) / scale, y: (clientY - box.top - y) / scale }).catch(nothing)) ?? -1;
+    if (to >= 0) this.#go(to);
   }
 
   #split() {
