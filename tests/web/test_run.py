@@ -7,7 +7,7 @@ import re
 import time
 import urllib.request
 
-from playwright.sync_api import Route, WebSocketRoute, expect
+from playwright.sync_api import Route, WebSocket, WebSocketRoute, expect
 
 from tests.web.conftest import RUN_MS, Studio
 
@@ -162,6 +162,41 @@ def test_the_queue_is_paused_reordered_and_cancelled(studio: Studio) -> None:
     finally:
         studio.button("Resume the queue").click()
         expect(studio.button("Pause the queue")).to_be_visible()
+    assert studio.complaints == []
+
+
+def test_jobs_of_others_tell_how_far_they_are_while_the_queue_is_looked_at(studio: Studio) -> None:
+    """Sent by another program; followed while the panel is open, and with the time left once that is known."""
+    lines: list[WebSocket] = []
+    studio.page.on("websocket", lambda line: lines.append(line) if "job=" in line.url else None)
+    workflow = studio.document()
+    workflow["nodes"]["5"]["inputs"] |= {"steps": 1000, "seed": 8181}
+    body = json.dumps({"workflow": workflow}).encode()
+    address = f"{studio.url}api/v1/jobs"
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json"}, method="POST")
+    with urllib.request.urlopen(request) as answer:
+        job = json.load(answer)["id"]
+    try:
+        studio.page.get_by_role("button", name="Queue", exact=True).click()
+        row = studio.page.locator(f'.job.running[data-job="{job}"]')
+        bar = row.get_by_role("progressbar")
+        expect(bar).to_be_visible(timeout=RUN_MS)
+        expect(bar).not_to_have_js_property("value", 0)
+        expect(row).to_contain_text("seed 8181")
+        expect(row).to_contain_text(re.compile(r"\d (s|min.*) left"))
+        assert len(lines) == 1
+        row.get_by_role("button", name=re.compile("^Cancel")).focus()
+        before = bar.evaluate("each => each.value")
+        expect(bar).not_to_have_js_property("value", before)
+        expect(row.get_by_role("button", name=re.compile("^Cancel"))).to_be_focused()
+        with lines[0].expect_event("close"):
+            studio.page.get_by_role("button", name="Result", exact=True).click()
+        with studio.page.expect_websocket(lambda line: job in line.url):
+            studio.page.get_by_role("button", name="Queue", exact=True).click()
+        row.get_by_role("button", name=re.compile("^Cancel")).click()
+        expect(row).to_have_count(0)
+    finally:
+        post(studio, f"jobs/{job}/cancel")
     assert studio.complaints == []
 
 

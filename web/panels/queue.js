@@ -2,19 +2,21 @@
 
 import * as api from "../api.js";
 import { button, h, icon, setText } from "../dom.js";
-import { duration, fraction, isActive, problem, sentence } from "../core/run.js";
+import { duration, fraction, problem, sentence } from "../core/run.js";
 import { isSeed } from "../core/seeds.js";
 import { effect, signal } from "../core/store.js";
 import { language, t } from "../core/strings.js";
 import * as jobs from "../jobs.js";
 import { thumbnailOf } from "../pictures.js";
+import { Watched } from "./watched.js";
 
 /** @import {Parts} from "../actions/action.js" */
 /** @import {JobSummary} from "../api.js" */
 /** @import {Catalogue} from "../core/catalogue.js" */
 /** @import {NodeData} from "../core/types.js" */
 /** @import {Queue} from "../jobs.js" */
-/** @typedef {{queue: Queue, waiting: readonly JobSummary[], recent: readonly JobSummary[]}} Look */
+/** @import {Run} from "../core/run.js" */
+/** @typedef {{queue: Queue, running: readonly JobSummary[], waiting: readonly JobSummary[], recent: readonly JobSummary[]}} Look */
 
 const RECENT = 20;
 const PRIORITIES = /** @type {const} */ ([[10, "queue.high"], [0, "queue.normal"], [-10, "queue.low"]]);
@@ -23,11 +25,14 @@ const SOON_MS = 120;
 const MOST_TOLD = 30;
 
 /** @param {Parts} parts */
-export function queuePanel({ editor, runner, engine, workspace, notify }) {
-  /** What jobs are about, and the rows of those that wait, by job. @type {Map<string, Promise<string>>} */
+export function queuePanel({ editor, runner, engine, workspace, notify, dock }) {
+  /** What jobs are about, and the rows of those that wait and of those that run, by job. @type {Map<string, Promise<string>>} */
   const about = new Map();
   /** @type {Map<string, HTMLElement>} */
   let rows = new Map();
+  /** @type {Map<string, {element: HTMLElement, show: (run: Run | undefined) => void}>} */
+  let started = new Map();
+  const watched = new Watched();
   const look = signal(/** @type {Look | null} */ (null));
   const pause = button({ label: t("queue.pause"), icon: "pause", class: "button" }, () => void change(() => jobs.pause(!look.peek()?.queue.paused)));
   const clear = button({ label: t("queue.cancelAll"), icon: "close", class: "button" }, () => void change(() => jobs.cancelAll(look.peek()?.queue.queued ?? [])));
@@ -52,9 +57,9 @@ export function queuePanel({ editor, runner, engine, workspace, notify }) {
   );
 
   const refresh = async () => {
-    const [queue, queued, last] = await Promise.all([jobs.queue(), jobs.page("state=queued&limit=500"), jobs.page(`limit=${RECENT}`)]);
+    const [queue, begun, queued, last] = await Promise.all([jobs.queue(), jobs.page("state=running&limit=500"), jobs.page("state=queued&limit=500"), jobs.page(`limit=${RECENT}`)]);
     const byId = new Map(queued.jobs.map((job) => [job.id, job]));
-    look.value = { queue, waiting: queue.queued.flatMap((id) => byId.get(id) ?? []), recent: last.jobs.filter((job) => !["queued", "running"].includes(job.state)) };
+    look.value = { queue, running: begun.jobs.toReversed(), waiting: queue.queued.flatMap((id) => byId.get(id) ?? []), recent: last.jobs.filter((job) => !["queued", "running"].includes(job.state)) };
   };
   const soon = () => {
     clearTimeout(timer);
@@ -124,6 +129,24 @@ export function queuePanel({ editor, runner, engine, workspace, notify }) {
   };
 
   /** @param {JobSummary} job */
+  const runningItem = (job) => {
+    const name = nameOf(job);
+    const bar = h("progress", { max: 100, "aria-label": name });
+    const left = h("span", { class: "quiet" });
+    const cancel = button({ label: t("queue.cancel", { name }), icon: "close", class: "button small" }, () => void change(() => api.cancel(job.id)));
+    const element = h("li", { class: "job running", "data-job": job.id }, icon("run"), h("span", { class: "job-name" }, name), left, bar, cancel);
+    void tell(job.id, element);
+    return {
+      element,
+      /** @param {Run | undefined} run  undefined: nothing is heard of it yet */
+      show: (run) => {
+        bar.value = run ? Math.round(100 * fraction(run)) : 0;
+        setText(left, run?.estimate && run.estimate.left >= 1000 ? t("queue.left", { duration: duration(run.estimate.left) }) : "");
+      },
+    };
+  };
+
+  /** @param {JobSummary} job */
   const recentItem = (job) => {
     const name = nameOf(job);
     const picture = Object.values(job.outputs).flat().findLast((file) => file.media_type.startsWith("image/"));
@@ -167,26 +190,24 @@ export function queuePanel({ editor, runner, engine, workspace, notify }) {
     hint.toggleAttribute("hidden", now.waiting.length < 2);
     recentHeading.toggleAttribute("hidden", now.recent.length === 0);
     showWaiting(now.waiting);
+    started = new Map(now.running.map((job) => [job.id, started.get(job.id) ?? runningItem(job)]));
+    const wanted = [...started.values()].map(({ element }) => element);
+    if (wanted.length !== running.children.length || wanted.some((element, index) => running.children[index] !== element)) running.replaceChildren(...wanted);
     recent.replaceChildren(...now.recent.map(recentItem));
   });
+  const isOpen = () => dock.shown.right.value === "queue";
   effect(() => {
-    const { job, state } = runner.run.value;
-    const part = Math.round(100 * fraction(runner.run.value));
-    const ids = look.value?.queue.running ?? [];
-    running.replaceChildren(
-      ...ids.map((id) => {
-        const name = t("queue.job", { id: id.slice(0, 6) });
-        const own = id === job && isActive(runner.run.peek()) && state === "running";
-        const bar = own ? h("progress", { max: 100, value: part, "aria-label": name }) : null;
-        const item = h("li", { class: "job" }, icon("run"), h("span", { class: "job-name" }, name), bar, button({ label: t("queue.cancel", { name }), icon: "close", class: "button small" }, () => void change(() => api.cancel(id))));
-        void tell(id, item);
-        return item;
-      }),
-    );
+    const own = runner.run.value.job;
+    watched.follow(isOpen() ? (look.value?.running ?? []).flatMap(({ id }) => (id === own ? [] : id)) : []);
+  });
+  effect(() => {
+    look.value;
+    const [own, others] = [runner.run.value, watched.runs.value];
+    for (const [id, { show }] of started) show(id === own.job ? own : others.get(id));
   });
   effect(() => {
     engine.changes.value;
-    soon();
+    if (isOpen()) soon();
   });
   return element;
 }

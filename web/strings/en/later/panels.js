@@ -70,7 +70,7 @@ export const panels = {
   "queue.high": "High",
   "queue.normal": "Normal",
   "queue.low": "Low",
-  "queue.job": "Job {id}",
+  "queue.left": "{duration} left",
   "queue.hint": "Drag to reorder, or press Alt and an arrow key.",
   "fix.located": "Use {name}, which has the same content",
   "fix.use": "Use {value}",

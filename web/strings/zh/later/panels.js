@@ -70,7 +70,7 @@ export const panels = {
   "queue.high": "高",
   "queue.normal": "普通",
   "queue.low": "低",
-  "queue.job": "任务 {id}",
+  "queue.left": "还需 {duration}",
   "queue.hint": "拖动可调整顺序，也可按 Alt 加方向键。",
   "fix.located": "改用内容相同的 {name}",
   "fix.use": "改用 {value}",
