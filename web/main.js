@@ -191,7 +191,7 @@ if (settings.packs.peek().length > 0) void import("./packs.js").then(({ startPac
 setTimeout(async () => {
   void workspace.look();
   (await import("./focus.js")).keepFocus(parts);
-  await learnAll();
+  await Promise.all([learnAll(), import("./widgets/prompt.js")]);
   (await import("./speak.js")).speak(parts);
   (await import("./announce.js")).announce(parts);
 }, LATER);

@@ -164,7 +164,14 @@ def test_long_lists_are_searched(studio: Studio) -> None:
 
 
 def test_words_of_a_prompt_are_weighed_and_tokens_counted(studio: Studio) -> None:
-    prompt = studio.node("2").get_by_label("text", exact=True)
+    prompt = studio.attended().node("2").get_by_label("text", exact=True)
+    prompt.fill("a red <lora:ink:0.8> apple")
+    for key in ("End", *["ArrowLeft"] * 8, "Control+ArrowUp", "Control+ArrowUp", "Control+ArrowUp"):
+        prompt.press(key)
+    expect(prompt).to_have_value("a red <lora:ink:1.1> apple")
+    assert value(studio, "2", "text") == "a red <lora:ink:1.1> apple"
+    prompt.press("Control+z")
+    expect(prompt).to_have_value("a red <lora:ink:1> apple")
     prompt.fill("a red apple")
     prompt.press("End")
     prompt.press("Control+ArrowUp")
@@ -355,7 +362,7 @@ def test_learned_words_and_loras_are_completed(studio: Studio, models: Path) -> 
     page = studio.page
     with page.expect_response(re.compile("/api/v1/models$")):
         page.evaluate("dispatchEvent(new Event('focus'))")
-    prompt = studio.node("2").get_by_label("text", exact=True)
+    prompt = studio.attended().node("2").get_by_label("text", exact=True)
     prompt.fill("a dog, ")
     prompt.press_sequentially("embedding:CHE")
     expect(page.get_by_role("listbox", name="Learned words").get_by_role("option")).to_have_text(["cheerful-2"])

@@ -43,6 +43,35 @@ test("weights go up and down by a tenth, and parentheses come and go", () => {
   assert.equal(weighed("一只小|猫，蓝天", 1), "(|一只小猫|:1.1)，蓝天");
 });
 
+test("a number at the caret is changed by itself", () => {
+  assert.equal(weighed("a <lora:em|oji:0.8> b", 1), "a <lora:em||oji:0.9> b");
+  assert.equal(weighed("a <lora:emoji:0|.9> b", 1), "a <lora:emoji:|1|> b");
+  assert.equal(weighed("<lora:2:|1|>", -1), "<lora:2:|0.9|>");
+  assert.equal(weighed("<lora:|2:0.1>", -1), "<lora:||2:0>");
+  assert.equal(weighed("<lora:a:0.8:|0.5|>", 1), "<lora:a:0.8:|0.6|>");
+  assert.equal(weighed("<lora:a:-0.1|>", -1), "<lora:a:|-0.2|>");
+  assert.equal(weighed("<lora:na|me>", 1), "<lora:na||me>");
+  assert.equal(weighed("a |word <lora:name:0.8>", 1), "a (|word|:1.1) <lora:name:0.8>");
+  assert.equal(weighed("(a red apple:|1.1)", 1), "(a red apple:|1.2|)");
+  assert.equal(weighed("(a red apple:1.05|)", 1), "(a red apple:|1.15|)");
+  assert.equal(weighed("[a:b:0.|5]", 1), "[a:b:|0.6|]");
+  assert.equal(weighed("[a:b:|0.9|]", 1), "[a:b:|1.0|]");
+  assert.equal(weighed("[a:b:0|.1|]", -1), "[a:b:|0.0|]");
+  assert.equal(weighed("[a cat:1|0]", 1), "[a cat:|11|]");
+  assert.equal(weighed("\\(at ten:1|0\\)", 1), "\\(at (|ten:10\\)|:1.1)");
+});
+
+test("every number at a caret undoes itself", () => {
+  for (const text of ["<lora:a:|0.8|>", "<lora:a||b:0.855>", "<lora:a:|-1|>", "(two words:|1.3|)", "[a:b:|0.5|]", "[a:b:|1.0|]", "[a:b:|7|]", "(a:|0.25|)"]) {
+    for (const [there, back] of /** @type {const} */ ([[1, -1], [-1, 1]])) {
+      let now = text;
+      for (let i = 0; i < 4; i++) now = weighed(now, there);
+      for (let i = 0; i < 4; i++) now = weighed(now, back);
+      assert.equal(now, text);
+    }
+  }
+});
+
 test("every weight undoes itself", () => {
   for (const text of ["|apple|", "a |red apple| b", "(|x|:1.5)", "(|x|:-2)"]) {
     let now = text;

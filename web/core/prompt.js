@@ -35,14 +35,45 @@ function aroundOf(text, from, to) {
   return close ? [from - 1, to + close[0].length] : null;
 }
 
+const NUMBER = /:(-?\d*\.?\d+)(?=[:>)\]])/g;
+
+/**
+ * The number that is meant at the caret: of `<lora:name:0.8>` anywhere in it, of `(two words:1.1)` and `[a:b:0.5]` on the
+ * number. "": in a tag without one.
+ * @param {Marked} marked
+ * @returns {{from: number, number: string} | null}
+ */
+function numberAt({ text, start, end }) {
+  const tag = [...text.matchAll(/<\w+:[^<>:]*([^<>]*)>/g)].find(({ index, 0: { length } }) => index < start && end < index + length);
+  const [from, to] = tag ? [tag.index + tag[0].length - 1 - tag[1].length, tag.index + tag[0].length] : [0, text.length];
+  const numbers = [...text.slice(from, to).matchAll(NUMBER)].map(({ index, 1: number }) => ({ from: from + index + 1, number }));
+  const here = numbers.find((each) => start >= each.from && end <= each.from + each.number.length);
+  return here ?? (tag ? (numbers[0] ?? { from, number: "" }) : null);
+}
+
+/** A number a step further: a tenth; in square brackets, where whole ones count steps, a whole one. @param {string} number @param {number} direction @param {boolean} bracketed */
+function stepped(number, direction, bracketed) {
+  if (bracketed && !number.includes(".")) return String(Math.max(0, Number(number) + direction));
+  const next = (bracketed ? Math.max(0, Number(number) + direction * STEP) : Number(number) + direction * STEP).toFixed(Math.max(1, number.split(".")[1]?.length ?? 0));
+  return bracketed ? next : String(Number(next));
+}
+
 /**
  * Make what is marked, or the word at the caret, count more or less: `word` -> `(word:1.1)`. At weight 1 the
- * parentheses go.
+ * parentheses go. A number at the caret is changed by itself.
  * @param {Marked} marked
  * @param {1 | -1} direction
  * @returns {Marked}
  */
 export function reweighed({ text, start, end }, direction) {
+  const found = numberAt({ text, start, end });
+  if (found) {
+    const { from, number } = found;
+    const after = from + number.length;
+    const next = number && stepped(number, direction, text[after] === "]");
+    const on = start >= from && end <= after && number !== "";
+    return { text: text.slice(0, from) + next + text.slice(after), start: on ? from : start, end: on ? from + next.length : end };
+  }
   let [from, to] = wordAt(text, start, end);
   while (from < to && /\s/.test(text[from])) from += 1;
   while (to > from && /\s/.test(text[to - 1])) to -= 1;

@@ -88,10 +88,12 @@ function counter(box, element, field) {
   const ask = () => {
     clearTimeout(timer);
     timer = window.setTimeout(async () => {
-      const chunks = await field.tokens(box.value).catch((error) => {
+      const asked = box.value;
+      const chunks = await field.tokens(asked).catch((error) => {
         if (error instanceof ApiError) return null;
         throw error;
       });
+      if (asked !== box.value) return;
       count.hidden = chunks === null;
       if (chunks === null) return;
       const [used, room] = [chunks.reduce((sum, chunk) => sum + chunk.length, 0), 75 * Math.max(1, chunks.length)];
@@ -100,10 +102,12 @@ function counter(box, element, field) {
       count.setAttribute("aria-label", t("tokens.label", { used, room, chunks: Math.max(1, chunks.length) }));
     }, COUNT_MS);
   };
-  box.addEventListener("focus", () => {
+  const enter = () => {
     if (!count.isConnected) element.append(count);
     ask();
-  });
+  };
+  if (box === document.activeElement) enter();
+  box.addEventListener("focus", enter);
   box.addEventListener("input", ask);
   const leave = (/** @type {FocusEvent} */ { relatedTarget: to }) => {
     if (to !== box && to !== count && !(to instanceof Element && to.matches(".token-view"))) count.remove();

@@ -2,7 +2,6 @@
 
 import { t } from "../core/strings.js";
 import { button, h } from "../dom.js";
-import { promptKeys } from "./prompt.js";
 
 /** @import {Control, Field} from "./index.js" */
 
@@ -19,7 +18,7 @@ export function textControl(field) {
     if (box.value !== text) box.value = text;
   };
   const element = h("div", { class: long ? "control tall" : "control", "data-input": field.input.name }, box);
-  if (box instanceof HTMLTextAreaElement) promptKeys(box, element, field);
+  if (box instanceof HTMLTextAreaElement) box.addEventListener("focus", async () => (await import("./prompt.js")).promptKeys(box, element, field), { once: true });
   return { element, show };
 }
 
