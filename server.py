@@ -64,12 +64,16 @@ def pack_folders(options: argparse.Namespace) -> list[Path]:
     return [*folders("--custom-nodes", options.custom_nodes), HERE / "custom_nodes"]
 
 
+def model_roots(options: argparse.Namespace) -> list[Path]:
+    return [*folders("--models", options.models), HERE / "models", HERE / "models" / "demo"]
+
+
 def file_store(options: argparse.Namespace, data: Path, output: Path | None = None) -> FileStore:
     from diffusion.several import read_any
     from jobs.files import FileStore
     from jobs.hashes import Hashes
 
-    roots = [*folders("--models", options.models), HERE / "models", HERE / "models" / "demo", output or data / "output"]
+    roots = [*model_roots(options), output or data / "output"]
     web = HERE / "web"
     fixed = {
         "web": [web],
@@ -87,7 +91,7 @@ def stored_catalogue(options: argparse.Namespace, data: Path, files: FileStore) 
 
 def sources(options: argparse.Namespace) -> list[Path]:
     """The folders of code that decide what nodes there are and what they make."""
-    return [HERE / "graph", HERE / "nodes", HERE / "diffusion", *pack_folders(options)]
+    return [HERE / "graph", HERE / "nodes", HERE / "diffusion", HERE / "compat" / "packs", *pack_folders(options)]
 
 
 def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine:
@@ -97,6 +101,7 @@ def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine
     cores = max(1, (os.cpu_count() or 1) // (options.workers or 1))
     if (options.workers or 1) > 1:
         os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+    from compat.packs import Studio
     from graph.context import Context
     from graph.graph import Builder
     from graph.guard import guarded
@@ -110,7 +115,10 @@ def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine
     from nodes.devices import device_count, device_of
     from nodes.values import NodeTraits
 
-    registry, packs = load_packs(builtin(), pack_folders(options))
+    built_in = builtin()
+    peer = Studio(built_in, files, model_roots(options), HERE)
+    peer.open()
+    registry, packs = load_packs(built_in, pack_folders(options), peer.nodes_of)
     if options.debug_values:
         registry = Registry(guarded(spec, NodeTraits(files).state) for spec in registry.values())
     writer = OutputWriter(files.root("output"), files.root("temp"))

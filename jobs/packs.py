@@ -1,4 +1,4 @@
-"""Node packs: folders of typed functions, imported one by one, so that a broken pack costs itself and nothing else."""
+"""Node packs: folders or files of nodes, imported one by one, so that a broken pack costs itself and nothing else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -26,17 +26,27 @@ class Pack:
     error: str | None = None
 
 
-def specs_of(package: ModuleType) -> list[NodeSpec]:
-    """The nodes of a package and of the modules directly in it; private and test modules are left alone."""
-    modules = [package]
-    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+Foreign = Callable[[ModuleType, Registry], "list[NodeSpec] | None"]
+"""The nodes of a pack written for another program, beside those that are known; None for one that is not."""
+
+
+def specs_of(pack: ModuleType) -> list[NodeSpec]:
+    """The nodes of a module and of those directly in it; private and test modules are left alone."""
+    modules = [pack]
+    for module in pkgutil.iter_modules(getattr(pack, "__path__", []), pack.__name__ + "."):
         if not module.name.rpartition(".")[2].startswith(("_", "test")):
             modules.append(importlib.import_module(module.name))
     return [spec for module in modules for spec in collect(module)]
 
 
-def load_packs(builtin: Sequence[NodeSpec], folders: Sequence[Path]) -> tuple[Registry, list[Pack]]:
-    """All nodes: the built-in ones and those of every package in `folders`, importable as custom_nodes.NAME.
+def _no_foreign(_: ModuleType, __: Registry) -> None:
+    """Every pack is written for Weft."""
+
+
+def load_packs(
+    builtin: Sequence[NodeSpec], folders: Sequence[Path], foreign: Foreign = _no_foreign
+) -> tuple[Registry, list[Pack]]:
+    """All nodes: the built-in ones and those of every package and module in `folders`, importable as custom_nodes.NAME.
 
     A pack that fails to import, or defines a node that exists, is left out whole and says why.
     """
@@ -45,25 +55,37 @@ def load_packs(builtin: Sequence[NodeSpec], folders: Sequence[Path]) -> tuple[Re
     sys.modules[NAMESPACE] = namespace
     specs, packs = list(builtin), list[Pack]()
     Registry(specs)
-    for name in _names(folders):
+    for name, place in _found(folders):
         try:
-            found = specs_of(importlib.import_module(f"{NAMESPACE}.{name}"))
+            module = importlib.import_module(f"{NAMESPACE}.{name}")
+            specific = foreign(module, Registry(specs))
+            found = specs_of(module) if specific is None else specific
             Registry([*specs, *found])
         except DuplicateNode as error:
             packs.append(Pack(name, (), str(error)))
-        except (Exception, SystemExit):  # noqa: BLE001 - whatever a pack raises is its own failure
-            packs.append(Pack(name, (), traceback.format_exc(limit=-3)))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a pack raises is its own failure
+            packs.append(Pack(name, (), traceback.format_exc(limit=-3) + _advice(error, place)))
         else:
             specs += found
             packs.append(Pack(name, tuple(spec.id for spec in found)))
     return Registry(specs), packs
 
 
-def _names(folders: Sequence[Path]) -> Iterator[str]:
-    """Names of the packages in `folders`, in order, each once."""
+def _advice(error: BaseException, place: Path) -> str:
+    """What to do about a module that is missing, where the pack says what it needs."""
+    needs = place / "requirements.txt"
+    if not isinstance(error, ModuleNotFoundError) or not needs.is_file():
+        return ""
+    return f"\nInstall what the pack needs: {sys.executable} -m pip install -r {needs}"
+
+
+def _found(folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:
+    """Packages and modules in `folders`, in order, each name once."""
     seen: set[str] = set()
     for folder in folders:
         for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if entry.name.isidentifier() and (entry / "__init__.py").is_file() and entry.name not in seen:
-                seen.add(entry.name)
-                yield entry.name
+            is_pack = (entry / "__init__.py").is_file() or (entry.suffix == ".py" and entry.is_file())
+            name = entry.name.removesuffix(".py")
+            if is_pack and "." not in name and not name.startswith("_") and name not in seen:
+                seen.add(name)
+                yield name, entry

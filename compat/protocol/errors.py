@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from compat.protocol.definitions import definition
 from compat.protocol.prompts import class_of, owner
+from compat.workflows.definitions import definition
 from compat.workflows.table import CLASSES
 from graph.files import Files
 from graph.node import NodeSpec

@@ -16,9 +16,9 @@ from aiohttp import web
 
 from api.jobs import unavailable
 from api.services import Services
-from compat.protocol.definitions import definition, definitions
 from compat.protocol.listeners import FEATURES
 from compat.protocol.peer import Peer
+from compat.workflows.definitions import definition, definitions
 from jobs.files import MODEL_FOLDERS
 from jobs.job import WorkerUnavailable
 

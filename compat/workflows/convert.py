@@ -29,6 +29,7 @@ from compat.workflows.foreign import (
 )
 from compat.workflows.kinds import AFTER_RUN, Kind, Port, is_seed
 from compat.workflows.notes import MOST, Note, about, missing
+from compat.workflows.packs import kinds_of_packs, with_values
 from compat.workflows.prompt import is_prompt, read_prompt
 from compat.workflows.rewrites import free, lead, rewrite
 from compat.workflows.table import CLASSES
@@ -92,8 +93,13 @@ def convert_json(document: object, registry: Registry) -> dict[str, object]:
 class _Converting:
     def __init__(self, foreign: Foreign, registry: Registry) -> None:
         self._registry = registry
+        packs = kinds_of_packs(registry)
+        self._kinds = {**packs, **CLASSES}
         self._frames, self._parts = foreign.frames, foreign.parts
-        self._nodes = _with_ids_of_ours(foreign.nodes)
+        self._nodes = {
+            id: with_values(node, packs[node.kind], registry[node.kind]) if node.kind in packs else node
+            for id, node in _with_ids_of_ours(foreign.nodes).items()
+        }
         self._lead_past()
         rewrite(self._nodes)
         self.notes: list[Note] = []
@@ -102,14 +108,14 @@ class _Converting:
     def document(self) -> dict[str, Any]:
         taken = dict(self._nodes)
         for id, node in self._nodes.items():
-            if (kind := CLASSES.get(node.kind)) is not None and kind.beside is not None:
+            if (kind := self._kinds.get(node.kind)) is not None and kind.beside is not None:
                 self._beside[id] = other = free(taken, f"{id}.beside")
                 taken[other] = node
         made: dict[str, Any] = {}
         places: dict[str, Any] = {}
         unknown: list[str] = []
         for id, node in self._nodes.items():
-            kind = CLASSES.get(node.kind)
+            kind = self._kinds.get(node.kind)
             if node.place is not None:
                 places[id] = dict(node.place)
             if node.kind in NOTES:
@@ -151,7 +157,7 @@ class _Converting:
     def _port(self, id: str, name: str) -> tuple[str, str] | None:
         """Which input of ours was one of the peer's; None for what is left out, and for an item of a list."""
         node = self._nodes.get(id)
-        kind = CLASSES.get(node.kind) if node is not None else None
+        kind = self._kinds.get(node.kind) if node is not None else None
         if kind is None:
             return None if node is None else (id, name)
         names = (name, f"noise_{name}") if is_seed(name) else (name,)
@@ -162,7 +168,7 @@ class _Converting:
         """Lead links past bypassed nodes that do not pass on here what they do there; what is unknown is muted then."""
         passed: dict[Source, Source | None] = {}
         for id, node in list(self._nodes.items()):
-            kind = CLASSES.get(node.kind)
+            kind = self._kinds.get(node.kind)
             here = kind is not None and kind.beside is None and node.kind not in PASSED_OTHERWISE
             if node.mode == "bypass" and not here:
                 passed |= {Source(id, slot): _passed_on(node, slot) for slot in range(len(node.outputs))}
@@ -271,7 +277,7 @@ class _Converting:
             return None
         if node.kind == REROUTE:
             return {"node": source.node, "output": "value"}
-        kind = CLASSES.get(node.kind)
+        kind = self._kinds.get(node.kind)
         if kind is None:
             return {"node": source.node, "output": _output_name(node, source.slot)}
         if source.slot >= len(kind.outputs):

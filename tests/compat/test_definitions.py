@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from compat.protocol.definitions import REWRITTEN, definition, definitions
+from compat.workflows.definitions import REWRITTEN, definition, definitions
 from compat.workflows.table import CLASSES
 from tests.compat.conftest import Here
 

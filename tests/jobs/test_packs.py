@@ -38,9 +38,13 @@ def test_nodes_of_a_pack_and_its_modules_are_known(tmp_path: Path) -> None:
     (folder / "_private.py").write_text("raise RuntimeError")
     (folder / "test_more.py").write_text("raise RuntimeError")
     (tmp_path / "no_pack").mkdir()
-    (tmp_path / "file.py").touch()
+    (tmp_path / "single.py").write_text(NODE.format(id="single.One", plus=3))
+    (tmp_path / "_private.py").write_text("raise RuntimeError")
     registry, packs = load_packs(collect(nodes), [tmp_path, tmp_path / "nowhere"])
-    assert [(p.name, p.nodes, p.error) for p in packs] == [("acme", ("acme.One", "acme.Two"), None)]
+    assert [(p.name, p.nodes, p.error) for p in packs] == [
+        ("acme", ("acme.One", "acme.Two"), None),
+        ("single", ("single.One",), None),
+    ]
     assert {"acme.One", "acme.Two", "Number"} <= set(registry)
     fn = registry["acme.Two"].fn
     assert fn is not None

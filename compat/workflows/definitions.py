@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from compat.workflows.kinds import Convert, Kind
 from compat.workflows.kinds import Port as Foreign
+from compat.workflows.packs import kinds_of_packs
 from compat.workflows.table import CLASSES
 from compat.workflows.values import SWITCH, Words
 from graph.files import Files
@@ -22,6 +23,7 @@ TYPES: Final[Mapping[str, str]] = {
     "ControlNet": "CONTROL_NET",
     "Guide": "GUIDER",
     "Vision": "CLIP_VISION",
+    "Any": "*",
 }
 """Types that are not called as here in capitals."""
 
@@ -85,15 +87,26 @@ HOMES: Final[Mapping[str, str]] = {"UpscaleModelLoader": "ImageUpscaleWithModel"
 
 def definitions(registry: Mapping[str, NodeSpec], files: Files) -> dict[str, Any]:
     """`{class: {"input", "output", ...}}` of every class that has a counterpart among the nodes there are."""
-    names = (*(name for name in CLASSES if " " not in name), *(name for name in REWRITTEN if name not in CLASSES))
-    return {name: found for name in names if (found := definition(name, registry, files)) is not None}
+    known = {**kinds_of_packs(registry), **CLASSES}
+    names = (
+        *(name for name in known if " " not in name or name not in CLASSES),
+        *(name for name in REWRITTEN if name not in known),
+    )
+    return {name: found for name in names if (found := _definition(name, known, registry, files)) is not None}
 
 
 def definition(name: str, registry: Mapping[str, NodeSpec], files: Files) -> dict[str, Any] | None:
     """What `/object_info` says of one class; None for one that does not run here."""
-    kind = CLASSES.get(name)
+    return _definition(name, {**kinds_of_packs(registry), **CLASSES}, registry, files)
+
+
+def _definition(
+    name: str, kinds: Mapping[str, Kind], registry: Mapping[str, NodeSpec], files: Files
+) -> dict[str, Any] | None:
+    kind = kinds.get(name)
     spec = registry.get(kind.type if kind else HOMES.get(name, ""))
-    if " " in name or (kind is None and name not in REWRITTEN) or (kind is not None and spec is None):
+    is_variant = " " in name and name in CLASSES
+    if is_variant or (kind is None and name not in REWRITTEN) or (kind is not None and spec is None):
         return None
     if name in REWRITTEN:
         inputs, outputs = _spoken(REWRITTEN[name], files), list(REWRITTEN[name].outputs)
@@ -109,7 +122,7 @@ def definition(name: str, registry: Mapping[str, NodeSpec], files: Files) -> dic
         "name": name,
         "display_name": spec.title if spec else name,
         "description": spec.doc if spec else "",
-        "python_module": "nodes",
+        "python_module": "nodes" if name in CLASSES or spec is None else spec.source,
         "category": spec.category if spec else "value",
         "output_node": spec is not None and spec.sink,
     }

@@ -1,0 +1,1 @@
+raise RuntimeError("a script that is not for importing")
