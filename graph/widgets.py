@@ -177,19 +177,35 @@ class _File(Widget):
 
 @dataclass(frozen=True)
 class ModelFile(_File):
-    """Weights, by name in one of the models folders: "checkpoints", "vae", ..."""
+    """Weights, by name in one of the models folders: "checkpoints", "vae", ... `others` are words that may stand in the
+    place of a name, as "None"; they are handed over as they are."""
 
     folder: str
+    others: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "others", tuple(self.others))
 
     def folder_name(self) -> str:
         return self.folder
 
     def options_for(self, files: Files) -> Sequence[str]:
-        return files.names(self.folder)
+        return [*self.others, *files.names(self.folder)]
+
+    def check(self, value: object, files: Files) -> None:
+        if value not in self.others:
+            super().check(value, files)
+
+    def fingerprint(self, value: object, files: Files) -> object:
+        return value if value in self.others else super().fingerprint(value, files)
+
+    def resolve(self, value: object, files: Files) -> object:
+        return value if value in self.others else super().resolve(value, files)
 
     def to_json(self, files: Files | None = None) -> dict[str, Any]:
-        options = {"options": list(files.names(self.folder))} if files else {}
-        return {"kind": "ModelFile", "folder": self.folder, **options}
+        options = {"options": list(self.options_for(files))} if files else {}
+        others = {"others": list(self.others)} if self.others else {}
+        return {"kind": "ModelFile", "folder": self.folder, **others, **options}
 
 
 @dataclass(frozen=True)
@@ -271,7 +287,7 @@ def widget_from_json(json: Mapping[str, Any]) -> Widget:
         case {"kind": "Choice", "options": options}:
             return Choice(options)
         case {"kind": "ModelFile", "folder": str(folder)}:
-            return ModelFile(folder)
+            return ModelFile(folder, json.get("others", ()))
         case {"kind": "InputFile", "media": str(media)}:
             return InputFile(media)
         case {"kind": "Component", "gives": gives}:

@@ -30,16 +30,7 @@ class Names(list[str]):
 
 @dataclass(frozen=True)
 class ModelName(ModelFile):
-    """As ModelFile, where the function receives the name. `others` are words that may stand in the place of one."""
-
-    others: tuple[str, ...] = ()
-
-    def check(self, value: object, files: Files) -> None:
-        if value not in self.others:
-            super().check(value, files)
-
-    def fingerprint(self, value: object, files: Files) -> object:
-        return value if value in self.others else super().fingerprint(value, files)
+    """As ModelFile, where the function receives the name."""
 
     def resolve(self, value: object, files: Files) -> object:
         return value
@@ -104,7 +95,7 @@ def spec_of(id: str, node: type[Any], title: str, pack: str, read: Declared, fn:
     return NodeSpec(
         id=id,
         title=title,
-        category=str(getattr(node, "CATEGORY", "") or pack),
+        category=str(getattr(node, "CATEGORY", "") or pack.rpartition(".")[2]),
         doc=str(getattr(node, "DESCRIPTION", "") or ""),
         version="1",
         sink=is_sink,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from nodes.types import Conditioning, Latent
 from nodes.values import NodeTraits
 
 ROOT = Path(__file__).parents[2]
+PACKS = Path(__file__).parent / "packs"
 Json = dict[str, Any]
 
 
@@ -70,19 +70,13 @@ class Shop:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("shop")
-    packs = folder / "custom_nodes"
-    shutil.copytree(Path(__file__).parent / "pack", packs / "Some-Pack", ignore=shutil.ignore_patterns("__pycache__"))
-    (packs / "single.py").write_text("NODE_CLASS_MAPPINGS = {}\n")
-    (packs / "poor").mkdir()
-    (packs / "poor" / "__init__.py").write_text("import a_module_that_nobody_has\n")
-    (packs / "poor" / "requirements.txt").write_text("a-module\n")
     models = [ROOT / "models" / "demo"]
     data = folder / "data"
     data.mkdir()
     files = FileStore(models, data, Hashes(data / "hashes.db"))
     studio = Studio(builtin(), files, models, folder)
     studio.open()
-    registry, found = load_packs(builtin(), [packs], studio.nodes_of)
+    registry, found = load_packs(builtin(), [PACKS], studio.nodes_of)
     yield Shop(registry, found, files, Cache([Memory(1 << 28)], NodeTraits(files)), data)
     studio.close()
     for name in [name for name in sys.modules if name.partition(".")[0] == NAMESPACE]:
@@ -108,7 +102,7 @@ def spec(shop: Shop, id: str) -> NodeSpec:
 def test_a_pack_is_taken_whole_or_says_what_it_lacks(shop: Shop) -> None:
     some, poor, single = shop.packs
     assert (some.name, some.error) == ("Some-Pack", None)
-    assert len(some.nodes) == 11
+    assert len(some.nodes) == 12
     assert (single.name, single.nodes, single.error) == ("single", (), None)
     assert poor.error is not None
     assert "a_module_that_nobody_has" in poor.error
@@ -135,6 +129,7 @@ def test_inputs_become_ports_with_widgets(shop: Shop) -> None:
     assert isinstance(paint["seed"].widget, Seed)
     assert isinstance(paint["ckpt_name"].widget, ModelFile)
     assert paint["lora_name"].default == "None"
+    assert "None" in paint["lora_name"].widget.to_json(shop.files)["options"]
     assert spec(shop, "PackShout").inputs[0].widget is None
     assert isinstance(spec(shop, "PackSplit").inputs[0].widget, Text)
     assert [port.type for port in spec(shop, "PackSplit").outputs] == ["list[str]"]

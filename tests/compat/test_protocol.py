@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import shutil
 import time
 import urllib.error
 import urllib.parse
@@ -25,7 +26,7 @@ CLIENT = "a-program"
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("peer")
-    (home / "packs").mkdir()
+    shutil.copytree(Path(__file__).parent / "packs", home / "packs", ignore=shutil.ignore_patterns("__pycache__"))
     with serving(home, "--port", "0") as server:
         while get(f"{server.url}/api/v1/health")["worker"] != "ready":
             time.sleep(0.05)
@@ -161,6 +162,20 @@ def test_pictures_for_the_program_alone_come_by_the_socket(url: str) -> None:
     pictures = [each for each in heard[last:] if isinstance(each, bytes)]
     assert [Image.open(io.BytesIO(each[8:])).format for each in pictures] == ["PNG"]
     assert of(heard, "executed") == []
+
+
+def test_nodes_of_its_packs_run_for_a_program(url: str) -> None:
+    nodes = {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 24, "height": 16, "batch_size": 1, "color": 0x336699}},
+        "2": {"class_type": "Pack Brighten+", "inputs": {"image": ["1", 0], "amount": 0.2, "how": "add"}},
+        "3": {"class_type": "PackSend", "inputs": {"images": ["2", 0]}},
+    }
+    assert get(f"{url}/object_info/PackSend")["PackSend"]["output_node"]
+    heard = run(url, nodes)
+    assert [data["node"] for data in of(heard, "executing")] == ["1", "2", "3", None]
+    (sent,) = [message for message in heard if isinstance(message, bytes)]
+    assert sent[:8] == bytes([0, 0, 0, 1, 0, 0, 0, 2])
+    assert Image.open(io.BytesIO(sent[8:])).getpixel((0, 0)) == (0x33 + 51, 0x66 + 51, 0x99 + 51)
 
 
 def test_what_can_be_made_of_a_prompt_is_made(url: str) -> None:

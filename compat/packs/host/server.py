@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
+
+from PIL.Image import Image
+
+from compat.packs.running import progress
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -54,6 +59,25 @@ class Queue:
         return [], []
 
 
+class BinaryEventTypes:
+    """Kinds of binary messages."""
+
+    PREVIEW_IMAGE = 1
+    UNENCODED_PREVIEW_IMAGE = 2
+    TEXT = 3
+    PREVIEW_IMAGE_WITH_METADATA = 4
+
+
+def encoded(kind: str, picture: Image, most: int | None = None) -> bytes:
+    """A picture as a file, with sides of at most so many pixels."""
+    if most is not None:
+        picture = picture.copy()
+        picture.thumbnail((most, most))
+    file = io.BytesIO()
+    (picture.convert("RGB") if kind == "JPEG" else picture).save(file, kind)
+    return file.getvalue()
+
+
 class PromptServer:
     """The one server, as `PromptServer.instance`."""
 
@@ -72,7 +96,13 @@ class PromptServer:
         self.on_prompt_handlers.append(handler)
 
     def send_sync(self, event: Any, data: Any, sid: str | None = None) -> None:
-        """A message to the page of the pack, which there is none of here."""
+        """A picture is shown as a preview of the running node, how far it is is told; other messages are for the page
+        of the pack, which there is none of here."""
+        if event == BinaryEventTypes.UNENCODED_PREVIEW_IMAGE:
+            kind, picture, most = data
+            progress().context.preview(f"image/{kind.lower()}", encoded(kind, picture, most))
+        elif event == "progress":
+            progress().tell(data["value"], data["max"])
 
     async def send(self, event: Any, data: Any, sid: str | None = None) -> None:
         """As `send_sync`."""
@@ -85,12 +115,3 @@ class PromptServer:
 
 
 PromptServer.instance = PromptServer()
-
-
-class BinaryEventTypes:
-    """Kinds of binary messages."""
-
-    PREVIEW_IMAGE = 1
-    UNENCODED_PREVIEW_IMAGE = 2
-    TEXT = 3
-    PREVIEW_IMAGE_WITH_METADATA = 4

@@ -11,9 +11,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from compat.packs.host.server import encoded
 from compat.packs.running import progress
 from diffusion.resize import covering, resized
-from nodes.pictures import encode_jpeg
 
 PROGRESS_BAR_ENABLED: Final = True
 METHODS: Final[Mapping[str, str]] = {"nearest-exact": "nearest", "bislerp": "bicubic"}
@@ -39,10 +39,8 @@ class ProgressBar:
         self.total = self.total if total is None else total
         self.current = min(value, self.total)
         if preview is not None:
-            picture = torch.frombuffer(bytearray(preview[1].convert("RGB").tobytes()), dtype=torch.uint8)
-            width, height = preview[1].size
-            shown_3HW = picture.view(height, width, 3).permute(2, 0, 1).float() / 255
-            self._progress.context.preview("image/jpeg", encode_jpeg(shown_3HW, min(width, PREVIEW_WIDTH)))
+            kind, picture, most = preview
+            self._progress.context.preview(f"image/{kind.lower()}", encoded(kind, picture, most or PREVIEW_WIDTH))
         self._progress.tell(self.current, self.total)
 
 

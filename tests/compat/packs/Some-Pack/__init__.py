@@ -15,7 +15,7 @@ from PIL import Image
 
 from nodes import MAX_RESOLUTION, SaveImage, common_ksampler
 from nodes import NODE_CLASS_MAPPINGS as BUILT_IN
-from server import PromptServer
+from server import BinaryEventTypes, PromptServer
 
 from .words import shout
 
@@ -251,6 +251,24 @@ class MakeSegments:
         return ([torch.zeros(1)] * count,)
 
 
+class Send:
+    """Sends pictures to the program that asked, and keeps none."""
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {"images": ("IMAGE",)}}
+
+    RETURN_TYPES = ()
+    OUTPUT_NODE = True
+    FUNCTION = "run"
+
+    def run(self, images):
+        for image in images:
+            picture = Image.fromarray((image.cpu().numpy() * 255).astype(np.uint8))
+            PromptServer.instance.send_sync(BinaryEventTypes.UNENCODED_PREVIEW_IMAGE, ["PNG", picture, None])
+        return {"ui": {"images": [{"source": "websocket", "content-type": "image/png", "type": "output"}]}}
+
+
 class KSampler(Segments):
     """Has the name of a built-in node, which stays."""
 
@@ -267,6 +285,7 @@ NODE_CLASS_MAPPINGS = {
     "PackPaint": Paint,
     "PackSegments": Segments,
     "PackMakeSegments": MakeSegments,
+    "PackSend": Send,
     "KSampler": KSampler,
 }
 NODE_DISPLAY_NAME_MAPPINGS = {"Pack Brighten+": "Brighten"}

@@ -1,0 +1,3 @@
+"""A pack of one file."""
+
+NODE_CLASS_MAPPINGS = {}
