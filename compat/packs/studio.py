@@ -17,9 +17,10 @@ import nodes
 from compat.packs import builtin
 from compat.packs.calls import caller
 from compat.packs.classes import declared, spec_of
-from compat.packs.host import execution, helpers, management, server, utils
+from compat.packs.host import api, execution, helpers, management, server, utils
 from compat.packs.host.folders import Folders
 from compat.packs.placeholder import HostModule, missing
+from compat.packs.schemas import classes_of
 from compat.packs.values import TYPES
 from diffusion import samplers
 from diffusion.schedules import SCHEDULES
@@ -101,10 +102,13 @@ class Studio:
     def nodes_of(self, module: ModuleType, taken: Registry) -> list[NodeSpec] | None:
         """The nodes of a pack that is written for ComfyUI; None for one that is not. A class with the name of a node
         that is `taken` is left out, as there. TypeError names the class that cannot be read."""
-        if not isinstance(mappings := getattr(module, MAPPINGS, None), dict):
+        if isinstance(mappings := getattr(module, MAPPINGS, None), dict):
+            titles = cast("Mapping[str, str]", getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None) or {})
+            found = cast("Mapping[str, type[Any]]", mappings)
+        elif (listed := classes_of(module)) is not None:
+            found, titles = listed
+        else:
             return None
-        titles = cast("Mapping[str, str]", getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None) or {})
-        found = cast("Mapping[str, type[Any]]", mappings)
         return [
             self._spec(id, node, str(titles.get(id) or id), module.__name__)
             for id, node in found.items()
@@ -150,11 +154,16 @@ def _modules(folders: Folders) -> dict[str, ModuleType]:
         "comfy_execution.graph": {"ExecutionBlocker": execution.ExecutionBlocker},
         "comfy_execution.graph_utils": {"GraphBuilder": execution.GraphBuilder, "is_link": execution.is_link},
     }
+    for version in ("latest", "v0_0_1", "v0_0_2"):
+        here = f"comfy_api.{version}"
+        offered |= {f"{here}.io": api.io(), f"{here}.ui": api.ui(), here: {"ComfyExtension": api.ComfyExtension}}
+        offered |= {f"{here}._io": api.io(), f"{here}._ui": api.ui()}
     made = {name: HostModule(name, members) for name, members in offered.items()}
     for name, module in made.items():
         above, _, last = name.rpartition(".")
         if above in made:
             setattr(made[above], last, module)
+            setattr(made[above], last.upper(), module)
     return dict(made)
 
 

@@ -100,10 +100,11 @@ def spec(shop: Shop, id: str) -> NodeSpec:
 
 
 def test_a_pack_is_taken_whole_or_says_what_it_lacks(shop: Shop) -> None:
-    some, poor, single = shop.packs
+    some, poor, schemas, single = shop.packs
     assert (some.name, some.error) == ("Some-Pack", None)
     assert len(some.nodes) == 12
     assert (single.name, single.nodes, single.error) == ("single", (), None)
+    assert (schemas.nodes, schemas.error) == (("SchemaTurn", "SchemaLook", "SchemaStop"), None)
     assert poor.error is not None
     assert "a_module_that_nobody_has" in poor.error
     assert "-m pip install -r" in poor.error
@@ -136,7 +137,7 @@ def test_inputs_become_ports_with_widgets(shop: Shop) -> None:
 
 
 def test_the_definition_survives_as_json(shop: Shop) -> None:
-    for id in shop.packs[0].nodes:
+    for id in (*shop.packs[0].nodes, *shop.packs[2].nodes):
         read = spec(shop, id)
         assert NodeSpec.from_json(read.to_json()).to_json() == read.to_json()
 
@@ -292,6 +293,33 @@ def test_workflows_of_the_peer_with_its_nodes_are_read(shop: Shop) -> None:
     assert (nodes["1"]["inputs"]["seed"], nodes["1"]["inputs"]["steps"]) == (5, 9)
     assert nodes["1"]["after_run"] == {"seed": "increment"}
     assert nodes["2"]["inputs"] == {"text": link("3", "STRING"), "loud": False}
+
+
+def test_nodes_with_schemas_run_too(shop: Shop) -> None:
+    ports = {port.name: port for port in spec(shop, "SchemaTurn").inputs}
+    assert (ports["way"].widget, ports["way"].default) == (Choice(("up", "down")), "down")
+    assert (ports["times"].widget, ports["times"].default) == (Slider(0, 9), 1)
+    assert (ports["thing"].type, ports["thing"].optional) == ("THING", True)
+    mask = {"type": "SolidMask", "inputs": {"width": 16, "height": 8}}
+    feathered = {
+        "type": "FeatherMask",
+        "inputs": {"mask": link("1", "mask"), "left": 8, "right": 0, "top": 0, "bottom": 0},
+    }
+    nodes = {
+        "1": mask,
+        "2": feathered,
+        "3": {"type": "MaskToImage", "inputs": {"mask": link("2", "mask")}},
+        "4": {"type": "SchemaTurn", "inputs": {"image": link("3", "image")}},
+        "5": {"type": "SchemaLook", "inputs": {"image": link("4", "IMAGE")}},
+        "6": {"type": "SchemaStop", "inputs": {}},
+        "7": {"type": "SchemaTurn", "inputs": {"image": link("3", "image"), "times": 9}},
+    }
+    assert torch.equal(shop.value(nodes, "4", "IMAGE"), shop.value(nodes, "3", "image").flip(3))
+    assert shop.value(nodes, "4", "what was done") == "4 down 1 True"
+    (shown,) = shop.value(nodes, "5", "files")
+    assert (shown.folder, shown.width, shown.height) == ("temp", 16, 8)
+    assert "no further" in shop.failure(nodes, "6")
+    assert "nine is too often" in shop.failure(nodes, "7")
 
 
 def test_programs_are_told_of_its_classes(shop: Shop) -> None:
