@@ -57,7 +57,10 @@ export const known = async () => (await get("/extensions")).packs;
 async function guarded(what, body) {
   try {
     const made = await body();
-    if (made instanceof HTMLElement) return made;
+    if (made instanceof HTMLElement) {
+      made.classList.add("brought");
+      return made;
+    }
   } catch (error) {
     registry.fail(what, error);
   }

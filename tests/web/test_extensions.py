@@ -63,7 +63,16 @@ def test_an_allowed_pack_brings_its_control(studio: Studio) -> None:
     assert studio.document()["nodes"]["1"]["inputs"]["where"] == "middle"
     studio.button("About light").click()
     panel = studio.page.get_by_role("complementary", name="About light")
-    expect(panel.get_by_text("<b>Three</b> steps of light.")).to_be_visible()
+    brought = panel.locator("p")
+    expect(brought).to_have_text("<b>Three</b> steps of light.")
+    aside = "element => element.scrollWidth > element.clientWidth"
+    for words in (brought, panel.get_by_role("heading")):
+        words.evaluate("element => (element.textContent = 'light'.repeat(200))")
+        assert not words.evaluate(aside)
+        assert not panel.evaluate(aside)
+    brought.evaluate("element => element.append(Object.assign(document.createElement('canvas'), { width: 2000 }))")
+    assert not panel.evaluate(aside), "what is wide is scrolled by itself"
+    assert brought.evaluate("element => [element.scrollLeft = 50, element.scrollLeft].at(-1)") == 50
     assert studio.complaints == []
     lines = (PACKS / "tint" / "web" / "index.js").read_text().splitlines()
     assert len(lines) <= 25
