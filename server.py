@@ -308,6 +308,8 @@ def nodes(options: argparse.Namespace) -> int:
 
     data = open_home(options.data)
     catalogue = known_catalogue(options, data, file_store(options, data))
+    for name, why in catalogue.failures.items():
+        print(f"weft: the pack {name} could not be loaded whole:\n{why.strip()}", file=sys.stderr)
     print(json.dumps(catalogue.to_json(), indent=1) if options.json else report.nodes_text(catalogue.registry))
     return Exit.DONE
 

@@ -48,6 +48,11 @@ class Catalogue:
         """False only until the first worker of these sources has sent its definitions."""
         return self._version != ""
 
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """By pack, why it has no nodes, or not all."""
+        return {name: pack["error"] for name, pack in self._packs.items() if pack["error"]}
+
     def update(self, body: bytes) -> None:
         """Take the definitions a worker sent (JSON `{"nodes": {...}, "packs": {...}}`) and keep them."""
         version = _version(body)

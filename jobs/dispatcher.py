@@ -117,6 +117,8 @@ class Dispatcher:
         except (KeyError, TypeError, ValueError) as error:
             slot.supervisor.kill(f"the worker sent definitions that make no sense: {error!r}")
             return
+        for name, why in self._catalogue.failures.items() if slot.number == 0 else ():
+            log.warning("The pack %s could not be loaded whole:\n%s", name, why.strip())
         slot.stillborn, slot.ready = None, True
         self.staff.turned()
         self.offer()

@@ -19,15 +19,16 @@ NAMESPACE = "custom_nodes"
 
 @dataclass(frozen=True)
 class Pack:
-    """What became of one pack: the ids of its nodes, or the reason it has none."""
+    """What became of one pack: the ids of its nodes, and the reason it has none, or not all."""
 
     name: str
     nodes: tuple[str, ...]
     error: str | None = None
 
 
-Foreign = Callable[[ModuleType, Registry], "list[NodeSpec] | None"]
-"""The nodes of a pack written for another program, beside those that are known; None for one that is not."""
+Foreign = Callable[[ModuleType, Registry], "tuple[list[NodeSpec], str | None] | None"]
+"""The nodes of a pack written for another program, beside those that are known, and why some are left out; None for a
+pack that is not."""
 
 
 def specs_of(pack: ModuleType) -> list[NodeSpec]:
@@ -58,25 +59,25 @@ def load_packs(
     for name, place in _found(folders):
         try:
             module = importlib.import_module(f"{NAMESPACE}.{name}")
-            specific = foreign(module, Registry(specs))
-            found = specs_of(module) if specific is None else specific
+            found, told = foreign(module, Registry(specs)) or (specs_of(module), None)
             Registry([*specs, *found])
         except DuplicateNode as error:
             packs.append(Pack(name, (), str(error)))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a pack raises is its own failure
-            packs.append(Pack(name, (), traceback.format_exc(limit=-3) + _advice(error, place)))
+            packs.append(Pack(name, (), _told(error, place)))
         else:
             specs += found
-            packs.append(Pack(name, tuple(spec.id for spec in found)))
+            packs.append(Pack(name, tuple(spec.id for spec in found), told))
     return Registry(specs), packs
 
 
-def _advice(error: BaseException, place: Path) -> str:
-    """What to do about a module that is missing, where the pack says what it needs."""
+def _told(error: BaseException, place: Path) -> str:
+    """What a pack failed of, what to do where it says what it needs, and where it was."""
+    what = "".join(traceback.format_exception_only(error))
     needs = place / "requirements.txt"
-    if not isinstance(error, ModuleNotFoundError) or not needs.is_file():
-        return ""
-    return f"\nInstall what the pack needs: {sys.executable} -m pip install -r {needs}"
+    if isinstance(error, ModuleNotFoundError) and needs.is_file():
+        what += f"Install what the pack needs: {sys.executable} -m pip install -r {needs}\n"
+    return what + "".join(traceback.format_exception(error, limit=-3))
 
 
 def _found(folders: Sequence[Path]) -> Iterator[tuple[str, Path]]:

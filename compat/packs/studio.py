@@ -99,9 +99,9 @@ class Studio:
             raise AttributeError(f"module 'nodes' has no attribute {name!r}")
         return self._nodes[name] if name in self._nodes else missing(f"nodes.{name}")
 
-    def nodes_of(self, module: ModuleType, taken: Registry) -> list[NodeSpec] | None:
-        """The nodes of a pack that is written for ComfyUI; None for one that is not. A class with the name of a node
-        that is `taken` is left out, as there. TypeError names the class that cannot be read."""
+    def nodes_of(self, module: ModuleType, taken: Registry) -> tuple[list[NodeSpec], str | None] | None:
+        """The nodes of a pack that is written for ComfyUI, and which are left out, as they cannot be read or have the
+        name of a node that is `taken`; None for a pack that is not."""
         if isinstance(mappings := getattr(module, MAPPINGS, None), dict):
             titles = cast("Mapping[str, str]", getattr(module, "NODE_DISPLAY_NAME_MAPPINGS", None) or {})
             found = cast("Mapping[str, type[Any]]", mappings)
@@ -109,17 +109,20 @@ class Studio:
             found, titles = listed
         else:
             return None
-        return [
-            self._spec(id, node, str(titles.get(id) or id), module.__name__)
-            for id, node in found.items()
-            if id not in taken
-        ]
+        specs: list[NodeSpec] = []
+        told: list[str] = []
+        for id, node in found.items():
+            if id in taken:
+                told.append(f"{id} is left out: a node of that name comes with {taken[id].source}")
+                continue
+            try:
+                specs.append(self._spec(str(id), node, str(titles.get(id) or id), module.__name__))
+            except Exception as error:  # noqa: BLE001 - whatever a class raises is its own failure
+                told.append(f"{id} is left out: it cannot be read: {type(error).__name__}: {error}")
+        return specs, "\n".join(told) or None
 
     def _spec(self, id: str, node: type[Any], title: str, pack: str) -> NodeSpec:
-        try:
-            read = declared(node)
-        except Exception as error:
-            raise TypeError(f"the node class {id!r} cannot be read: {type(error).__name__}: {error}") from error
+        read = declared(node)
         return spec_of(id, node, title, pack, read, caller(node, read, self._files.root))
 
 

@@ -122,3 +122,11 @@ def test_a_pack_that_hung_the_page_is_not_allowed_any_more(studio: Studio) -> No
     expect(studio.page.locator(".notice")).to_contain_text("hung with the pack tint")
     expect(studio.node("1").get_by_role("spinbutton", name="amount")).to_be_visible()
     assert "packs" not in json.loads(studio.page.evaluate("localStorage.getItem('weft.settings')"))
+
+
+def test_what_became_of_each_pack_is_told_in_the_settings(studio: Studio) -> None:
+    studio.page.keyboard.press("Control+,")
+    settings = studio.page.get_by_role("dialog", name="Settings")
+    expect(settings.get_by_text("nodes: 1")).to_be_visible()
+    settings.get_by_text("Could not be loaded").click()
+    expect(settings.locator("pre")).to_contain_text("No module named 'nothing_like_it'")

@@ -1,6 +1,6 @@
 /** What can be chosen for the page, and which packs may bring modules to it. */
 
-import { ApiError } from "../api.js";
+import { ApiError, get } from "../api.js";
 import { effect } from "../core/store.js";
 import { t } from "../core/strings.js";
 import { button, h } from "../dom.js";
@@ -35,26 +35,40 @@ export async function openSettings(parts) {
     h("div", { class: "dialog-foot" }, button({ label: t("action.shortcuts"), text: t("action.shortcuts"), class: "button wide" }, () => parts.actions.get("shortcuts")?.run())),
   );
   try {
-    const known = await extensions.known();
-    if (known.length > 0) packs.replaceChildren(...packRows(settings, known));
+    const [{ packs: there }, modules] = await Promise.all([get("/nodes"), extensions.known()]);
+    if (Object.keys(there).length > 0) packs.replaceChildren(...packRows(settings, there, new Set(modules)));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     packs.replaceChildren(h("p", { class: "quiet" }, error.message));
   }
 }
 
-/** @param {Settings} settings @param {readonly string[]} names @returns {Node[]} */
-function packRows(settings, names) {
-  const rows = names.map((name) => {
+/**
+ * @param {Settings} settings
+ * @param {Readonly<Record<string, {nodes: readonly string[], error: string | null}>>} there
+ * @param {ReadonlySet<string>} modules  the names of those that bring some
+ * @returns {Node[]}
+ */
+function packRows(settings, there, modules) {
+  const rows = Object.entries(there).flatMap(([name, { nodes, error }]) => {
+    const head = h("span", {}, name, nodes.length > 0 ? h("small", {}, t("settings.packNodes", { count: nodes.length })) : null);
+    const why = error ? h("details", { class: "pack-error" }, h("summary", {}, t(nodes.length === 0 ? "settings.packFailed" : "settings.packPartly")), h("pre", { lang: "en" }, error.trim())) : null;
+    const row = modules.has(name) ? allowed(name, head) : h("div", { class: "setting" }, head);
+    return why ? [row, why] : [row];
+  });
+  const hint = modules.size > 0 ? [h("p", { class: "quiet" }, t("settings.packsHint"))] : [];
+  return [h("h3", {}, t("settings.packs")), ...hint, ...rows];
+
+  /** Whose module may be allowed. @param {string} name @param {HTMLElement} head */
+  function allowed(name, head) {
     const box = h("input", { type: "checkbox", checked: settings.packs.peek().includes(name) });
     box.addEventListener("change", () => {
       const rest = settings.packs.peek().filter((each) => each !== name);
       settings.packs.value = box.checked ? [...rest, name] : rest;
       location.reload();
     });
-    return h("label", { class: "setting" }, h("span", {}, name), box);
-  });
-  return [h("h3", {}, t("settings.packs")), h("p", { class: "quiet" }, t("settings.packsHint")), ...rows];
+    return h("label", { class: "setting" }, head, box);
+  }
 }
 
 /**

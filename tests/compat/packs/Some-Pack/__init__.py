@@ -269,6 +269,12 @@ class Send:
         return {"ui": {"images": [{"source": "websocket", "content-type": "image/png", "type": "output"}]}}
 
 
+class Unreadable(Segments):
+    @classmethod
+    def INPUT_TYPES(s):
+        return {}["required"]
+
+
 class KSampler(Segments):
     """Has the name of a built-in node, which stays."""
 
@@ -286,6 +292,7 @@ NODE_CLASS_MAPPINGS = {
     "PackSegments": Segments,
     "PackMakeSegments": MakeSegments,
     "PackSend": Send,
+    "PackUnreadable": Unreadable,
     "KSampler": KSampler,
 }
 NODE_DISPLAY_NAME_MAPPINGS = {"Pack Brighten+": "Brighten"}

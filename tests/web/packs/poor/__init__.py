@@ -1,0 +1,3 @@
+"""A pack that needs what nobody has."""
+
+import nothing_like_it  # noqa: F401
