@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from compat.packs.values import TYPES
+from compat.packs.values import TYPES, is_open
 from graph.files import Files
 from graph.node import REQUIRED, NodeSpec, Port
 from graph.widgets import Choice, InputFile, ModelFile, OutputName, Seed, Slider, Text, Toggle, Widget
@@ -112,7 +112,7 @@ def spec_of(id: str, node: type[Any], title: str, pack: str, read: Declared, fn:
 
 def type_of(kind: str) -> str:
     """Our name of a type of theirs; one of several, or any, is Any."""
-    return "Any" if kind == "*" or "," in kind else TYPES.get(kind, kind)
+    return "Any" if is_open(kind) else TYPES.get(kind, kind)
 
 
 def _head(entry: Any) -> Any:

@@ -133,9 +133,9 @@ class TheirVAE(_Held):
 
 
 def theirs(value: Any, kind: str) -> Any:
-    """A value of ours that goes to an input of ComfyUI's type `kind`; of "*", by what it is."""
+    """A value of ours that goes to an input of ComfyUI's type `kind`; of an open one, by what it is."""
     match value:
-        case Tensor() if kind == "IMAGE" or (kind not in TYPES and _is_picture(value)):
+        case Tensor() if kind == "IMAGE" or (is_open(kind) and value.ndim == 4 and value.shape[1] == 3):
             return _channels_last(value)
         case Tensor():
             return value.clone()
@@ -160,13 +160,13 @@ def ours(value: Any, kind: str) -> Any:
     match value:
         case TheirModel() | TheirCLIP() | TheirVAE():
             return value.ours
-        case Tensor() if kind == "IMAGE" or (kind == "*" and value.ndim == 4 and value.shape[-1] in (1, 3, 4)):
+        case Tensor() if kind == "IMAGE" or (is_open(kind) and value.ndim == 4 and value.shape[-1] in (1, 3, 4)):
             return _channels_first(value)
         case Tensor() if kind == "MASK":
             return _mask(value)
         case Tensor() if kind == "SIGMAS":
             return tuple(value.tolist())
-        case {"samples": Tensor()} if kind in ("LATENT", "*"):
+        case {"samples": Tensor()} if kind == "LATENT" or is_open(kind):
             return _our_latent(cast(Options, value))
         case list() if kind == "CONDITIONING":
             return Conditioning(tuple(_entry(*pair) for pair in cast("list[Pair]", value)))
@@ -182,8 +182,9 @@ _PLAIN: Final[Mapping[str, Any]] = {"INT": int, "FLOAT": float, "STRING": str, "
 _AS_THEY_ARE: Final = frozenset({"CONTROL_NET", "CLIP_VISION", "SAMPLER", "NOISE", "GUIDER"})
 
 
-def _is_picture(value: Tensor) -> bool:
-    return value.ndim == 4 and value.shape[1] == 3
+def is_open(kind: str) -> bool:
+    """Whether values of several types may come: what they are is seen by themselves."""
+    return kind == "*" or "," in kind
 
 
 def _channels_last(image_B3HW: Tensor) -> Tensor:
