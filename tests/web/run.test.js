@@ -86,6 +86,7 @@ test("a message beside its node does not name the node again", () => {
 
 test("durations read like a person says them", () => {
   assert.deepEqual([0.4, 12, 999, 1234, 61_000].map(duration), ["0 ms", "12 ms", "999 ms", "1.2 s", "1 min 1 s"]);
+  assert.deepEqual([999.7, 59_990, 119_700, 3_599_800, 7_500_000].map(duration), ["1.0 s", "1 min 0 s", "2 min 0 s", "1 h 0 min", "2 h 5 min"]);
 });
 
 /** @param {string} kind @param {Uint8Array} data */

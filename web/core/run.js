@@ -215,11 +215,13 @@ export function fraction(run) {
   return through / run.told.size;
 }
 
-/** @param {number} ms  Milliseconds as a person says them: "12 ms", "1.2 s", "2 min 5 s". */
+/** @param {number} ms  Milliseconds as a person says them: "12 ms", "1.2 s", "2 min 5 s", "3 h 20 min". */
 export function duration(ms) {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
+  if (ms < 999.5) return `${Math.round(ms)} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 /** @param {number} count  Bytes as a person says them: "12 KB", "1.5 GB". */
