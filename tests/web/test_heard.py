@@ -95,6 +95,25 @@ def test_links_are_items_of_the_outline_and_lead_from_node_to_node(studio: Studi
     assert studio.complaints == []
 
 
+def test_ports_say_what_they_are_linked_to_and_fields_what_is_wrong_with_them(studio: Studio) -> None:
+    page = studio.attended().page
+    expect(studio.port("5", "input", "model")).to_have_accessible_name("Input model, Model from Load checkpoint")
+    clip = studio.port("1", "output", "clip")
+    expect(clip).to_have_accessible_name("Output clip, CLIP to Prompt, Negative prompt")
+    studio.node("2").focus()
+    page.keyboard.press("Delete")
+    expect(clip).to_have_accessible_name("Output clip, CLIP to Negative prompt")
+    expect(studio.port("5", "input", "positive")).to_have_accessible_name("Input positive, Conditioning")
+    page.keyboard.press("Control+z")
+    expect(clip).to_have_accessible_name("Output clip, CLIP to Negative prompt, Prompt")
+    prefix = studio.node("7").get_by_role("textbox", name="prefix")
+    expect(prefix).to_have_accessible_description("")
+    prefix.fill("a:b")
+    page.keyboard.press("Control+Enter")
+    expect(prefix).to_have_accessible_description(re.compile("^Input prefix expects the beginning of a file name"))
+    assert [each for each in studio.complaints if "Failed to load" not in each] == []
+
+
 def test_a_dead_server_is_tried_rarely_and_its_return_noticed(browser: Browser, tmp_path: Path, models: Path) -> None:
     """Ten minutes are sixteen tries, and lines of the console for what was under way when the server went; a focus, a
     network that is back and a press are tries."""

@@ -55,7 +55,7 @@ def test_nodes_and_frames_are_moved_made_larger_and_coloured(studio: Studio) -> 
     press(page, "Escape", "Control+Shift+O")
     expect(page.get_by_role("treeitem").first).to_be_focused()
     press(page, "End")
-    expect(page.get_by_role("treeitem", name="Frame: start Nodes: 1")).to_be_focused()
+    expect(page.get_by_role("treeitem", name="Frame: start , Nodes: 1", exact=True)).to_be_focused()
     press(page, "Enter", "Control+Shift+g")
     assert studio.document()["view"].get("frames", {}) == {}
     assert studio.complaints == []

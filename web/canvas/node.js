@@ -51,6 +51,7 @@ export class NodeView {
     this.#services = services;
     this.#head.append(this.#title, this.#badge);
     this.#head.addEventListener("pointerenter", () => this.#explain());
+    this.#problems.id = `problems-${encodeURIComponent(id)}`;
     this.element = h("div", { class: "node", role: "group", tabindex: 0, "data-node": id }, this.#head, this.#bar, this.#body, this.#status, this.#problems);
     this.update();
   }
@@ -204,8 +205,8 @@ export class NodeView {
 
   /** @param {"input" | "output"} side @param {string} name @param {string} type */
   #port(side, name, type) {
-    const label = side === "input" ? t("node.input", { name: portLabel(name), type }) : t("node.output", { name: portLabel(name), type });
-    const port = h("button", { type: "button", class: `port ${side}`, tabindex: -1, "aria-label": label, title: label, "data-port": name, "data-side": side, "data-type": type });
+    const title = side === "input" ? t("node.input", { name: portLabel(name), type }) : t("node.output", { name: portLabel(name), type });
+    const port = h("button", { type: "button", class: `port ${side}`, tabindex: -1, title, "data-port": name, "data-side": side, "data-type": type });
     port.classList.toggle("plain", isPlain(type));
     const { dark, light } = colourOf(type);
     port.style.setProperty("--port", `light-dark(${light}, ${dark})`);
@@ -223,24 +224,32 @@ export class NodeView {
   #showLinks() {
     const { document } = this.#editor;
     const inputs = document.nodes.get(this.id)?.inputs ?? {};
-    const read = new Set([...document.readers(this.id)].flatMap((reader) => linksOf(document.input(reader.id, reader.name)).flatMap((link) => (link.node === this.id ? link.output : []))));
+    /** What each output leads to. @type {Map<string, string[]>} */
+    const read = new Map();
+    for (const { id, name } of document.readers(this.id)) {
+      for (const { node, output } of linksOf(document.input(id, name))) if (node === this.id) read.set(output, [...(read.get(output) ?? []), id]);
+    }
+    const from = (/** @type {string} */ name) => linksOf(own(inputs, name)).map((link) => link.node);
+    const titles = (/** @type {readonly string[]} */ ids) => ids.map((id) => (document.nodes.has(id) ? titleOf(this.#editor, id) : id)).join(", ");
     for (const [key, port] of this.#ports) {
       const [side, name] = key.split("\0");
-      const linked = side === "input" ? linksOf(own(inputs, name)).length > 0 : read.has(name);
-      port.classList.toggle("linked", linked || document.isShown(this.id, side, name));
+      const ends = side === "input" ? from(name) : (read.get(name) ?? []);
+      port.classList.toggle("linked", ends.length > 0 || document.isShown(this.id, side, name));
+      const linked = ends.length === 0 ? "" : t(side === "input" ? "node.linked" : "node.leads", { title: titles(ends) });
+      setAttributes(port, { "aria-label": `${port.title} ${linked}`.trim() });
     }
-    for (const label of this.#body.querySelectorAll("[data-from]")) {
-      const links = linksOf(own(inputs, label.getAttribute("data-from") ?? ""));
-      const titles = links.map((link) => (document.nodes.has(link.node) ? titleOf(this.#editor, link.node) : link.node));
-      setText(label, t("node.linked", { title: titles.join(", ") }));
-    }
+    for (const label of this.#body.querySelectorAll("[data-from]")) setText(label, t("node.linked", { title: titles(from(label.getAttribute("data-from") ?? "")) }));
   }
 
   /** @param {readonly Problem[]} problems */
   #showProblems(problems) {
     const ports = new Set(problems.map((problem) => problem.port));
     for (const [key, port] of this.#ports) port.classList.toggle("wrong", key.startsWith("input") && ports.has(key.split("\0")[1]));
-    for (const [name, control] of this.#controls) control.element.classList.toggle("wrong", ports.has(name));
+    for (const [name, { element }] of this.#controls) {
+      element.classList.toggle("wrong", ports.has(name));
+      const field = element.querySelector(".field");
+      if (field) setAttributes(field, { "aria-describedby": ports.has(name) ? this.#problems.id : null });
+    }
     const said = problems.map((problem) => sentence(problem, this.#spec?.title ?? ""));
     const text = problems.map(({ hint }, index) => `${said[index]}\n${hint}`).join("\n");
     if (this.#problems.dataset.text === text) return;

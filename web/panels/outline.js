@@ -81,7 +81,8 @@ function fill(parts, tree, open) {
   tellStates(parts, tree);
   const links = /** @type {NodeListOf<HTMLElement>} */ (tree.querySelectorAll("[data-wire]"));
   const link = [...links].find(({ dataset }) => dataset.of === current.of && dataset.wire === current.wire);
-  const again = link ?? itemOf(tree, current.outline ?? current.of ?? "") ?? tree.querySelector("li");
+  const frame = tree.querySelector(`[data-frame="${CSS.escape(current.frame ?? "")}"]`);
+  const again = link ?? itemOf(tree, current.outline ?? current.of ?? "") ?? frame ?? tree.querySelector("li");
   again?.setAttribute("tabindex", "0");
   if (focused && again instanceof HTMLElement) again.focus();
 }

@@ -21,5 +21,6 @@ export const view = {
   "node.input": "Input {name}, {type}",
   "node.output": "Output {name}, {type}",
   "node.linked": "from {title}",
+  "node.leads": "to {title}",
   "node.resize": "Resize {title}",
 };

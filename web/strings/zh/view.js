@@ -21,5 +21,6 @@ export const view = {
   "node.input": "输入 {name}，{type}",
   "node.output": "输出 {name}，{type}",
   "node.linked": "来自 {title}",
+  "node.leads": "连到 {title}",
   "node.resize": "调整 {title} 的大小",
 };
