@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     import asyncio
     import socket
 
+    from graph.node import NodeSpec
     from graph.workflow import Workflow
     from jobs.catalogue import Catalogue
     from jobs.engine import Engine
     from jobs.files import FileStore
     from jobs.home import HomeLock
+    from jobs.packs import Foreign
 
 VERSION = "0.1.0"
 HERE = Path(__file__).resolve().parent
@@ -101,7 +103,6 @@ def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine
     cores = max(1, (os.cpu_count() or 1) // (options.workers or 1))
     if (options.workers or 1) > 1:
         os.environ.setdefault("OMP_NUM_THREADS", str(cores))
-    from compat.packs import Studio
     from graph.context import Context
     from graph.graph import Builder
     from graph.guard import guarded
@@ -116,9 +117,7 @@ def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine
     from nodes.values import NodeTraits
 
     built_in = builtin()
-    peer = Studio(built_in, files, model_roots(options), HERE)
-    peer.open()
-    registry, packs = load_packs(built_in, pack_folders(options), peer.nodes_of)
+    registry, packs = load_packs(built_in, pack_folders(options), partial(packs_of_peer, options, built_in, files))
     if options.debug_values:
         registry = Registry(guarded(spec, NodeTraits(files).state) for spec in registry.values())
     writer = OutputWriter(files.root("output"), files.root("temp"))
@@ -142,6 +141,13 @@ def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine
         limits={"cpu": max(LEAST_AT_ONCE, cores), "io": 8},
         weights_on_host=residency.host_bytes,
     )
+
+
+def packs_of_peer(options: argparse.Namespace, built_in: Sequence[NodeSpec], files: FileStore) -> Foreign:
+    """What reads packs written for ComfyUI, whose modules they find from now on."""
+    from compat.packs import Studio
+
+    return Studio(built_in, files, model_roots(options), HERE).open()
 
 
 # The studio

@@ -40,26 +40,30 @@ def specs_of(pack: ModuleType) -> list[NodeSpec]:
     return [spec for module in modules for spec in collect(module)]
 
 
-def _no_foreign(_: ModuleType, __: Registry) -> None:
+def _no_foreign() -> Foreign:
     """Every pack is written for Weft."""
+    return lambda _, __: None
 
 
 def load_packs(
-    builtin: Sequence[NodeSpec], folders: Sequence[Path], foreign: Foreign = _no_foreign
+    builtin: Sequence[NodeSpec], folders: Sequence[Path], foreign: Callable[[], Foreign] = _no_foreign
 ) -> tuple[Registry, list[Pack]]:
     """All nodes: the built-in ones and those of every package and module in `folders`, importable as custom_nodes.NAME.
 
-    A pack that fails to import, or defines a node that exists, is left out whole and says why.
+    A pack that fails to import, or defines a node that exists, is left out whole and says why. `foreign` is called once
+    there is a pack, before it is imported.
     """
     namespace = ModuleType(NAMESPACE)
     namespace.__path__ = [str(folder) for folder in folders]
     sys.modules[NAMESPACE] = namespace
     specs, packs = list(builtin), list[Pack]()
     Registry(specs)
+    read: Foreign | None = None
     for name, place in _found(folders):
+        read = read or foreign()
         try:
             module = importlib.import_module(f"{NAMESPACE}.{name}")
-            found, told = foreign(module, Registry(specs)) or (specs_of(module), None)
+            found, told = read(module, Registry(specs)) or (specs_of(module), None)
             Registry([*specs, *found])
         except DuplicateNode as error:
             packs.append(Pack(name, (), str(error)))
