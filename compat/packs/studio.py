@@ -27,6 +27,7 @@ from diffusion.schedules import SCHEDULES
 from graph.node import NodeSpec
 from graph.registry import Registry
 from jobs.files import FileStore
+from jobs.packs import Foreign
 
 ROOTS: Final = (
     "comfy",
@@ -80,11 +81,12 @@ class Studio:
         self._modules = _modules(Folders(files, models, base))
         self._hidden: dict[str, ModuleType] = {}
 
-    def open(self) -> None:
-        """Have the modules found from now on. Once in a process: `import` is for all of it."""
+    def open(self) -> Foreign:
+        """Have the modules found from now on; what reads packs. Once in a process: `import` is for all of it."""
         self._hidden = {name: sys.modules.pop(name) for name in ROOTS if name in sys.modules}
         sys.meta_path.insert(0, Finder(self._modules))
         nodes.__getattr__ = self._node_name
+        return self.nodes_of
 
     def close(self) -> None:
         """Have them not found any more."""

@@ -75,8 +75,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     data.mkdir()
     files = FileStore(models, data, Hashes(data / "hashes.db"))
     studio = Studio(builtin(), files, models, folder)
-    studio.open()
-    registry, found = load_packs(builtin(), [PACKS], lambda: studio.nodes_of)
+    registry, found = load_packs(builtin(), [PACKS], studio.open)
     yield Shop(registry, found, files, Cache([Memory(1 << 28)], NodeTraits(files)), data)
     studio.close()
     for name in [name for name in sys.modules if name.partition(".")[0] == NAMESPACE]:
