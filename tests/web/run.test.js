@@ -175,6 +175,7 @@ test("a picture with transparency keeps the colours of transparent pixels", asyn
 test("a reason names nodes as the sheet does", () => {
   const naming = (/** @type {string} */ id, /** @type {string} */ title) => (id === "6" ? "VAE 解码" : title);
   assert.equal(reasonOf("input image changed (from 6 VAE decode), input cfg changed 6 -> 7", naming), "image comes changed from VAE 解码, cfg 6 → 7");
+  assert.equal(reasonOf("6 VAE decode failed", naming), "VAE 解码 failed");
   assert.equal(reasonOf("input latent changed (from KSampler)", naming), "latent comes changed from KSampler");
 });
 

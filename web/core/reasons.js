@@ -10,6 +10,7 @@ const CHANGED = new RegExp(`input (\\S+) changed (?!\\(from )(.*?) -> (.*?)${END
 const VERSION = new RegExp(`version changed (.*?) -> (.*?)${END}`, "g");
 const FROM = /input (\S+) changed \(from (.*?)\)/g;
 const FILE = new RegExp(`file changed: (.*?)${END}`, "g");
+const FAILED = /^(.*) failed$/;
 const READS = /^always runs: it reads (.*)$/;
 
 /** Sentences of the engine that are said whole. @type {Readonly<Record<string, import("./strings.js").StringKey>>} */
@@ -31,6 +32,7 @@ export function reasonOf(reason, naming = (_, title) => title) {
   if (Object.hasOwn(WHOLE, reason)) return t(WHOLE[reason]);
   const own = reason
     .replace(READS, (_, what) => t("reason.reads", { what }))
+    .replace(FAILED, (_, source) => t("reason.failed", { title: named(source, naming) }))
     .replace(FROM, (_, name, source) => t("reason.from", { input: portLabel(name), title: named(source, naming) }))
     .replace(CHANGED, (_, name, before, after) => t("reason.changed", { input: portLabel(name), before, after }))
     .replace(VERSION, (_, before, after) => t("reason.version", { before, after }))

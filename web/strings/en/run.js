@@ -77,6 +77,7 @@ export const run = {
   "reason.cancelled": "cancelled",
   "reason.shared": "made by another job at the same time",
   "reason.reads": "always runs: it reads {what}",
+  "reason.failed": "{title} failed",
   "reason.version": "version {before} → {after}",
   "reason.file": "file changed: {name}",
   "status.made": "made {size}",

@@ -77,6 +77,7 @@ export const run = {
   "reason.cancelled": "已取消",
   "reason.shared": "由同时运行的另一任务完成",
   "reason.reads": "每次都运行：它读取 {what}",
+  "reason.failed": "“{title}”运行失败",
   "reason.version": "版本 {before} → {after}",
   "reason.file": "文件已更改：{name}",
   "status.made": "产出 {size}",

@@ -90,7 +90,7 @@ export const panels = {
   "expected.numberRange": "{min} 到 {max} 之间的数字",
   "expected.whole": "整数",
   "expected.wholeRange": "{min} 到 {max} 之间的整数",
-  "expected.field": "应为{what}，或 512*1.5 这样的算式。",
+  "expected.field": "应为：{what}，或 512*1.5 这样的算式。",
   "expected.kept": "未采用“{typed}”，{label}为 {value}。",
   "outline.in": "{own} 来自“{title}”的 {port}",
   "outline.out": "{own} 连到“{title}”的 {port}",
