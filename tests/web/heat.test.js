@@ -48,10 +48,10 @@ test("the maps of a picture are those of the latents it was made of", () => {
   const node = (/** @type {string} */ type, /** @type {Record<string, unknown>} */ inputs) => ({ type, inputs });
   const nodes = {
     1: node("KSampler", {}), 2: node("KSampler", {}), 3: node("VAEDecode", { latent: link("1") }), 4: node("SaveImage", { image: link("3") }),
-    5: node("AttentionView", { latent: link("2") }), 6: node("AttentionView", { latent: link("1") }), 7: node("SaveImage", { images: [link("3"), link("7")] }),
+    5: node("AttentionView", { latent: link("2") }), 6: node("AttentionView", { latent: link("1") }), 7: node("SaveImage", { image: link("8") }), 8: node("ImageBatch", { images: [link("3"), link("2")] }),
   };
   assert.equal(recorderOf({ nodes }, "4"), "6");
-  assert.equal(recorderOf({ nodes }, "7"), "6");
+  assert.equal(recorderOf({ nodes }, "7"), null, "a sheet of several");
   assert.equal(recorderOf({ nodes: { ...nodes, 6: node("AttentionMaps", { latent: link("1") }) } }, "4"), null);
   assert.equal(recorderOf({ nodes }, "4@2"), "6");
 });

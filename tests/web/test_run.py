@@ -240,6 +240,9 @@ def test_every_picture_of_a_batch_is_previewed_and_a_run_is_repeated_from_the_qu
         studio.page.wait_for_timeout(100)
     assert ask(studio, f"jobs/{again}")["state"] == "done"
     assert ask(studio, f"jobs/{again}/workflow") == ask(studio, f"jobs/{first}/workflow")
+    expect(studio.page.locator(f'.job.done[data-job="{again}"]')).to_contain_text("a dog face")
+    repeat = studio.page.locator(f'.job[data-job="{first}"]').get_by_role("button", name=re.compile("^Run .* again"))
+    expect(repeat).to_be_focused()
 
 
 def test_problems_are_put_right_at_a_press(studio: Studio) -> None:

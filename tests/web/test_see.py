@@ -60,7 +60,9 @@ def test_pictures_are_looked_at_closely(studio: Studio) -> None:
     studio.page.keyboard.press("o")
     split.fill("50")
     assert front.evaluate("each => getComputedStyle(each).opacity") == "0.5"
+    studio.page.keyboard.press("0")
     studio.page.set_viewport_size({"width": 390, "height": 780})
+    expect(front).to_be_in_viewport(ratio=1)
     expect(viewer.get_by_role("button", name="Close")).to_be_in_viewport(ratio=1)
     expect(status).to_be_in_viewport(ratio=1)
     studio.page.set_viewport_size({"width": 1280, "height": 800})
@@ -219,6 +221,17 @@ def test_each_cell_of_a_sweep_opens_its_own_workflow(studio: Studio) -> None:
     studio.run()
     studio.button("seed 72 · cfg 3").click()
     expect(studio.page.locator(".caption")).to_have_text("128 × 128 · seed 72 · cfg 3")
+    studio.page.get_by_role("button", name="Gallery", exact=True).click()
+    studio.page.get_by_role("searchbox", name="Search prompts, models, seeds").fill("71 72")
+    cells = studio.page.get_by_role("list", name="Gallery").get_by_role("button")
+    expect(cells).to_have_count(5)
+    for cell in (0, 1):
+        cells.nth(cell).click(modifiers=["Shift"])
+    studio.button("Compare").click()
+    compared = studio.page.get_by_role("dialog", name="Picture").get_by_role("status")
+    expect(compared).to_have_text(re.compile(r"\.png · seed 71 → 72 on KSampler$"))
+    studio.page.keyboard.press("Escape")
+    studio.page.get_by_role("button", name="Result", exact=True).click()
     studio.button("Show picture 5").click()
     studio.button("Look at it closely").click()
     viewer = studio.page.get_by_role("dialog", name="Picture")
@@ -356,6 +369,28 @@ def test_words_of_the_prompt_are_laid_over_the_picture(studio: Studio) -> None:
     expect(viewer.locator(".heat")).to_be_hidden()
     studio.page.keyboard.press("c")
     expect(words).to_be_hidden()
+    assert studio.complaints == []
+
+
+def test_words_of_a_sweep_are_offered_once_and_lead_to_a_picture_that_has_them(studio: Studio) -> None:
+    maps = json.loads((TOUR / "attention-maps.json").read_text())
+    maps["nodes"]["5"]["inputs"]["steps"] = 1
+    studio.drop(studio.page.locator(".canvas"), "words.json", "application/json", json.dumps(maps).encode())
+    expect(studio.page.get_by_label("Name of the workflow")).to_have_value("words")
+    seed = studio.node("5").get_by_label("seed", exact=True)
+    seed.fill("1, 2, 3, 4")
+    seed.press("Tab")
+    studio.run()
+    expect(studio.page.locator(".caption")).to_contain_text("536 × 156")
+    owl = studio.page.get_by_role("button", name="See on the picture: owl")
+    expect(owl).to_have_count(1)
+    owl.click()
+    viewer = studio.page.get_by_role("dialog", name="Picture")
+    expect(viewer.get_by_text(re.compile("^1 of 5 .* seed 1$"))).to_be_visible()
+    expect(viewer.get_by_role("img", name=MAP % "owl")).to_be_visible()
+    studio.page.keyboard.press("ArrowLeft")
+    expect(viewer.get_by_text(re.compile("^5 of 5"))).to_be_visible()
+    expect(viewer.locator(".heat")).to_be_hidden()
     assert studio.complaints == []
 
 

@@ -1,6 +1,6 @@
 /** Which parts of a picture each word of its prompt has to do with: tokens joined to words, and their maps as colours. */
 
-import { linksOf } from "./level.js";
+import { isLink, linksOf } from "./level.js";
 import { COPY } from "./run.js";
 
 /** @import {Workflow} from "./cells.js" */
@@ -57,6 +57,7 @@ export function coloured(map) {
 
 /**
  * The node of a workflow that recorded what a picture was looked at for: it looks at latents that the picture was made of.
+ * Where several pictures were put together, on a sheet or in a batch, there is none.
  * @param {Workflow} workflow
  * @param {string} node  that made the picture
  * @returns {string | null}
@@ -68,7 +69,7 @@ export function recorderOf({ nodes }, node) {
   for (let id = ahead.pop(); id !== undefined; id = ahead.pop()) {
     if (before.has(id)) continue;
     before.add(id);
-    ahead.push(...Object.values(nodes[id]?.inputs ?? {}).flatMap(linksOf).map((link) => link.node));
+    ahead.push(...Object.values(nodes[id]?.inputs ?? {}).filter(isLink).map((link) => link.node));
   }
   const found = Object.entries(nodes).find(([, { type, inputs }]) => type === RECORDER && linksOf(inputs.latent).some((link) => before.has(link.node)));
   return found?.[0] ?? null;

@@ -1,6 +1,7 @@
 /** What differs between two results or two workflows, in words; of results their pictures too, behind a slider or laid over each other. */
 
 import { jobWorkflow } from "../api.js";
+import { cellOf } from "../core/cells.js";
 import { differences } from "../core/diff.js";
 import { unswept } from "../core/sweep.js";
 import { t } from "../core/strings.js";
@@ -14,7 +15,7 @@ import { openViewer } from "./viewer.js";
 /** @import {Difference, Sheet} from "../core/diff.js" */
 /** @import {Editor} from "../core/editor.js" */
 /** @import {OutputFile} from "../core/types.js" */
-/** @typedef {{job: string, picture: OutputFile}} Made */
+/** @typedef {{job: string, node: string, file: OutputFile}} Made */
 
 const MOST_SAID = 30;
 const SAID_OVER_PICTURES = 3;
@@ -34,11 +35,17 @@ export const linesOf = (found) => (found.length > 0 ? found.slice(0, MOST_SAID).
  * @returns {Promise<Difference[]>} what differs between their workflows
  */
 export async function compareResults({ editor, notify }, older, newer, mode) {
-  const [before, after] = await Promise.all([jobWorkflow(older.job), jobWorkflow(newer.job), learnAll()]);
+  const [before, after] = await Promise.all([workflowOf(older), workflowOf(newer), learnAll()]);
   const found = between(editor, before, after);
   const caption = found.length > 0 ? found.slice(0, SAID_OVER_PICTURES).map(({ text }) => text).join(" · ") : t("diff.none");
-  openViewer([older.picture, newer.picture], 1, { beside: 0, mode, note: notify, caption: () => caption });
+  openViewer([older.file, newer.file], 1, { beside: 0, mode, note: notify, caption: () => caption });
   return found;
+}
+
+/** What made a picture; of a cell of a sweep the workflow of that cell. @param {Made} made */
+async function workflowOf({ job, node }) {
+  const workflow = await jobWorkflow(job);
+  return cellOf(workflow, node)?.workflow ?? workflow;
 }
 
 /** Say what differs between a saved workflow and the one on the table. Throws ApiError. @param {Parts} parts @param {string} name */

@@ -16,6 +16,9 @@ const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [400, 200, 44, 22, 12];
 export async function showFacts(place, files, look) {
   const [texts] = await Promise.all([Promise.all(files.map(async (file) => (await fetch(file.url)).text())), learnAll()]);
   place.replaceChildren(...texts.flatMap((text) => elementsOf(text, look)));
+  // Of a sweep each picture has words; they are offered once for each prompt.
+  const said = new Set();
+  for (const group of place.querySelectorAll(".heat-group")) if (said.has(group.textContent) || !said.add(group.textContent)) group.remove();
 }
 
 /** @param {string} text @param {(word: string) => void} look @returns {HTMLElement[]} */
@@ -30,7 +33,7 @@ function elementsOf(text, look) {
   if (first && "estimate" in first) return ["std", "mean"].map((name) => plot(t(name === "std" ? "facts.spread" : "facts.mean"), channelLines(rows, name)));
   if (first && "std" in first) return [table(/** @type {Channel[]} */ (rows))];
   if (isTokens(data)) return Object.entries(data).flatMap(([tower, chunks]) => [h("h3", {}, tower), ...chunks.map(tokens)]);
-  if (isView(data)) return [h("h3", {}, t("heat.words")), words(data, look)];
+  if (isView(data)) return [words(data, look)];
   return [h("pre", { class: "told-text", tabindex: 0 }, text)];
 }
 
@@ -54,7 +57,12 @@ const isView = (data) => isRecord(data) && typeof data.text === "string" && Arra
 
 /** @param {import("../core/heat.js").View} view @param {(word: string) => void} look */
 const words = (view, look) =>
-  h("p", { class: "tokens", role: "group", "aria-label": t("heat.words") }, ...wordsOf(view, 0, language()).map(({ text }) => button({ label: t("heat.show", { word: text }), text, class: "button heat-word" }, () => look(text))));
+  h(
+    "section",
+    { class: "heat-group" },
+    h("h3", {}, t("heat.words")),
+    h("p", { class: "tokens" }, ...wordsOf(view, 0, language()).map(({ text }) => button({ label: t("heat.show", { word: text }), text, class: "button heat-word" }, () => look(text)))),
+  );
 
 /** A line for each channel, step by step. @param {readonly {estimate: Channel[]}[]} rows @param {string} name @returns {Line[]} */
 const channelLines = (rows, name) =>

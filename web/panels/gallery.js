@@ -168,7 +168,7 @@ export function galleryPanel({ editor, runner, workspace, notify }) {
   };
   const compareChosen = async (/** @type {"compare" | "overlay"} */ mode) => {
     const { compareResults, linesOf } = await import("./compare.js");
-    const [older, newer] = chosen.toSorted((a, b) => a.result.finished - b.result.finished).map(({ result, picture }) => ({ job: result.job, picture }));
+    const [older, newer] = chosen.toSorted((a, b) => a.result.finished - b.result.finished).map(madeOf);
     try {
       words.replaceChildren(...linesOf(await compareResults({ editor, notify }, older, newer, mode)));
     } catch (error) {

@@ -41,15 +41,18 @@ export async function labelsOf(made) {
  * @param {{workspace: Workspace, notify: (text: string) => void}} parts
  * @param {readonly Made[]} made
  * @param {number} at  the one to begin with
- * @param {string} [word]  of its prompt to lay over it
+ * @param {string} [word]  of its prompt to lay over it, or over the first one that has it where it has not
  */
-export function lookAt({ workspace, notify }, made, at, word) {
+export async function lookAt({ workspace, notify }, made, at, word) {
   const [teller, recorded] = [new Teller(), new Recorded()];
   const of = new Map(made.map((each) => [each.file, each]));
   const sizeOf = (/** @type {string} */ job) => (/** @type {string} */ node) => {
     const files = made.filter((each) => each.job === job && each.node === node).map((each) => each.file);
     return files.length === 0 ? null : { width: files.reduce((sum, { width = 0 }) => sum + width, 0), height: Math.max(...files.map(({ height = 0 }) => height)) };
   };
+  const wordsOf = async (/** @type {Made} */ each) => recorded.wordsOf(each, /** @type {Workflow} */ (await teller.workflowOf(each.job)));
+  const says = async (/** @type {Made} */ each) => (await wordsOf(each)).some(({ text }) => text === word);
+  if (word !== undefined && !(await says(made[at]))) at = Math.max(0, (await Promise.all(made.map(says))).indexOf(true));
   return openViewer(made.map((each) => each.file), at, {
     note: notify,
     caption: (picture) => teller.tell(/** @type {Made} */ (of.get(picture))),
@@ -58,10 +61,7 @@ export function lookAt({ workspace, notify }, made, at, word) {
       void workspace.openJob(job, node);
     },
     word,
-    words: async (picture) => {
-      const each = /** @type {Made} */ (of.get(picture));
-      return recorded.wordsOf(each, /** @type {Workflow} */ (await teller.workflowOf(each.job)));
-    },
+    words: (picture) => wordsOf(/** @type {Made} */ (of.get(picture))),
     isStrip: async (picture) => {
       const { job, node } = /** @type {Made} */ (of.get(picture));
       return showsStrip(/** @type {Workflow} */ (await teller.workflowOf(job)), node);

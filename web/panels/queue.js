@@ -26,12 +26,8 @@ const MOST_TOLD = 30;
 
 /** @param {Parts} parts */
 export function queuePanel({ editor, runner, engine, workspace, notify, dock }) {
-  /** What jobs are about, and the rows of those that wait and of those that run, by job. @type {Map<string, Promise<string>>} */
+  /** What jobs are about. @type {Map<string, Promise<string>>} */
   const about = new Map();
-  /** @type {Map<string, HTMLElement>} */
-  let rows = new Map();
-  /** @type {Map<string, {element: HTMLElement, show: (run: Run | undefined) => void}>} */
-  let started = new Map();
   const watched = new Watched();
   const look = signal(/** @type {Look | null} */ (null));
   const pause = button({ label: t("queue.pause"), icon: "pause", class: "button" }, () => void change(() => jobs.pause(!look.peek()?.queue.paused)));
@@ -40,6 +36,11 @@ export function queuePanel({ editor, runner, engine, workspace, notify, dock }) 
   const running = h("ul", { class: "jobs" });
   const waiting = h("ol", { class: "jobs", "aria-label": t("queue.title") });
   const recent = h("ul", { class: "jobs" });
+  const rows = {
+    running: new Rows(running, (job) => runningItem(job)),
+    waiting: new Rows(waiting, (job) => waitingItem(job)),
+    recent: new Rows(recent, (job) => recentItem(job)),
+  };
   const heading = h("h3");
   const hint = h("p", { class: "quiet queue-hint" }, t("queue.hint"));
   const recentHeading = h("h3", {}, t("queue.recent"));
@@ -131,19 +132,15 @@ export function queuePanel({ editor, runner, engine, workspace, notify, dock }) 
   /** @param {JobSummary} job */
   const runningItem = (job) => {
     const name = nameOf(job);
-    const bar = h("progress", { max: 100, "aria-label": name });
-    const left = h("span", { class: "quiet" });
     const cancel = button({ label: t("queue.cancel", { name }), icon: "close", class: "button small" }, () => void change(() => api.cancel(job.id)));
-    const element = h("li", { class: "job running", "data-job": job.id }, icon("run"), h("span", { class: "job-name" }, name), left, bar, cancel);
-    void tell(job.id, element);
-    return {
-      element,
-      /** @param {Run | undefined} run  undefined: nothing is heard of it yet */
-      show: (run) => {
-        bar.value = run ? Math.round(100 * fraction(run)) : 0;
-        setText(left, run?.estimate && run.estimate.left >= 1000 ? t("queue.left", { duration: duration(run.estimate.left) }) : "");
-      },
-    };
+    const bar = h("progress", { max: 100, value: 0, "aria-label": name });
+    return h("li", { class: "job running", "data-job": job.id }, icon("run"), h("span", { class: "job-name" }, name), h("span", { class: "quiet" }), bar, cancel);
+  };
+  /** Say how far a job is. @param {Element} row @param {Run | undefined} run  undefined: nothing is heard of it yet */
+  const showRun = (row, run) => {
+    const left = run?.estimate && run.estimate.left >= 1000 ? t("queue.left", { duration: duration(run.estimate.left) }) : "";
+    /** @type {HTMLProgressElement} */ (row.querySelector("progress")).value = run ? Math.round(100 * fraction(run)) : 0;
+    setText(/** @type {Element} */ (row.querySelector(".quiet")), left);
   };
 
   /** @param {JobSummary} job */
@@ -154,7 +151,7 @@ export function queuePanel({ editor, runner, engine, workspace, notify, dock }) 
     const state = job.state === "done" ? took : t(job.state === "failed" ? "job.failed" : "job.cancelled");
     return h(
       "li",
-      { class: `job ${job.state}` },
+      { class: `job ${job.state}`, "data-job": job.id },
       picture ? h("img", { src: thumbnailOf(picture.url), alt: "", loading: "lazy", draggable: "false" }) : h("span", { class: "job-blank" }),
       h("span", { class: "job-name", title: job.error ? sentence(problem(job.error, null), "") : "" }, name),
       h("span", { class: "quiet" }, state),
@@ -163,17 +160,6 @@ export function queuePanel({ editor, runner, engine, workspace, notify, dock }) 
     );
   };
 
-  /** Rows that stay are left as they are, with what has the focus or is being chosen in them. @param {readonly JobSummary[]} jobs */
-  const showWaiting = (jobs) => {
-    const at = [...waiting.children].findIndex((row) => row.contains(document.activeElement));
-    const keyOf = (/** @type {JobSummary} */ job) => `${job.id} ${job.priority}`;
-    rows = new Map(jobs.map((job) => [keyOf(job), rows.get(keyOf(job)) ?? waitingItem(job)]));
-    const wanted = [...rows.values()];
-    for (const row of [...waiting.children]) if (!wanted.includes(/** @type {HTMLElement} */ (row))) row.remove();
-    for (const [index, row] of wanted.entries()) if (waiting.children[index] !== row) waiting.insertBefore(row, waiting.children[index] ?? null);
-    for (const [index, { id }] of jobs.slice(0, MOST_TOLD).entries()) void tell(id, wanted[index]);
-    if (at >= 0 && !waiting.contains(document.activeElement)) (wanted[Math.min(at, wanted.length - 1)] ?? pause).focus();
-  };
   effect(() => {
     const now = look.value;
     if (!now) return;
@@ -189,11 +175,10 @@ export function queuePanel({ editor, runner, engine, workspace, notify, dock }) 
     heading.toggleAttribute("hidden", queue.total === 0);
     hint.toggleAttribute("hidden", now.waiting.length < 2);
     recentHeading.toggleAttribute("hidden", now.recent.length === 0);
-    showWaiting(now.waiting);
-    started = new Map(now.running.map((job) => [job.id, started.get(job.id) ?? runningItem(job)]));
-    const wanted = [...started.values()].map(({ element }) => element);
-    if (wanted.length !== running.children.length || wanted.some((element, index) => running.children[index] !== element)) running.replaceChildren(...wanted);
-    recent.replaceChildren(...now.recent.map(recentItem));
+    for (const part of /** @type {const} */ (["running", "waiting", "recent"])) {
+      const shown = rows[part].show(now[part], pause);
+      for (const [index, { id }] of now[part].slice(0, MOST_TOLD).entries()) void tell(id, shown[index]);
+    }
   });
   const isOpen = () => dock.shown.right.value === "queue";
   effect(() => {
@@ -201,15 +186,42 @@ export function queuePanel({ editor, runner, engine, workspace, notify, dock }) 
     watched.follow(isOpen() ? (look.value?.running ?? []).flatMap(({ id }) => (id === own ? [] : id)) : []);
   });
   effect(() => {
-    look.value;
     const [own, others] = [runner.run.value, watched.runs.value];
-    for (const [id, { show }] of started) show(id === own.job ? own : others.get(id));
+    for (const [index, { id }] of (look.value?.running ?? []).entries()) showRun(running.children[index], id === own.job ? own : others.get(id));
   });
   effect(() => {
     engine.changes.value;
     if (isOpen()) soon();
   });
   return element;
+}
+
+/** The rows of a list of jobs. Those that stay are left as they are, with what has the focus or is being chosen in them. */
+class Rows {
+  /** @type {Map<string, HTMLElement>} */
+  #rows = new Map();
+  #list;
+  #make;
+
+  /** @param {HTMLElement} list @param {(job: JobSummary) => HTMLElement} make */
+  constructor(list, make) {
+    this.#list = list;
+    this.#make = make;
+  }
+
+  /** @param {readonly JobSummary[]} jobs @param {HTMLElement} otherwise  takes the focus of the last row that goes */
+  show(jobs, otherwise) {
+    const { children } = this.#list;
+    const at = [...children].findIndex((row) => row.contains(document.activeElement));
+    const keyOf = (/** @type {JobSummary} */ job) => `${job.id} ${job.priority}`;
+    this.#rows = new Map(jobs.map((job) => [keyOf(job), this.#rows.get(keyOf(job)) ?? this.#make(job)]));
+    const wanted = [...this.#rows.values()];
+    for (const row of [...children]) if (!wanted.includes(/** @type {HTMLElement} */ (row))) row.remove();
+    for (const [index, row] of wanted.entries()) if (children[index] !== row) this.#list.insertBefore(row, children[index] ?? null);
+    const near = wanted[Math.min(at, wanted.length - 1)];
+    if (at >= 0 && !this.#list.contains(document.activeElement)) ((near?.tabIndex === 0 ? near : near?.querySelector("button")) ?? otherwise).focus();
+    return wanted;
+  }
 }
 
 /** @param {JobSummary} job */

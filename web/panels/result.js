@@ -78,7 +78,7 @@ export function resultPanel({ editor, runner, workspace, notify }) {
     const [older, newer] = [before(), shown.peek()];
     if (!older || !newer) return;
     const { compareResults } = await import("./compare.js");
-    await compareResults({ editor, notify }, { job: older.job, picture: older.file }, { job: newer.job, picture: newer.file }, "compare").catch((error) => notify(error.message));
+    await compareResults({ editor, notify }, older, newer, "compare").catch((error) => notify(error.message));
   };
   effect(() => {
     compare.disabled = before() === undefined;

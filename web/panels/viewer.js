@@ -66,6 +66,8 @@ class Viewer {
   #strips = new Set();
   /** Once a picture has words. @type {WordBar | undefined} */
   #words;
+  /** Whose words they are. @type {OutputFile | undefined} */
+  #worded;
   #element;
   #pictures;
   #look;
@@ -76,6 +78,8 @@ class Viewer {
   /** null: fitted. @type {{scale: number, x: number, y: number} | null} */
   #view = null;
   #playing = 0;
+  /** Counts what was to be told: what comes late is not. */
+  #telling = 0;
 
   /** @param {readonly OutputFile[]} pictures @param {number} at @param {number} beside @param {Look} look */
   constructor(pictures, at, beside, look) {
@@ -121,6 +125,7 @@ class Viewer {
       this.#zoom(Math.exp(-event.deltaY / 400), { x: event.clientX, y: event.clientY });
     }, { passive: false });
     this.#listenToDrags();
+    new ResizeObserver(() => this.#place()).observe(this.#stage);
     document.body.append(this.#element);
     this.#element.showModal();
     this.#go(at);
@@ -158,6 +163,8 @@ class Viewer {
 
   /** @param {OutputFile} picture */
   async #offerWords(picture) {
+    if (picture !== this.#worded) this.#words?.map.toggleAttribute("hidden", true);
+    this.#worded = picture;
     const words = (await this.#look.words?.(picture).catch(nothing)) ?? [];
     if (picture !== this.#pictures[this.#at] || (words.length === 0 && !this.#words)) return;
     const { WordBar } = await import("./heat.js");
@@ -227,8 +234,9 @@ class Viewer {
 
   /** Say of the picture that is shown what is to be said. @param {OutputFile} picture */
   async #tell(picture) {
+    const mine = ++this.#telling;
     const caption = await this.#captionOf(picture);
-    if (picture !== this.#pictures[this.#at]) return;
+    if (mine !== this.#telling) return;
     if (caption !== "" && this.#mode !== "strip") setText(this.#text, `${this.#text.textContent} · ${caption}`);
     this.#text.title = this.#text.textContent ?? "";
   }
