@@ -254,6 +254,7 @@ class Dispatcher:
                 return await self._database.run(lambda db: [step.work(db) for step in steps])
             except sqlite3.Error:
                 log.exception("events could not be recorded; trying again in %s s", RETRY_S)
+                self._feeds.tell_watchers("disk", compact([{"type": "disk", "state": "full"}]))
                 if self._stopping:
                     return []
                 await asyncio.sleep(RETRY_S)

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { Catalogue } from "./core/catalogue.js";
 import { signal } from "./core/store.js";
 import { t } from "./core/strings.js";
+import { learnAll } from "./language.js";
 
 /** @import {Editor} from "./core/editor.js" */
 /** @import {NodeSpec} from "./core/types.js" */
@@ -35,6 +36,7 @@ export class Engine {
       (events) => {
         const worker = events.findLast((event) => event.type === "worker");
         if (worker && worker.state !== this.state.peek()) void this.refresh();
+        if (events.some((event) => event.type === "disk")) void learnAll().then(() => this.#notify(t("job.diskFull")));
         this.changes.value += 1;
       },
       (now) => {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -258,6 +259,31 @@ def test_watchers_hear_of_jobs_and_of_the_worker(bench) -> None:
             heard |= {(event.get("job"), event["state"]) for event in json.loads(text)}
             if (id, "done") in heard:
                 break
+        await watched.aclose()
+
+    bench(scenario)
+
+
+def test_a_run_waits_for_room_on_the_disk_and_says_so(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    append, refused = rows.append, []
+
+    def full_once(db: sqlite3.Connection, batch: rows.Batch) -> None:
+        if batch.state is not None or refused:
+            return append(db, batch)
+        refused.append(batch)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async def scenario(bench: Bench) -> None:
+        watched = bench.jobs.watch()
+        await anext(watched)
+        monkeypatch.setattr(rows, "append", full_once)
+        id = await bench.run(SUM)
+        heard: set[tuple[str, str]] = set()
+        async for text in watched:
+            heard |= {(event["type"], event["state"]) for event in json.loads(text)}
+            if {("disk", "full"), ("state", "done")} <= heard:
+                break
+        assert (await bench.jobs.get(id)).state == "done"
         await watched.aclose()
 
     bench(scenario)

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, WebSocketRoute, expect
 
 from tests.web.conftest import RUN_MS, STANDS, Studio, serving, wait_until_ready
 
@@ -379,4 +379,18 @@ def test_the_theme_follows_the_system(browser: Browser, server: str, scheme: str
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     brightness = sum(int(part) for part in re.findall(r"\d+", colour)[:3]) / 3
     assert brightness > 200 if scheme == "light" else brightness < 60
+    context.close()
+
+
+def test_a_full_disk_is_told(browser: Browser, server: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+
+    def full(socket: WebSocketRoute) -> None:
+        socket.connect_to_server()
+        socket.send(json.dumps([{"type": "disk", "state": "full"}]))
+
+    page.route_web_socket(re.compile(r"/api/v1/events\?$"), full)
+    page.goto(server)
+    expect(page.locator(".notice")).to_contain_text("make room on its disk")
     context.close()

@@ -39,6 +39,7 @@ export const see = {
   "result.film": "How the picture formed, step by step",
   "result.play": "Play how it formed",
   "result.picture": "the picture itself",
+  "job.diskFull": "The server cannot write to its data folder: make room on its disk, and the run goes on by itself.",
   "job.again": "The engine stopped and starts again; the run begins anew.",
   "heat.words": "Words of the prompt",
   "heat.show": "See on the picture: {word}",

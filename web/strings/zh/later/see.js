@@ -39,6 +39,7 @@ export const see = {
   "result.film": "图片逐步成形的过程",
   "result.play": "播放成形过程",
   "result.picture": "成品图片",
+  "job.diskFull": "服务器无法写入数据目录：请在其磁盘上腾出空间，运行会自动继续。",
   "job.again": "引擎意外停止，正在重新启动；本次运行会重新开始。",
   "heat.words": "提示词中的词",
   "heat.show": "在图上看：{word}",
