@@ -113,7 +113,7 @@ def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine
     from jobs.packs import load_packs
     from nodes import builtin
     from nodes.cache import Budgets, open_cache, open_residency
-    from nodes.devices import device_count, device_of
+    from nodes.devices import device_bytes, device_count, device_of
     from nodes.values import NodeTraits
 
     built_in = builtin()
@@ -140,6 +140,7 @@ def compose(options: argparse.Namespace, data: Path, files: FileStore) -> Engine
         context=Context(save=writer.save, device=where, residency=residency),
         limits={"cpu": max(LEAST_AT_ONCE, cores), "io": 8},
         weights_on_host=residency.host_bytes,
+        device_bytes=device_bytes(where),
     )
 
 

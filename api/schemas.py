@@ -213,6 +213,7 @@ SCHEMAS: Mapping[str, Schema] = {
                         "number": COUNT,
                         "state": one_of("starting", "ready"),
                         "device": TEXT,
+                        "device_bytes": COUNT,
                         "job": MAYBE,
                         "replaced": MAYBE,
                     }

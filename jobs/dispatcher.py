@@ -111,6 +111,7 @@ class Dispatcher:
         devices = 1
         try:
             slot.device, devices = str(message.head.get("device", "")), int(message.head.get("devices", 1))
+            slot.device_bytes = int(message.head.get("bytes", 0))
             self._catalogue.update(message.body)
         except OSError:
             log.exception("the node definitions could not be kept for the next start")

@@ -22,7 +22,8 @@ from jobs.packs import Pack
 @dataclass(frozen=True)
 class Engine:
     """`context` carries the device, where files are saved and who holds the weights of models; `weights_on_host` tells
-    how many bytes of the machine's memory those take; `limits` says how many nodes of a resource run at once."""
+    how many bytes of the machine's memory those take, `device_bytes` how many the device has of its own; `limits` says
+    how many nodes of a resource run at once."""
 
     registry: Registry
     packs: Sequence[Pack]
@@ -32,6 +33,7 @@ class Engine:
     context: Context
     limits: Limits
     weights_on_host: Callable[[], int] = lambda: 0
+    device_bytes: int = 0
 
     def run(
         self,

@@ -51,7 +51,7 @@ class Jobs:
         return self._dispatcher.staff.state
 
     def workers(self) -> Sequence[Mapping[str, Any]]:
-        """`[{"number", "state", "device", "job", "replaced"}]`: the id of what it is on, why the one before it went."""
+        """Each as `Slot.to_json` has it."""
         return self._dispatcher.staff.to_json()
 
     async def submit(

@@ -46,7 +46,7 @@ class Slot:
     def __init__(self, number: int, supervisor: Supervisor, boss: Boss) -> None:
         self.number, self.supervisor, self._boss = number, supervisor, boss
         self.ready = self.taken = False
-        self.device = ""
+        self.device, self.device_bytes = "", 0
         self.run: Run | None = None
         self.worn: str | None = None
         self.stillborn: Loss | None = None
@@ -100,11 +100,13 @@ class Slot:
             del self._questions[id]
 
     def to_json(self) -> dict[str, Any]:
-        """`{"number", "state", "device", "job", "replaced"}`: `job` is what it is on, `replaced` why the one before it
-        went; None where there is none."""
+        """`{"number", "state", "device", "device_bytes", "job", "replaced"}`: `device_bytes` is the memory of the
+        device, 0 for the machine's, `job` what it is on, `replaced` why the one before it went; None where there
+        is none."""
         state = "ready" if self.ready else "starting"
         job = self.run.lease.job if self.run is not None else None
-        return {"number": self.number, "state": state, "device": self.device, "job": job, "replaced": self.replaced}
+        where = {"device": self.device, "device_bytes": self.device_bytes}
+        return {"number": self.number, "state": state, **where, "job": job, "replaced": self.replaced}
 
     # What the supervisor tells
 

@@ -61,7 +61,7 @@ class Staff:
         return "ready" if any(slot.ready for slot in self.slots) else "starting"
 
     def to_json(self) -> list[dict[str, Any]]:
-        """`[{"number", "state", "device", "job", "replaced"}]`, see Slot."""
+        """Each as `Slot.to_json` has it."""
         return [slot.to_json() for slot in self.slots]
 
     def free(self) -> list[Slot]:

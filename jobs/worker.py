@@ -58,7 +58,7 @@ def main(
     engine = compose()
     settle()
     wear = Wear(margin, engine.accounted)
-    head = {"op": "ready", "device": engine.context.device, "devices": devices()}
+    head = {"op": "ready", "device": engine.context.device, "devices": devices(), "bytes": engine.device_bytes}
     outbox.tell(Message(head, json.dumps(engine.catalogue(), separators=(",", ":")).encode()))
     threading.Thread(target=warm, name="warm", daemon=True).start()
     Worker(engine, outbox, wear).serve(commands)

@@ -18,6 +18,11 @@ def device_of(asked: str | None, number: int) -> str:
     return chosen
 
 
+def device_bytes(device: str) -> int:
+    """Memory a device has; 0 for the CPU, which has the machine's."""
+    return 0 if device == "cpu" else torch.cuda.get_device_properties(device).total_memory
+
+
 def device_count(asked: str | None) -> int:
     """How many devices workers are spread over."""
     return 1 if asked else max(1, torch.cuda.device_count())

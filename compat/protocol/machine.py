@@ -8,6 +8,7 @@ import os
 import platform
 import struct
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, cast
@@ -69,7 +70,8 @@ async def metadata(request: web.Request, services: Services, _peer: Peer) -> web
 
 
 async def system_stats(_request: web.Request, services: Services, _peer: Peer) -> web.StreamResponse:
-    """The machine and the devices of the workers. How much memory a device has is not known to the server: null."""
+    """The machine and the devices of the workers. All memory of a device counts as free: what lies there leaves when
+    room is needed."""
     total, free = _memory()
     system: dict[str, object] = {
         "os": sys.platform,
@@ -82,7 +84,7 @@ async def system_stats(_request: web.Request, services: Services, _peer: Peer) -
         "embedded_python": False,
         "argv": [],
     }
-    devices = [_device(worker["device"], number) for number, worker in enumerate(services.jobs.workers())]
+    devices = [device(worker) for worker in services.jobs.workers()]
     return web.json_response({"system": system, "devices": devices})
 
 
@@ -95,11 +97,13 @@ async def nothing(_request: web.Request, _services: Services, _peer: Peer) -> we
     return web.json_response([])
 
 
-def _device(name: str | None, number: int) -> dict[str, Any]:
-    type = (name or "cpu").partition(":")[0]
-    total, free = _memory() if type == "cpu" else (None, None)
+def device(worker: Mapping[str, Any]) -> dict[str, Any]:
+    """What `/system_stats` says of the device of a worker."""
+    name, bytes = worker["device"] or "cpu", worker["device_bytes"]
+    type, _, index = name.partition(":")
+    total, free = (bytes, bytes) if bytes else _memory()
     vram = {"vram_total": total, "vram_free": free, "torch_vram_total": total, "torch_vram_free": free}
-    return {"name": name or "cpu", "type": type, "index": number if type != "cpu" else None, **vram}
+    return {"name": name, "type": type, "index": int(index) if index else None, **vram}
 
 
 def _memory() -> tuple[int | None, int | None]:

@@ -18,6 +18,7 @@ import aiohttp
 import pytest
 from PIL import Image
 
+from compat.protocol.machine import device
 from tests.test_server_process import serving
 
 CLIENT = "a-program"
@@ -359,7 +360,9 @@ def test_what_programs_ask_first(url: str) -> None:
     assert "weft-emoji.safetensors" in info["input"]["required"]["ckpt_name"][0]
     assert len(get(f"{url}/object_info")) > 100
     assert get(f"{url}/object_info/Nothing") == {}
-    assert get(f"{url}/system_stats")["devices"][0]["type"] == "cpu"
+    (card,) = get(f"{url}/system_stats")["devices"]
+    assert (card["type"], card["index"]) == ("cpu", None)
+    assert 0 < card["vram_free"] <= card["vram_total"]
     assert get(f"{url}/features")["supports_preview_metadata"] is True
     assert isinstance(get(f"{url}/embeddings"), list)
     assert isinstance(get(f"{url}/view_metadata/checkpoints?filename=weft-emoji.safetensors"), dict)
@@ -391,3 +394,9 @@ def test_workflows_made_for_programs_are_jobs_like_all(url: str, tmp_path: Path)
     assert newest["client"] == CLIENT
     assert newest["state"] == "done"
     assert id != newest["id"]
+
+
+def test_the_memory_of_a_graphics_card_is_told() -> None:
+    told = device({"device": "cuda:1", "device_bytes": 80 << 30})
+    assert (told["type"], told["index"], told["vram_total"]) == ("cuda", 1, 80 << 30)
+    assert told["vram_free"] == 80 << 30
