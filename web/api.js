@@ -1,7 +1,6 @@
 /** Client of /api/v1. Every refusal is an ApiError with a sentence for people; event streams reconnect by themselves. */
 
 import { parseExactly } from "./core/json.js";
-import { localisedTitles } from "./core/naming.js";
 import { t } from "./core/strings.js";
 import { Retry } from "./retry.js";
 
@@ -64,8 +63,8 @@ export const templates = async () => (await get("/templates")).templates;
 /** @param {string} name */
 export const templatePicture = (name) => `${ROOT}/templates/${encodeURIComponent(name)}/picture`;
 
-/** A template, its titles in the language of the page. @param {string} name @returns {Promise<unknown>} */
-export const template = async (name) => localisedTitles(await get(`/templates/${encodeURIComponent(name)}`));
+/** @param {string} name @returns {Promise<import("./core/naming.js").Template>} */
+export const template = (name) => get(`/templates/${encodeURIComponent(name)}`);
 
 /** @param {string} id */
 export const cancel = (id) => post(`/jobs/${encodeURIComponent(id)}/cancel`, {});

@@ -6,6 +6,7 @@
 import * as api from "./api.js";
 import { BadDocument } from "./core/document.js";
 import { parseExactly } from "./core/json.js";
+import { localisedTitles } from "./core/naming.js";
 import { COPY, rootOf } from "./core/run.js";
 import { batch, computed, signal } from "./core/store.js";
 import { t, templateTitle } from "./core/strings.js";
@@ -98,7 +99,7 @@ export class Workspace {
   async openTemplate(name, definitions = null) {
     await this.#attempt(templateTitle(name), async () => {
       const [workflow] = await Promise.all([api.template(name), name === "default" ? null : learnAll(), definitions]);
-      this.#place(workflow, name === "default" ? "" : templateTitle(name));
+      this.#place(localisedTitles(workflow), name === "default" ? "" : templateTitle(name));
     });
   }
 

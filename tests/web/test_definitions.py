@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Route, expect
 
 from graph.node import NodeSpec
 from nodes import builtin
@@ -44,3 +45,18 @@ def test_no_node_is_told_that_is_none(table: Mapping[str, str]) -> None:
     known = {spec.id for spec in builtin()} | {"Reroute", "Note"}
     told = {key.partition(".")[2] for key in table if key.startswith(("title.", "help."))}
     assert told - known == set()
+
+
+def test_titles_of_a_template_wait_for_the_sentences_that_come_later(browser: Browser, server: str) -> None:
+    context = browser.new_context(locale="zh-CN")
+    page = context.new_page()
+    held: list[Route] = []
+    page.route("**/later.js", lambda route: held.append(route))  # noqa: PLW0108 - a function it can ask for its parameters
+    with page.expect_response("**/templates/attention-maps"):
+        page.goto(f"{server}#template=attention-maps")
+    while not held:
+        page.wait_for_timeout(20)
+    for route in held:
+        route.continue_()
+    expect(page.locator('.node[data-node="2"] .node-title')).to_have_text("提示词")
+    context.close()

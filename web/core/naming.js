@@ -3,13 +3,14 @@
 import { named } from "./strings.js";
 
 /** @import {NodeSpec} from "./types.js" */
+/** @typedef {{nodes: Readonly<Record<string, {title?: string}>>, interface?: readonly {title?: string}[]}} Template */
 
 /** A definition with its title in the language of the page. @param {NodeSpec} spec @returns {NodeSpec} */
 export const localised = (spec) => ({ ...spec, title: named(`title.${spec.id}`, spec.title) });
 
 /**
  * A template, the titles its author gave to nodes and parameters in the language of the page.
- * @param {{nodes: Readonly<Record<string, {title?: string}>>, interface?: readonly {title?: string}[]}} template
+ * @param {Template} template
  */
 export function localisedTitles(template) {
   const titled = (/** @type {{title?: string}} */ each) => (each.title ? { ...each, title: named(`written.${each.title}`, each.title) } : each);
