@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -51,7 +52,6 @@ class Input:
     name: str
     kind: str
     port: Port
-    lazy: bool
     words: Mapping[str, object]
 
 
@@ -120,20 +120,17 @@ def _head(entry: Any) -> Any:
 
 
 def _kind_of(entry: Any) -> str:
-    """The type an entry names: a list is a menu, and what claims to equal every text is any type."""
+    """The type an entry names: a list is a menu, and a text that is said to differ from no other is any type."""
     if isinstance(entry, list | tuple):
         return "COMBO"
-    text = str(entry)
-    return "*" if text in ("*", "any", "ANY", "") or not entry != "a type that there is not" else text  # noqa: SIM202
+    differs = operator.ne(entry, "a type that there is not")
+    return str(entry) if differs and entry not in ("*", "any", "ANY", "") else "*"
 
 
 def _input(name: str, entry: Any, optional: bool, takes_lists: bool) -> Input:
     head = _head(entry)
-    options = (
-        cast("Mapping[str, Any]", entry[1]) if isinstance(entry, tuple | list) and len(cast(Any, entry)) > 1 else {}
-    )
-    if not isinstance(options, Mapping):
-        options = {}
+    said = entry[1] if isinstance(entry, tuple | list) and len(cast(Any, entry)) > 1 else None
+    options: Mapping[str, Any] = said if isinstance(said, Mapping) else {}
     kind = _kind_of(head)
     words: dict[str, object] = {}
     widget: Widget | None = None
@@ -142,7 +139,7 @@ def _input(name: str, entry: Any, optional: bool, takes_lists: bool) -> Input:
         choices = head if isinstance(head, list | tuple) else options.get("options")
         if kind == "COMBO":
             found = cast("Sequence[object]", choices or ())
-            words = {_word(word): word for word in found}
+            words = {str(word): word for word in found}
             widget, default = _menu(found, words, options)
         elif kind in _WIDGETS:
             widget, default = _WIDGETS[kind](name, options)
@@ -150,11 +147,7 @@ def _input(name: str, entry: Any, optional: bool, takes_lists: bool) -> Input:
     if takes_lists and widget is None:
         ours = f"list[{ours}]"
     port = Port(name, ours, widget, default, optional=optional and default is REQUIRED, lazy=bool(options.get("lazy")))
-    return Input(name, kind, port, bool(options.get("lazy")), words)
-
-
-def _word(value: object) -> str:
-    return value if isinstance(value, str) else str(value)
+    return Input(name, kind, port, words)
 
 
 def _menu(found: Sequence[object], words: Mapping[str, object], options: Mapping[str, Any]) -> tuple[Widget, object]:
@@ -164,7 +157,7 @@ def _menu(found: Sequence[object], words: Mapping[str, object], options: Mapping
         return InputName("image"), REQUIRED
     default = options.get("default")
     first = next(iter(words), REQUIRED)
-    return Choice(tuple(words)), _word(default) if default is not None and _word(default) in words else first
+    return Choice(tuple(words)), str(default) if default is not None and str(default) in words else first
 
 
 def _whole(name: str, options: Mapping[str, Any]) -> tuple[Widget, object]:

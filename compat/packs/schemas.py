@@ -12,6 +12,12 @@ from compat.packs.host.api import ComfyNode, NodeOutput, Schema
 from compat.packs.host.execution import ExecutionBlocker
 
 ENTRY: Final = "comfy_entrypoint"
+ASKED: Final[Mapping[str, str]] = {
+    "validate_inputs": "VALIDATE_INPUTS",
+    "fingerprint_inputs": "IS_CHANGED",
+    "check_lazy_status": "check_lazy_status",
+}
+"""What a node may be asked before it runs, and what that is called in the older form."""
 
 
 def classes_of(pack: ModuleType) -> tuple[dict[str, type[Any]], dict[str, str]] | None:
@@ -48,17 +54,8 @@ def _older(node: type[ComfyNode], schema: Schema) -> type[Any]:
         "FUNCTION": "run",
         "run": lambda _, **given: _run(node, schema, given),
     }
-    if "validate_inputs" in _members(node):
-        members["VALIDATE_INPUTS"] = staticmethod(node.validate_inputs)  # type: ignore[attr-defined]
-    if "fingerprint_inputs" in _members(node):
-        members["IS_CHANGED"] = staticmethod(node.fingerprint_inputs)  # type: ignore[attr-defined]
-    if "check_lazy_status" in _members(node):
-        members["check_lazy_status"] = staticmethod(node.check_lazy_status)  # type: ignore[attr-defined]
+    members |= {older: staticmethod(getattr(node, name)) for name, older in ASKED.items() if hasattr(node, name)}
     return type(node.__name__, (), members)
-
-
-def _members(node: type[Any]) -> set[str]:
-    return {name for base in node.__mro__ for name in vars(base)}
 
 
 def _inputs(schema: Schema) -> Mapping[str, Any]:
@@ -74,8 +71,6 @@ async def _run(node: type[ComfyNode], schema: Schema, given: dict[str, Any]) -> 
     hidden = SimpleNamespace(**{each.name: given.pop(each.name, None) for each in schema.hidden})
     running = cast("Any", type(node.__name__, (node,), {"hidden": hidden}))
     made = await _awaited(running.execute(**given))
-    if isinstance(made, ExecutionBlocker):
-        return made
     if not isinstance(made, NodeOutput):
         return made
     if made.block_execution is not None:

@@ -254,12 +254,12 @@ def _pictures(files: Sequence[OutputFile]) -> Shown:
     return Shown({"images": entries})
 
 
-def PreviewImage(image: Any, animated: bool = False, cls: Any = None, **_: Any) -> Shown:  # noqa: ARG001
+def PreviewImage(image: Any, *_: Any, **__: Any) -> Shown:
     """Pictures B H W C, kept for a day."""
     return _pictures(preview_image(ours(image, "IMAGE"), progress().context))
 
 
-def PreviewMask(mask: Any, animated: bool = False, cls: Any = None, **_: Any) -> Shown:  # noqa: ARG001
+def PreviewMask(mask: Any, *_: Any, **__: Any) -> Shown:
     """Masks B H W, as grey pictures."""
     return PreviewImage(mask.reshape(-1, *mask.shape[-2:], 1))
 
@@ -272,7 +272,7 @@ class ImageSaveHelper:
     """Saves pictures."""
 
     @staticmethod
-    def get_save_images_ui(images: Any, filename_prefix: str, cls: Any = None, **_: Any) -> Shown:  # noqa: ARG004
+    def get_save_images_ui(images: Any, filename_prefix: str, *_: Any, **__: Any) -> Shown:
         return _pictures(save_image(ours(images, "IMAGE"), filename_prefix, ctx=progress().context))
 
 

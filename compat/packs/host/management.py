@@ -42,7 +42,7 @@ def vae_device() -> torch.device:
     return get_torch_device()
 
 
-def vae_dtype(device: Any = None, allowed_dtypes: Any = None) -> torch.dtype:  # noqa: ARG001
+def vae_dtype(*_: object, **__: object) -> torch.dtype:
     return torch.float32
 
 
@@ -87,7 +87,7 @@ def get_total_memory(dev: Any = None, torch_total_too: bool = False) -> Any:
     return (total, total) if torch_total_too else total
 
 
-def soft_empty_cache(force: bool = False) -> None:  # noqa: ARG001
+def soft_empty_cache(*_: object, **__: object) -> None:
     """Give back what nothing holds."""
     gc.collect()
     if get_torch_device().type == "cuda":
