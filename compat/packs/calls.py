@@ -18,6 +18,7 @@ from compat.packs.running import running
 from compat.packs.values import NotOffered, ours, theirs
 from graph.context import Context, OutputFile
 from graph.fragment import Lazy
+from jobs.files import parts_of
 
 Place = Callable[[str], Path]
 """Where the folders "output" and "temp" lie."""
@@ -29,35 +30,33 @@ def caller(node: type[Any], read: Declared, place: Place) -> Callable[..., Any]:
 
     def call(ctx: Context, **values: Any) -> tuple[Any, ...]:
         with running(ctx), torch.no_grad():
-            return _run(node(), read, values, ctx, place)
+            return _run(node(), read, _given(read, values), ctx, place)
 
     async def call_when_ready(ctx: Context, **values: Any) -> tuple[Any, ...]:
         made = node()
-        lazy = {each.name: values.pop(each.name) for each in read.inputs if each.lazy and each.name in values}
-        while wanted := _wanted(made, read, {**values, **dict.fromkeys(lazy)}, lazy):
+        inputs = {each.name: each for each in read.inputs}
+        lazy = {name: values.pop(name) for name, each in inputs.items() if each.port.lazy and name in values}
+        given = {**_given(read, values), **dict.fromkeys(lazy)}
+        while wanted := _wanted(made, given, lazy):
             for name in wanted:
-                values[name] = await cast("Lazy[Any]", lazy.pop(name))
+                given[name] = _handed(inputs[name], await cast("Lazy[Any]", lazy.pop(name)), read.takes_lists)
         with running(ctx), torch.no_grad():
-            return _run(made, read, {**dict.fromkeys(lazy), **values}, ctx, place)
+            return _run(made, read, given, ctx, place)
 
-    return call_when_ready if any(each.lazy for each in read.inputs) else call
+    return call_when_ready if any(each.port.lazy for each in read.inputs) else call
 
 
-def _wanted(node: Any, read: Declared, values: Mapping[str, Any], lazy: Mapping[str, Any]) -> Sequence[str]:
+def _wanted(node: Any, given: Mapping[str, Any], lazy: Mapping[str, Any]) -> Sequence[str]:
     """Which of the lazy inputs the node asks for now; all, where it has no word on that."""
     if not hasattr(node, "check_lazy_status"):
         return tuple(lazy)
-    asked = node.check_lazy_status(**_accepted(node.check_lazy_status, _given(read, values)))
+    asked = node.check_lazy_status(**_accepted(node.check_lazy_status, given))
     return [name for name in asked or () if name in lazy]
 
 
-def _run(node: Any, read: Declared, values: Mapping[str, Any], ctx: Context, place: Place) -> tuple[Any, ...]:
-    given = _given(read, values)
+def _run(node: Any, read: Declared, given: Mapping[str, Any], ctx: Context, place: Place) -> tuple[Any, ...]:
     _validate(type(node), read, given)
-    result = getattr(node, type(node).FUNCTION)(**given, **_hidden(read, ctx))
-    if inspect.iscoroutine(result):
-        result = asyncio.run(result)
-    outputs, shown = _parts(result)
+    outputs, shown = _parts(_settled(getattr(node, type(node).FUNCTION)(**given, **_hidden(read, ctx))))
     if len(outputs) < len(read.outputs):
         raise TypeError(f"{type(node).__name__} returned {len(outputs)} values where it declares {len(read.outputs)}")
     made = [
@@ -69,12 +68,16 @@ def _run(node: Any, read: Declared, values: Mapping[str, Any], ctx: Context, pla
     return tuple(made)
 
 
+def _settled(result: Any) -> Any:
+    return asyncio.run(result) if inspect.iscoroutine(result) else result
+
+
 def _given(read: Declared, values: Mapping[str, Any]) -> dict[str, Any]:
     """Inputs as the class takes them; what is left out of optional ones stays out."""
     found: dict[str, Any] = {}
     for each in read.inputs:
         value = values.get(each.name)
-        if value is None and (each.port.optional or each.name not in values) and not each.lazy:
+        if value is None and (each.port.optional or each.name not in values):
             continue
         found[each.name] = _handed(each, value, read.takes_lists)
     return found
@@ -110,7 +113,7 @@ def _validate(node: type[Any], read: Declared, given: Mapping[str, Any]) -> None
     named = inspect.signature(check).parameters
     if any(name not in constants and name != "input_types" and _is_needed(named[name]) for name in named):
         return
-    answer = check(**_accepted(check, constants), **({"input_types": {}} if "input_types" in named else {}))
+    answer = _settled(check(**_accepted(check, constants), **({"input_types": {}} if "input_types" in named else {})))
     if answer is not True and answer is not None:
         raise ValueError(answer if isinstance(answer, str) else f"{node.__name__} does not take these inputs")
 
@@ -167,12 +170,15 @@ def _files(shown: Mapping[str, Any], ctx: Context, place: Place) -> Iterable[Out
 
 
 def _file(entry: Mapping[str, Any], place: Place) -> OutputFile:
+    """ValueError for a name that leads out of its folder, or to nothing."""
     name = "/".join(part for part in (str(entry.get("subfolder") or ""), str(entry["filename"])) if part)
-    folder = str(entry.get("type", "output"))
-    name = name.replace("\\", "/")
+    name, folder = name.replace("\\", "/"), str(entry.get("type", "output"))
+    path = place(folder).joinpath(*parts_of(name))
+    if not path.is_file():
+        raise ValueError(f"the node says that it wrote {name!r} in {folder!r}, where there is no such file")
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     try:
-        with Image.open(place(folder) / name) as picture:
-            width, height = picture.size
-    except (UnidentifiedImageError, OSError):
-        width = height = 0
-    return OutputFile(name, mimetypes.guess_type(name)[0] or "application/octet-stream", width, height, folder)
+        with Image.open(path) as picture:
+            return OutputFile(name, kind, *picture.size, folder)
+    except UnidentifiedImageError:
+        return OutputFile(name, kind, 0, 0, folder)

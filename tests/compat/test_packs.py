@@ -104,7 +104,7 @@ def test_a_pack_is_taken_whole_or_says_what_it_lacks(shop: Shop) -> None:
     assert some.error is not None
     assert "KSampler is left out: a node of that name comes with nodes.sampling" in some.error
     assert "PackUnreadable is left out: it cannot be read: KeyError" in some.error
-    assert len(some.nodes) == 12
+    assert len(some.nodes) == 13
     assert (single.name, single.nodes, single.error) == ("single", (), None)
     assert (schemas.nodes, schemas.error) == (("SchemaTurn", "SchemaLook", "SchemaStop"), None)
     assert poor.error is not None
@@ -195,6 +195,13 @@ def test_types_of_a_pack_meet_by_name(shop: Shop) -> None:
 )
 def test_what_goes_wrong_is_told(shop: Shop, way: str, told: str) -> None:
     assert told in shop.failure({"1": {"type": "PackFail", "inputs": {"way": way}}}, "1")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("gone.png", "no such file"), ("../data/x", "'..'"), ("", "a name, please")]
+)
+def test_a_result_that_is_not_there_is_none(shop: Shop, name: str, told: str) -> None:
+    assert told in shop.failure({"1": {"type": "PackGone", "inputs": {"name": name}}}, "1")
 
 
 def test_what_says_it_changed_runs_again_and_knows_where_it_is(shop: Shop) -> None:

@@ -275,6 +275,25 @@ class Unreadable(Segments):
         return {}["required"]
 
 
+class Gone:
+    """Says that it wrote what it did not."""
+
+    @classmethod
+    def INPUT_TYPES(s):
+        return {"required": {"name": ("STRING", {"default": "gone.png"})}}
+
+    @classmethod
+    async def VALIDATE_INPUTS(cls, name):
+        return True if name else "a name, please"
+
+    RETURN_TYPES = ()
+    OUTPUT_NODE = True
+    FUNCTION = "run"
+
+    def run(self, name):
+        return {"ui": {"images": [{"filename": name, "subfolder": "", "type": "output"}]}}
+
+
 class KSampler(Segments):
     """Has the name of a built-in node, which stays."""
 
@@ -292,6 +311,7 @@ NODE_CLASS_MAPPINGS = {
     "PackSegments": Segments,
     "PackMakeSegments": MakeSegments,
     "PackSend": Send,
+    "PackGone": Gone,
     "PackUnreadable": Unreadable,
     "KSampler": KSampler,
 }
