@@ -88,18 +88,18 @@ export class Windowed {
       this.#rows.delete(item);
     }
     const { children } = this.element;
+    const [columns] = this.#columns();
     for (const [place, [item, at]] of [...wanted].sort(([, a], [, b]) => a - b).entries()) {
-      const row = this.#rowOf(item, at);
+      const row = this.#rowOf(item, at, columns);
       if (children[place] !== row) this.element.insertBefore(row, children[place] ?? null);
     }
     this.#stop();
   }
 
-  /** @param {T} item @param {number} index */
-  #rowOf(item, index) {
+  /** @param {T} item @param {number} index @param {number} columns */
+  #rowOf(item, index, columns) {
     const row = this.#rows.get(item) ?? h("li", {}, this.#make(item));
     this.#rows.set(item, row);
-    const [columns] = this.#columns();
     row.style.gridArea = `${Math.floor(index / columns) + 1} / ${(index % columns) + 1}`;
     row.setAttribute("aria-posinset", String(index + 1));
     row.setAttribute("aria-setsize", String(this.#open ? -1 : this.#items.length));
