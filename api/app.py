@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -17,7 +19,7 @@ from api.services import Converts, Services, Tokens
 from api.session import Sessions
 from api.site import Site
 from api.thumbs import Thumbnails
-from jobs.files import FileStore
+from jobs.files import FileStore, NoSuchFile
 from jobs.service import Jobs
 
 SESSIONS = web.AppKey("SESSIONS", Sessions)
@@ -49,6 +51,7 @@ def build_app(
         else:
             app.router.add_route(route.method, route.path, handler)
     app.on_response_prepare.append(_add_headers)
+    app.cleanup_ctx.append(lambda _app: _made_ready(services.site))
     return app
 
 
@@ -62,6 +65,18 @@ def _bind(route: Route, services: Services) -> Handler:
         return await route.handler(request, services)
 
     return handle
+
+
+async def _made_ready(site: Site) -> AsyncIterator[None]:
+    """Have the page put together before the first person asks for it."""
+
+    async def make() -> None:
+        with suppress(NoSuchFile):
+            await asyncio.to_thread(site.edition)
+
+    making = asyncio.create_task(make())
+    yield
+    await making
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:

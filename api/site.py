@@ -15,6 +15,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from typing import Final
 
 from api.bundle import bundle
@@ -74,13 +75,15 @@ class Site:
     def __init__(self, files: FileStore) -> None:
         self._files = files
         self._edition: Edition | None = None
+        self._composing = Lock()
 
     def edition(self) -> Edition:
         """The current one. Raises NoSuchFile for a page that is not there."""
         tag = _tag_of(self._files.root(FOLDER))
-        edition = self._edition
-        if edition is None or edition.tag != tag:
-            edition = self._edition = self._compose(tag)
+        with self._composing:
+            edition = self._edition
+            if edition is None or edition.tag != tag:
+                edition = self._edition = self._compose(tag)
         return edition
 
     def asset(self, path: str) -> tuple[Asset, bool]:

@@ -122,6 +122,7 @@ const parts = { editor, runner, forecast, status, workspace, view, engine, dock,
 const actions = createActions(parts);
 parts.actions = actions;
 workspace.lens = { get: () => view.camera, set: (/** @type {import("./core/camera.js").Camera} */ camera) => view.jump(camera) };
+const started = workspace.start(definitions);
 const result = resultPanel(parts);
 const home = h("div", { class: "home" }, tourOffer(parts), result);
 dock.start(parts, actions, home);
@@ -183,15 +184,15 @@ effect(() => {
 
 if (new URLSearchParams(location.search).get("bench") === "1") Object.assign(window, { __bench: (await import("./bench.js")).bench(editor, view, runner) });
 
-await workspace.start(definitions);
+await started;
 // Only now, so that the first picture of the page is a whole one and nothing is drawn twice.
 document.body.replaceChildren(...all);
-engine.follow();
+setTimeout(() => engine.follow());
 if (settings.packs.peek().length > 0) void import("./packs.js").then(({ startPacks }) => startPacks(parts));
 setTimeout(async () => {
   void workspace.look();
   (await import("./focus.js")).keepFocus(parts);
-  await Promise.all([learnAll(), import("./widgets/prompt.js")]);
+  await Promise.all([learnAll(), import("./widgets/prompt.js"), import("./carried.js")]);
   (await import("./speak.js")).speak(parts);
   (await import("./announce.js")).announce(parts);
 }, LATER);

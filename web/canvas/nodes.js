@@ -54,6 +54,11 @@ export class NodeLayer {
     this.#services = services;
   }
 
+  /** The nodes that have DOM. */
+  get ids() {
+    return new Set(this.#mounted.keys());
+  }
+
   /** @param {string} id */
   get(id) {
     return this.#mounted.get(id);
@@ -66,8 +71,8 @@ export class NodeLayer {
     this.element.classList.add("moving");
   }
 
-  /** The view rests. @param {Camera} camera @param {{w: number, h: number}} size */
-  show(camera, size) {
+  /** The view rests. @param {Camera} camera @param {{w: number, h: number}} size @param {boolean} now  as much of it as one slice takes is made before this returns */
+  show(camera, size, now) {
     this.element.style.transform = `translate(${camera.x}px, ${camera.y}px) scale(${camera.scale})`;
     const seen = visible(camera, size);
     this.#seen = seen;
@@ -77,7 +82,8 @@ export class NodeLayer {
     }
     this.element.classList.remove("moving");
     const order = this.#inReadingOrder([...wanted].filter((id) => !this.#mounted.has(id)));
-    this.#schedule(order);
+    if (now) this.#make(order);
+    else this.#schedule(order);
   }
 
   /** Have a node's DOM now. @param {string} id @returns {NodeView} */
@@ -138,14 +144,19 @@ export class NodeLayer {
     if (order.length === 0) return;
     this.#pending = whenIdle(() => {
       this.#pending = 0;
-      const until = performance.now() + this.#slice;
-      this.#slice = SLICE;
-      while (order.length > 0 && performance.now() < until && this.#everything.length < ELEMENTS) {
-        const id = /** @type {string} */ (order.shift());
-        if (!this.#mounted.has(id) && this.#editor.scene.nodes.box(id)) this.#mount(id);
-      }
-      if (order.length > 0 && this.#everything.length < ELEMENTS) this.#schedule(order);
+      this.#make(order);
     });
+  }
+
+  /** A slice of it, and the rest later. @param {string[]} order */
+  #make(order) {
+    const until = performance.now() + this.#slice;
+    this.#slice = SLICE;
+    while (order.length > 0 && performance.now() < until && this.#everything.length < ELEMENTS) {
+      const id = /** @type {string} */ (order.shift());
+      if (!this.#mounted.has(id) && this.#editor.scene.nodes.box(id)) this.#mount(id);
+    }
+    this.#schedule(this.#everything.length < ELEMENTS ? order : []);
   }
 
   /** Left to right and top to bottom: the order in which Tab will visit them. @param {string[]} ids */

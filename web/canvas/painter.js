@@ -29,20 +29,20 @@ const CURVED = 0.12;
 
 /**
  * @typedef {{ctx: Ctx, ink: Ink, theme: Theme, scale: number, editor: Editor, run: Run,
- *            problems: ReadonlyMap<string, readonly Problem[]>, lifted: ReadonlySet<string>, links: LinkStyle,
+ *            problems: ReadonlyMap<string, readonly Problem[]>, lifted: ReadonlySet<string>, covered: ReadonlySet<string>, links: LinkStyle,
  *            pictures: Pictures}} Scenery
  */
 
-/** Everything in an area but what is lifted off it. @param {Scenery} scenery @param {Box} area */
+/** Everything in an area but what is lifted off it or covered. @param {Scenery} scenery @param {Box} area */
 export function paintWorld(scenery, area) {
-  const { ctx, theme, editor, lifted } = scenery;
+  const { ctx, theme, editor, lifted, covered } = scenery;
   ctx.fillStyle = theme.canvas;
   ctx.fillRect(area.x, area.y, area.w, area.h);
   paintDots(scenery, area);
   paintFrames(scenery, area);
   const loose = (/** @type {Wire} */ wire) => !lifted.has(wire.id) && !lifted.has(wire.source);
   paintWires(scenery, lifted.size > 0 ? editor.scene.wiresIn(area).filter(loose) : editor.scene.wiresIn(area));
-  paintNodes(scenery, [...editor.scene.nodes.query(around(scenery, area))].filter((id) => !lifted.has(id)), area);
+  paintNodes(scenery, [...editor.scene.nodes.query(around(scenery, area))].filter((id) => !lifted.has(id) && !covered.has(id)), area);
 }
 
 /** Where nodes may lie that reach into an area: with their edge all around and ports to the sides, with status and picture below. @param {Scenery} scenery @param {Box} area @returns {Box} */

@@ -7,6 +7,7 @@ import { Ink } from "./ink.js";
 import { Lift } from "./lift.js";
 import { drawGesture, drawLit, drawTethers, drawWires, drawWorking } from "./overlay.js";
 import { paintLifted, paintWorld } from "./painter.js";
+import { reachOf } from "./look.js";
 import { readTheme } from "./theme.js";
 import { Tiles } from "./tiles.js";
 
@@ -47,6 +48,7 @@ export class Screen {
   #lift = null;
   /** @type {import("./theme.js").Theme | null} */
   #theme = null;
+  #covered = NONE;
   #editor;
   #status;
   #watch;
@@ -145,9 +147,10 @@ export class Screen {
    * @param {boolean} zooming  the scale will soon be another: what is painted need not be exact
    * @param {number} until  when painting has to stop, as performance.now() tells it
    * @param {Gesture} gesture
+   * @param {ReadonlySet<string>} covered  nodes whose DOM hides them: painted the next time
    * @returns {boolean} whether all of it is there
    */
-  draw(camera, zooming, until, gesture) {
+  draw(camera, zooming, until, gesture, covered = NONE) {
     const exact = snapped(camera, this.ratio);
     const { theme } = this;
     const screen = { ...this.#size, ratio: this.ratio };
@@ -156,7 +159,10 @@ export class Screen {
       this.stale = false;
       this.#baseContext.setTransform(1, 0, 0, 1, 0, 0);
       const level = zooming ? (this.#world.standIn(exact, screen) ?? octave(camera.scale)) : camera.scale;
+      this.#covered = covered;
       complete = this.#world.draw(this.#baseContext, exact, screen, { level, until, ground: theme.canvas });
+      this.#covered = NONE;
+      if (covered.size > 0) this.#world.damage([...covered].flatMap((id) => this.#editor.scene.nodes.box(id) ?? []).map(reachOf));
       if (complete && this.#lift?.landing) this.#landed();
     }
     return this.#drawOver({ ratio: this.ratio, camera: exact, theme, ink: this.#ink, links: this.#shownLinks, ctx: this.#overContext }, until, gesture) && complete;
@@ -202,7 +208,7 @@ export class Screen {
   #scenery(ctx, scale) {
     const { run, problems } = this.#status();
     const lifted = this.#lift && !this.#lift.landing ? this.#lift.ids : NONE;
-    return { ctx, ink: this.#ink, theme: this.theme, scale, editor: this.#editor, run, problems, lifted, links: this.#shownLinks, pictures: this.#watch.pictures };
+    return { ctx, ink: this.#ink, theme: this.theme, scale, editor: this.#editor, run, problems, lifted, covered: this.#covered, links: this.#shownLinks, pictures: this.#watch.pictures };
   }
 }
 

@@ -161,10 +161,11 @@ export class View {
   }
 
   /** End the motion: let what is on screen be DOM again. */
-  settle() {
+  /** @param {boolean} [whole]  nothing was to be seen so far: what comes is whole */
+  settle(whole = false) {
     this.#moving = false;
     this.#zooming = false;
-    this.#nodes.show(cameras.snapped(this.camera, this.#screen.ratio), this.size);
+    this.#nodes.show(cameras.snapped(this.camera, this.#screen.ratio), this.size, whole);
     this.invalidate();
   }
 
@@ -361,22 +362,24 @@ export class View {
   #resize() {
     const { clientWidth: w, clientHeight: height } = this.element;
     if (w === 0 || height === 0) return;
+    const first = this.size.w === 0;
     this.size = { w, h: height };
     this.#screen.resize(this.size, devicePixelRatio || 1);
     if (this.#fitWanted) this.fit();
-    this.settle();
+    this.settle(first);
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
-    this.#draw();
+    this.#draw(first ? this.#nodes.ids : undefined);
   }
 
-  #draw() {
+  /** @param {ReadonlySet<string>} [covered]  nodes that need not be painted yet */
+  #draw(covered) {
     if (this.size.w === 0) return;
     if ((devicePixelRatio || 1) !== this.#screen.ratio) return this.#resize();
     const mounted = (/** @type {string} */ id) => !this.#moving && this.#nodes.get(id) !== undefined;
     const gesture = { overlay: this.#overlay, hovered: this.#hovered, mounted, lit: this.#nodes.lit };
     for (const follower of this.#followers) follower();
-    const complete = this.#screen.draw(this.camera, this.#zooming, performance.now() + (this.#moving ? MOVING : this.#until), gesture);
+    const complete = this.#screen.draw(this.camera, this.#zooming, performance.now() + (this.#moving ? MOVING : this.#until), gesture, covered);
     this.#until = SLICE;
     this.#nodes.lift(this.#screen.lifted);
     if (!complete) return this.invalidate();

@@ -4,7 +4,7 @@ import * as api from "../api.js";
 import { button, h, setText } from "../dom.js";
 import { COPY, IDLE, isActive } from "../core/run.js";
 import { effect, signal } from "../core/store.js";
-import { t } from "../core/strings.js";
+import { language, t } from "../core/strings.js";
 import { download, draggable, thumbnailOf } from "../pictures.js";
 import { titleOf } from "../canvas/look.js";
 
@@ -155,7 +155,7 @@ export function resultPanel({ editor, runner, workspace, notify }) {
     earlierSection.toggleAttribute("hidden", made.size === 0);
     strip.replaceChildren(
       ...[...made.values()].toReversed().map(({ job, picture }) => {
-        const when = new Date(job.finished ?? job.created ?? 0).toLocaleString();
+        const when = new Date(job.finished ?? job.created ?? 0).toLocaleString(language());
         return thumbnail(picture, t("history.show", { when }), shown.value?.file.url === picture.file.url, () => {
           shown.value = picture;
         });
