@@ -37,8 +37,11 @@ OPERATIONS = """async ([graph, chosen]) => {
     figures["redo of a move"] = await best(() => { move(); editor.undo(); }, () => editor.redo());
     editor.select(chosen);
     const part = editor.copy();
-    figures["paste of 100 nodes"] = await best(nothing, () => editor.paste(part, { x: -3000, y: -9000 }));
-    figures["undo of a paste"] = await best(() => editor.paste(part, { x: -3000, y: 9000 }), () => editor.undo());
+    const paste = () => editor.paste(part, { x: -3000, y: 9000 });
+    paste();
+    figures["paste of 100 nodes"] = await best(() => editor.undo(), paste);
+    editor.undo();
+    figures["undo of a paste"] = await best(paste, () => editor.undo());
     const here = editor.desk();
     const there = () => editor.open({ version: 1, nodes: {} });
     figures["switch of tabs"] = await best(there, () => editor.put(here));

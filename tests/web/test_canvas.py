@@ -212,6 +212,29 @@ def test_many_nodes_cost_few_elements_and_three_screens_of_tiles(measured: Page)
         assert tiles["tiles"] <= 3 * tiles["screen"]
 
 
+def test_what_the_first_view_covers_is_painted_once_it_moves(browser: Browser, server: str) -> None:
+    """Where nodes have DOM from the first frame on, they are painted under it later: at once if the view moves."""
+    colours = """async moved => {
+        const { view } = window.__bench;
+        if (moved) view.setCamera({ ...view.camera, x: view.camera.x + 1 });
+        await view.painted();
+        const canvas = view.element.querySelector("canvas");
+        const node = document.querySelector('.node[data-node="5"]').getBoundingClientRect();
+        const { left, top } = canvas.getBoundingClientRect();
+        const { data } = canvas.getContext("2d").getImageData(node.x - left, node.y - top, node.width, node.height);
+        return new Set(new Uint32Array(data.buffer)).size;
+    }"""
+    context = browser.new_context(viewport={"width": 1600, "height": 900})
+    page = context.new_page()
+    page.add_init_script("window.requestIdleCallback = () => 1")
+    page.goto(f"{server}?bench=1")
+    page.locator('.node[data-node="5"]').wait_for()
+    bare, whole = page.evaluate(colours, False), page.evaluate(colours, True)
+    assert bare < whole
+    assert whole > 50
+    context.close()
+
+
 def test_a_frame_that_is_selected_shows_it(measured: Page) -> None:
     load(measured, graph(1, ["Numbers"]), {"scale": 1, "x": 40, "y": 60})
     frame = {"title": "Group", "x": 400, "y": 100, "w": 300, "h": 200}
