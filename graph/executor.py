@@ -28,6 +28,7 @@ from graph.growth import Growth
 from graph.keys import Fingerprint, Record
 from graph.node import Port, Resource
 from graph.plan import Plan, plan
+from graph.spare import rest_of
 from graph.telling import files_in
 from graph.underway import Underway
 
@@ -64,7 +65,7 @@ def run(
 
     `emit` is called by one thread at a time. `context` is what nodes are given, its progress and preview replaced by
     ones that emit. `cancelled` is asked between nodes and at every progress call. `limits` is how many nodes of each
-    resource class run at a time; one, where it does not say.
+    resource class run at a time; one, where it does not say. After a failure what can do without is run all the same.
     """
     free: dict[Resource, int] = {"gpu": 1, "cpu": 1, "io": 1, **(limits or {})}
     with cache.run():
@@ -73,6 +74,19 @@ def run(
         cache.remember(made)
     state = "cancelled" if demand.cancelled else "failed" if demand.error else "done"
     outputs = {made.ids[i]: demand.values[i] for i in made.targets if i in demand.values}
+    if state == "failed" and (rest := rest_of(made, *demand.dead(), cache)) is not None:
+        more = run(
+            rest.graph,
+            rest.targets,
+            cache,
+            rest.telling(emit),
+            files=files,
+            context=context,
+            cancelled=cancelled,
+            limits=limits,
+        )
+        state = "cancelled" if more.state == "cancelled" else "failed"
+        outputs.update(more.outputs)
     if state == "done" and len(outputs) < len(made.targets):
         raise RuntimeError(f"the run ended without {[made.ids[i] for i in made.targets if i not in demand.values]}")
     return Outcome(state, outputs, demand.error)
@@ -269,7 +283,7 @@ class _Run:
                 Lazy[Any](Input(parent, name), output) if name in node.lazy else self.demand.values[parent][output]
             )
         for name, links in node.gathers:
-            values[name] = _gathered(node.spec.port(name), [values.pop(link) for link in links])
+            values[name] = _gathered(node.spec.port(name), [values.pop(link, None) for link in links])
         if node.of is None:
             for port in node.external:
                 if port.widget is not None and not port.extra:

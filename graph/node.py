@@ -101,6 +101,8 @@ class Port:
     """a list that comes as one lazy value, by one link"""
     extra: bool = False
     """handed to the body of a loop, not to the function"""
+    spare: bool = False
+    """a list that comes with None for items that could not be made"""
 
     @property
     def required(self) -> bool:
@@ -295,7 +297,7 @@ def spec_of(fn: Callable[..., Any]) -> NodeSpec:
 
 def _input(where: str, name: str, hint: Any, default: Any) -> Port:
     widget: Widget | None = None
-    optional = lazy = False
+    optional = lazy = spare = False
     while (origin := get_origin(hint)) in (Annotated, Union, UnionType, Lazy):
         if origin is Annotated:
             hint, *marks = get_args(hint)
@@ -311,10 +313,13 @@ def _input(where: str, name: str, hint: Any, default: Any) -> Port:
     whole = lazy and origin is list
     if origin is list and get_origin(get_args(hint)[0]) is Lazy:
         hint, lazy = list[get_args(get_args(hint)[0])[0]], True
+    if origin is list and NoneType in (kinds := get_args(get_args(hint)[0])):
+        (kind,), spare = [kind for kind in kinds if kind is not NoneType], True
+        hint = list[kind]
     if origin is Literal:
         widget, hint = widget or Choice(get_args(hint)), str
     widget = widget or _default_widget(hint)
-    port = Port(name, _type_name(hint), widget, REQUIRED, optional, lazy, _variable(hint), whole)
+    port = Port(name, _type_name(hint), widget, REQUIRED, optional, lazy, _variable(hint), whole, spare=spare)
     if default is inspect.Parameter.empty or (default is None and optional):
         return port
     if hint is float and type(default) is int:

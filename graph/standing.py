@@ -13,6 +13,7 @@ from graph import reasons
 from graph.cache import Cache, Outputs
 from graph.events import Event, NodeError
 from graph.flights import Boarding, Landed
+from graph.graph import NodeId
 from graph.keys import Key
 from graph.live import Live
 from graph.plan import Plan
@@ -87,6 +88,12 @@ class Standing:
         """what may be needed or not, as only lazy inputs read it"""
         self._announcing = False
         self._steps: list[tuple[Callable[[int], None], int]] = []
+
+    def dead(self) -> tuple[set[NodeId], set[NodeId]]:
+        """The nodes that failed or needed one that did, and all that made nothing."""
+        ids = self._plan.ids
+        dead = [i for i, state in enumerate(self._state) if state is State.DEAD]
+        return {ids[i] for i in dead if i in self._root}, {ids[i] for i in dead}
 
     def ahead(self) -> list[int]:
         """The nodes that run, or will as far as is known."""

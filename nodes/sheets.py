@@ -13,7 +13,7 @@ from torch import Tensor
 from graph import Text, node
 from nodes.types import Image
 
-_INK, _PAPER = (32, 32, 40), (255, 255, 255)
+_INK, _FAINT, _PAPER = (32, 32, 40), (200, 200, 208), (255, 255, 255)
 _GAP: Final = 8
 _WIDE_FONTS: Final = (
     "NotoSansCJK-Regular.ttc",
@@ -28,25 +28,27 @@ _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @node("LabelledSheet", category="image", title="Labelled sheet")
 def labelled_sheet(
-    images: list[Image],
+    images: list[Image | None],
     columns: Annotated[str, Text(multiline=True)] = "",
     rows: Annotated[str, Text(multiline=True)] = "",
     title: Annotated[str, Text()] = "",
 ) -> Image:
     """Lay pictures side by side in one, with a label over each column and beside each row.
 
-    images: any number of links, row by row; of a batch every picture, side by side in its cell. columns: the labels
-    over them, one a line; as many columns as lines. rows: the labels beside them, one a line. title: over all of it.
+    images: any number of links, row by row; of a batch every picture, side by side in its cell. The cell of a picture
+    that could not be made is crossed out. columns: the labels over them, one a line; as many columns as lines. rows:
+    the labels beside them, one a line. title: over all of it.
     """
-    cells = [_side_by_side(image) for image in images]
-    if not cells:
+    cells = [None if image is None else _side_by_side(image) for image in images]
+    made = [cell for cell in cells if cell is not None]
+    if not made:
         raise ValueError("images: expected one or more, got none")
     over, beside = _lines(columns), _lines(rows)
     across = len(over) or math.ceil(len(cells) / len(beside) if beside else math.sqrt(len(cells)))
     down = math.ceil(len(cells) / across)
     if len(beside) > down:
         raise ValueError(f"rows: expected at most {down} labels for {len(cells)} pictures in {across} columns")
-    width, height = max(cell.width for cell in cells), max(cell.height for cell in cells)
+    width, height = max(cell.width for cell in made), max(cell.height for cell in made)
     size = max(12, min(width, height) // 14)
     left = (
         0 if not beside else min(2 * width, 2 * _GAP + max(round(_font(size, each).getlength(each)) for each in beside))
@@ -67,9 +69,20 @@ def labelled_sheet(
         _write(pen, label, (_GAP, top + number * (height + _GAP) + height // 2), left - _GAP, size, "lm")
     for number, cell in enumerate(cells):
         at = (left + number % across * (width + _GAP), top + number // across * (height + _GAP))
+        if cell is None:
+            _cross(pen, at, width, height)
+            continue
         page.paste(cell, (at[0] + (width - cell.width) // 2, at[1] + (height - cell.height) // 2))
     pixels = torch.frombuffer(bytearray(page.tobytes()), dtype=torch.uint8)
     return Image(pixels.view(page.height, page.width, 3).permute(2, 0, 1)[None].float() / 255)
+
+
+def _cross(pen: ImageDraw.ImageDraw, at: tuple[int, int], width: int, height: int) -> None:
+    """The place of a picture that is missing."""
+    x, y, right, bottom = *at, at[0] + width - 1, at[1] + height - 1
+    pen.rectangle((x, y, right, bottom), outline=_FAINT)
+    pen.line((x, y, right, bottom), fill=_FAINT)
+    pen.line((x, bottom, right, y), fill=_FAINT)
 
 
 def _lines(text: str) -> list[str]:

@@ -37,8 +37,10 @@ export class Runner {
   count = signal(1);
   /** What was refused when Run was pressed; as edits follow, what would be refused now. @type {import("./core/store.js").Signal<readonly Problem[]>} */
   #refused = signal(/** @type {readonly Problem[]} */ ([]));
+  /** The values of the cells that failed nodes cost a sweep, by those. @type {import("./core/store.js").Signal<ReadonlyMap<string, readonly string[]>>} */
+  #lost = signal(/** @type {ReadonlyMap<string, readonly string[]>} */ (new Map()));
   /** Problems by node; those of the workflow as a whole under "". */
-  problems = computed(() => groupByNode([...this.#refused.value, ...failuresOf(this.run.value)]));
+  problems = computed(() => groupByNode([...this.#refused.value, ...failuresOf(this.run.value)], this.#lost.value));
   /** The seeds of the last run, "node\0input" -> value. @type {import("./core/store.js").Signal<ReadonlyMap<string, Seed>>} */
   used = signal(/** @type {ReadonlyMap<string, Seed>} */ (new Map()));
   /** Whether the person has edited the workflow since it was run. */
@@ -48,6 +50,8 @@ export class Runner {
   /** When the current run began, and how long the last took, in milliseconds. */
   began = 0;
   took = signal(0);
+  /** What was sent, once a node of a sweep has failed. @type {Promise<unknown> | null} */
+  #sent = null;
   #editor;
   #notify;
   #stop = () => {};
@@ -229,8 +233,10 @@ export class Runner {
   #begin(run) {
     this.began = performance.now();
     this.film = [];
+    this.#sent = null;
     batch(() => {
       this.run.value = run;
+      this.#lost.value = new Map();
       this.edited.value = false;
       this.preview.value = null;
     });
@@ -246,11 +252,21 @@ export class Runner {
       this.run.value = run;
       this.preview.value = previews.at(-1) ?? this.preview.peek();
     });
+    if ((isOver(run) || events.some(({ type }) => type === "failed")) && failuresOf(run).some(({ node }) => node?.includes(COPY))) {
+      this.#nameLost(job).catch((error) => this.#notify(error.message));
+    }
     if (run.state === "queued" && events.some((event) => event.type === "state" && event.reason)) void learnAll().then(() => this.#notify(t("job.again")));
     if (!isOver(run)) return true;
     this.took.value = performance.now() - this.began;
     this.#collect(job).catch((error) => this.#notify(error.message));
     return false;
+  }
+
+  /** Find which cells of a sweep are lost. @param {string} job */
+  async #nameLost(job) {
+    const [{ lostCells }, workflow] = await Promise.all([import("./core/cells.js"), (this.#sent ??= api.jobWorkflow(job))]);
+    const run = this.run.peek();
+    if (run.job === job) this.#lost.value = lostCells(workflow, run.told);
   }
 
   /** The pictures of a finished job; then the next one that waits is followed. @param {string} job */
@@ -309,14 +325,16 @@ function failuresOf(run) {
   return failed.map((each) => ({ ...each, message: each.message || t("status.failed") }));
 }
 
-/** Problems by the node of the document they belong to, each said once. @param {readonly Problem[]} problems @returns {ReadonlyMap<string, readonly Problem[]>} */
-function groupByNode(problems) {
+/** Problems by the node of the document they belong to, each said once, with all cells `lost` by it. @param {readonly Problem[]} problems @param {ReadonlyMap<string, readonly string[]>} lost @returns {ReadonlyMap<string, readonly Problem[]>} */
+function groupByNode(problems, lost) {
   /** @type {Map<string, Map<string, Problem>>} */
   const groups = new Map();
   for (const each of problems) {
     const node = each.node === null ? null : original(each.node);
     const group = groups.get(node ?? "") ?? new Map();
-    groups.set(node ?? "", group.set(`${each.port}\0${each.message.replaceAll(/node \S+/g, "")}`, { ...each, node, message: each.message.replace(`node ${each.node} `, `node ${node} `) }));
+    const key = `${each.port}\0${each.message.replaceAll(/node \S+/g, "")}`;
+    const cells = [...new Set([...(group.get(key)?.cells ?? []), ...(lost.get(each.node ?? "") ?? [])])];
+    groups.set(node ?? "", group.set(key, { ...each, node, message: each.message.replace(`node ${each.node} `, `node ${node} `), cells }));
   }
   return new Map([...groups].map(([node, group]) => [node, [...group.values()]]));
 }

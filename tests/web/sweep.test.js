@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { cellAt, cellOf } from "../../web/core/cells.js";
+import { cellAt, cellOf, lostCells } from "../../web/core/cells.js";
+import { sentence } from "../../web/core/run.js";
 import { expanded, MOST_COMBINATIONS, shown, targetsIn } from "../../web/core/expand.js";
 import { swept } from "../../web/request.js";
 import { sweepsOf, sweepValues, unswept, withSweep } from "../../web/core/sweep.js";
+import "./language.js";
 
 const INT = /** @type {any} */ ({ name: "steps", type: "int", widget: { kind: "Slider" } });
 const FLOAT = /** @type {any} */ ({ name: "cfg", type: "float", widget: { kind: "Slider" } });
@@ -135,4 +137,21 @@ test("a cell is the workflow with the values it was made with, and lies where th
   const at = (/** @type {number} */ x, /** @type {number} */ y) => cellAt(made, "7@sheet1@saved", size, () => ({ width: 100, height: 50 }), { x, y });
   assert.deepEqual([at(31, 21), at(31 + 108, 21), at(size.width - 1, size.height - 1)], ["7@1", "7@2", "7@6"]);
   assert.deepEqual([at(10, 40), at(60, 10), cellAt(made, "7@1", size, () => size, { x: 1, y: 1 })], [null, null, null]);
+});
+
+test("a failure names the cells it cost: its own, and those that were to use what it makes", () => {
+  const workflow = { cells: ["cfg 4", "cfg 7", "cfg 9", "cfg 11"] };
+  const [ran, failed] = [{ state: "ran", reason: "" }, { state: "failed", reason: "too large" }];
+  const skipped = (/** @type {string} */ id) => ({ state: "skipped", reason: `${id} K sampler failed` });
+  const told = { 1: ran, "5@1": ran, "5@2": failed, "5@3": skipped("5@2"), "6@2": skipped("5@2"), "6@3": skipped("5@2"), "5@4/2": failed, "7@sheet1": skipped("5@2"), "7@sheet1@saved": skipped("5@2") };
+  const lost = (/** @type {unknown} */ sent) => Object.fromEntries(lostCells(sent, new Map(/** @type {any} */ (Object.entries(told)))));
+  assert.deepEqual(lost(workflow), { "5@2": ["cfg 7", "cfg 9"], "5@4/2": ["cfg 11"] });
+  assert.deepEqual(lost({ nodes: {} }), {});
+});
+
+test("a problem says which cells are lost by it, of many the first", () => {
+  const said = (/** @type {string[]} */ cells) => sentence({ code: "node_failed", node: "5", port: null, message: "too large", cells }, "");
+  assert.equal(said([]), "Too large");
+  assert.equal(said(["cfg 4", "cfg 7"]), "cfg 4; cfg 7: too large");
+  assert.equal(said(["1", "2", "3", "4", "5", "6", "7", "8"]), "1; 2; 3; 4; 5; 6, and 2 more: too large");
 });

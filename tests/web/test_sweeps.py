@@ -27,11 +27,19 @@ def test_a_cell_that_fails_leaves_the_others(studio: Studio) -> None:
     strengths.fill("0, 1")
     strengths.press("Enter")
     studio.button("Run").click()
-    expect(studio.node("8")).to_contain_text("It was made for another model", timeout=RUN_MS)
+    lost = "checkpoint weft-emoji · strength model 1: "
+    expect(studio.node("8").get_by_role("alert")).to_contain_text(
+        re.compile(f"^{lost}.*It was made for another model"), timeout=RUN_MS
+    )
+    expect(page.get_by_role("region", name="Problems").get_by_role("listitem")).to_have_text(
+        re.compile(f"LoRA.*{lost}")
+    )
     studio.wait_for_end()
     pictures = page.get_by_role("group", name="Pictures of this run").get_by_role("button")
     of = [f"{model} · strength model {strength}" for model, strength in (("-unet", 0), ("", 0), ("-unet", 1))]
-    expect(pictures).to_have_count(3)
+    expect(pictures).to_have_count(4)
     for number, label in enumerate(of):
         expect(pictures.nth(number)).to_have_attribute("aria-label", re.compile(f"checkpoint weft-emoji{label}$"))
+    page.reload()
+    expect(studio.node("8").get_by_role("alert")).to_contain_text(lost)
     assert studio.complaints == []

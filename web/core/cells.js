@@ -4,11 +4,15 @@ import { own } from "./level.js";
 import { COPY } from "./run.js";
 import { sweepsOf, unswept } from "./sweep.js";
 
+/** @import {NodeRun} from "./run.js" */
 /** @import {NodeData} from "./types.js" */
 /** @typedef {{nodes: Readonly<Record<string, NodeData>>, [field: string]: unknown}} Workflow */
 /** @typedef {{width: number, height: number}} Size */
 
 const NUMBER = new RegExp(`${COPY}(\\d+)$`);
+const COPIED = new RegExp(`${COPY}(\\d+)`);
+/** What is said of a node that could not run as another one failed. */
+const FAILED = /^(\S+) .* failed$/;
 const SHEET = new RegExp(`^(.+)${COPY}sheet\\d+(?=${COPY}saved$)`);
 /** Between the pictures of a sheet, in its pixels. */
 const GAP = 8;
@@ -53,4 +57,22 @@ export function cellAt(workflow, node, sheet, sizeOf, { x, y }) {
   const down = Math.ceil(makers.length / across);
   const [column, row] = [Math.floor((x - (sheet.width + GAP - across * width)) / width), Math.floor((y - (sheet.height + GAP - down * height)) / height)];
   return column >= 0 && row >= 0 ? (makers[row * across + column] ?? null) : null;
+}
+
+/**
+ * The values of the cells that each failed node of a sweep cost: its own, and those that would have used what it makes.
+ * @param {unknown} workflow  that runs the sweep
+ * @param {ReadonlyMap<string, NodeRun>} told  of its nodes
+ * @returns {ReadonlyMap<string, readonly string[]>} by the ids of those that failed
+ */
+export function lostCells(workflow, told) {
+  const { cells = [] } = /** @type {{cells?: readonly string[]}} */ (workflow);
+  /** @type {Map<string, Set<string>>} */
+  const lost = new Map();
+  for (const [id, { state, reason }] of told) {
+    const cause = state === "failed" ? id : state === "skipped" ? FAILED.exec(reason)?.[1] : undefined;
+    const label = cells[Number(COPIED.exec(id)?.[1]) - 1];
+    if (cause !== undefined && label !== undefined) lost.set(cause, (lost.get(cause) ?? new Set()).add(label));
+  }
+  return new Map([...lost].map(([id, labels]) => [id, [...labels]]));
 }

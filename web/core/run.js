@@ -1,7 +1,7 @@
 /** What a run has done so far, folded from its events: a state for every node it told of, and for the nodes those belong to. */
 
 import { portLabel } from "./naming.js";
-import { said } from "./strings.js";
+import { said, t } from "./strings.js";
 
 /** @import {OutputFile, Problem} from "./types.js" */
 
@@ -26,6 +26,9 @@ export const COPY = "@";
 
 /** @type {Run} */
 export const IDLE = { job: null, state: "idle", last: 0, active: null, told: new Map(), nodes: new Map(), error: null, estimate: null, outputs: {} };
+
+/** Of so many cells of a sweep that one failure cost it is said which they are. */
+const MOST_CELLS = 6;
 
 const FINAL = new Set(["done", "failed", "cancelled"]);
 
@@ -200,7 +203,10 @@ export function sentence(problem, kind) {
   const named = [`node ${problem.node} ${kind}: `, `node ${problem.node}: `].find((prefix) => problem.message.startsWith(prefix));
   const message = problem.message.slice(named?.length ?? 0);
   const text = said({ ...problem, message }, portLabel(problem.port ?? "")) || message;
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
+  const { cells = [] } = problem;
+  if (cells.length === 0) return text.slice(0, 1).toUpperCase() + text.slice(1);
+  const more = cells.length - MOST_CELLS;
+  return t(more > 0 ? "problem.moreCells" : "problem.cells", { lost: cells.slice(0, MOST_CELLS).join("; "), more, why: text });
 }
 
 /** How far a run is, in 0..1: by the time it takes where that is known, else by nodes that are through and the steps of the running one. @param {Run} run */

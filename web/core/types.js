@@ -27,7 +27,8 @@
  *
  * @typedef {{node: string, port: string, side: "input" | "output", type: string}} PortRef
  * @typedef {{code: string, node: string | null, port: string | null, message: string,
- *            expected?: string | null, got?: string | null, hint?: string | null, type?: string, cause?: string}} Problem  `type` is that of the exception, `cause` what the worker was lost of
+ *            expected?: string | null, got?: string | null, hint?: string | null, type?: string, cause?: string, cells?: readonly string[]}} Problem  `type` is that of the exception, `cause` what the worker was lost of,
+ *   `cells` the values of those that it cost a sweep
  * @typedef {{url: string, media_type: string, width?: number, height?: number, name?: string}} OutputFile
  */
 

@@ -26,6 +26,8 @@ export const run = {
   "problem.many": "{count} problems",
   "problem.title": "Problems",
   "problem.show": "Show the node",
+  "problem.cells": "{lost}: {why}",
+  "problem.moreCells": "{lost}, and {more} more: {why}",
   "result.title": "Result",
   "result.empty": "Your picture appears here.",
   "result.emptyHint": "Press Run, or Ctrl+Enter.",

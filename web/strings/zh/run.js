@@ -26,6 +26,8 @@ export const run = {
   "problem.many": "{count} 个问题",
   "problem.title": "问题",
   "problem.show": "显示该节点",
+  "problem.cells": "{lost}：{why}",
+  "problem.moreCells": "{lost} 等，另有 {more} 个：{why}",
   "result.title": "结果",
   "result.empty": "图片会显示在这里。",
   "result.emptyHint": "点击“运行”，或按 Ctrl+Enter。",

@@ -40,7 +40,7 @@ export const help = {
   "help.ImageScaleBy": "把图像放大或缩小若干倍。\n\nimage: 图像。 factor: 2 表示宽高各两倍。 method: lanczos 最清晰，nearest 保持像素原样。",
   "help.ImageUpscaleWithModel": "用学会了由小见大的网络（如 ESRGAN）放大图像。\n\nimage: 图像。 upscaler: models/upscale_models 中的文件；放大几倍由其网络决定。",
   "help.InvertImage": "黑变白、白变黑，每种颜色变成其反色。\n\nimage: 图像。",
-  "help.LabelledSheet": "把图像并排拼成一张，每列上方和每行旁边带标签。\n\nimages: 任意多条连线，逐行排列；一批中的每张图在其格内并排。 columns: 列标签，每行一个；行数即列数。 rows: 行标签，每行一个。 title: 总标题。",
+  "help.LabelledSheet": "把图像并排拼成一张，每列上方和每行旁边带标签。\n\nimages: 任意多条连线，逐行排列；一批中的每张图在其格内并排。未能生成的图像，其格画叉。 columns: 列标签，每行一个；行数即列数。 rows: 行标签，每行一个。 title: 总标题。",
   "help.LoadImage": "从电脑中载入一张图像；图像透明处遮罩为 1。\n\nimage: 上传的 PNG、JPEG、WebP、AVIF、GIF、BMP 或 TIFF；照片会自动转正。",
   "help.PreviewImage": "查看图像而不保存。\n\nimage: 来自 VAE 解码，或中间任何一处。",
   "help.RepeatImageBatch": "把同样的图像重复多次。\n\nimage: 一批图像。 count: 次数。",
