@@ -18,6 +18,7 @@ from graph.bind import Node
 from graph.cache import Cache, Outputs
 from graph.context import NO_CONTEXT, Cancelled, Context, OutputFile
 from graph.demand import Demand
+from graph.disk import of_the_disk
 from graph.eta import Eta
 from graph.events import Event, NodeError, Preview, Progress
 from graph.files import Files
@@ -353,6 +354,6 @@ def _blamed(node: Node, message: str) -> str | None:
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)[:_LONGEST_TRACEBACK]
+        return (of_the_disk(error) or str(error))[:_LONGEST_TRACEBACK]
     except Exception as failure:  # noqa: BLE001 - it is code of the node that puts its error in words
         return f"(its message cannot be told: {type(failure).__name__})"

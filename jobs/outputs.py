@@ -51,7 +51,7 @@ class OutputWriter:
         """Write `data` as `prefix-00001.png`, or the next free number; the file is there whole and durable, or not.
 
         `data` may come in pieces. `prefix` may hold folders, divided by "/". ValueError for a bad prefix or an unknown
-        media type.
+        media type, OSError that names the folder where it cannot be written.
         """
         suffix = SUFFIXES.get(media_type)
         if suffix is None:
@@ -72,8 +72,10 @@ class OutputWriter:
             name = f"{stem}-{self._number(target, stem):05d}{suffix}"
             while not publish(part, target / name):
                 name = f"{stem}-{self._number(target, stem):05d}{suffix}"
-        except BaseException:
+        except BaseException as error:
             part.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno and error.filename in (None, str(part)):
+                error.filename = str(target)
             raise
         return OutputFile("/".join([*folders, name]), media_type, width, height, folder)
 

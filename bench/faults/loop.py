@@ -32,13 +32,13 @@ LIMIT_S = 30
 CAUSES = (
     os.strerror(errno.ENOSPC),
     os.strerror(errno.EIO),
-    "disk is full",
+    "is full",
     "disk I/O error",
     "unable to open database file",
     "readonly database",
     "disk image is malformed",
 )
-"""One of these is in every refusal: what the system says, or what SQLite makes of it."""
+"""One of these is in every refusal: what the system says, or what SQLite or the engine makes of it."""
 
 
 @dataclass

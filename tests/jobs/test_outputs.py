@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from graph import Context
 from jobs.outputs import OutputWriter
+from tests.graph.lab import Lab, document, entry
 
 WRITERS, EACH = 64, 5
 
@@ -72,6 +75,37 @@ def test_a_failing_disk_leaves_no_file(writer: OutputWriter, tmp_path: Path, mon
     with pytest.raises(OSError, match="no space"):
         save(writer)
     assert list((tmp_path / "output").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "says"),
+    [
+        ("os.fsync", errno.ENOSPC, "the disk of {} is full; make room on it, then run again"),
+        ("pathlib.Path.open", errno.ENOSPC, "the disk of {} is full; make room on it, then run again"),
+        ("os.fsync", errno.EDQUOT, "the disk of {} is full; make room on it, then run again"),
+        (
+            "pathlib.Path.open",
+            errno.EROFS,
+            "the disk of {} can only be read; make it writable or start Weft with other folders, then run again",
+        ),
+        (
+            "pathlib.Path.open",
+            errno.EACCES,
+            "Weft is not allowed to use {}; let the account it runs under read and write there, then run again",
+        ),
+    ],
+)
+def test_a_node_that_cannot_write_says_where_and_what_to_do(
+    writer: OutputWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int, says: str
+) -> None:
+    def refused(file: Path | int, *_: object) -> None:
+        raise OSError(code, os.strerror(code), *([str(file)] if isinstance(file, Path) else []))
+
+    monkeypatch.setattr(call, refused)
+    outcome = Lab(context=Context(save=writer.save)).run(document(out=entry("Save", value=1)))
+    assert outcome.error is not None
+    assert outcome.error.message == says.format(tmp_path / "output")
+    assert outcome.error.type in ("OSError", "PermissionError")
 
 
 def test_many_threads_and_processes_get_distinct_names(writer: OutputWriter, tmp_path: Path) -> None:

@@ -195,6 +195,7 @@ test("what is wrong is said in Chinese, names and numbers as they are", () => {
     assert.equal(says("bad_value", "a file in 'loras' (there is no file 'a, b.safetensors' in 'loras')", '"a"'), "输入“权重”不能是 \"a\"，应为：“loras”文件夹中的文件，而那里没有“a, b.safetensors”。");
     assert.equal(says("bad_value", "one of euler, dpm_2", '"x"'), "输入“权重”不能是 \"x\"，应为：以下之一：euler, dpm_2。");
     assert.equal(says("wrong_type", "Latent", "Conditioning"), "输入“权重”应为：Latent。收到的是：Conditioning。");
+    assert.equal(phrase("the disk of /weft/output is full; make room on it, then run again"), "/weft/output 所在的磁盘已满；请腾出空间后重新运行");
     assert.equal(sentence({ ...problem("node_failed", "", "", "odd"), cells: ["cfg 4", "cfg 7"] }, ""), "cfg 4; cfg 7：odd");
     assert.equal(phrase("did you mean 'euler'?"), "是不是“euler”？");
     assert.equal(sentence(problem("error", "", "", "node 5 KSampler: odd"), "KSampler"), "Odd");

@@ -204,6 +204,11 @@ export const failures = {
   "phrase.expected the VAE of a file, got *": "应为来自文件的 VAE，实际是 {0}",
   "phrase.a model of the family * has no text encoder *": "{0} 家族的模型没有文本编码器 {1}",
 
+  "phrase.the disk of * is full; make room on it, then run again": "{0} 所在的磁盘已满；请腾出空间后重新运行",
+  "phrase.the disk is full; make room on it, then run again": "磁盘已满；请腾出空间后重新运行",
+  "phrase.the disk of * can only be read; make it writable or start Weft with other folders, then run again": "{0} 所在的磁盘为只读；请使其可写，或让 Weft 使用其他文件夹，然后重新运行",
+  "phrase.Weft is not allowed to use *; let the account it runs under read and write there, then run again": "Weft 无权使用 {0}；请允许运行它的账户在那里读写，然后重新运行",
+
   "phrase.JSON": "JSON",
   "phrase.*: line * column * (char *)": "第 {1} 行第 {2} 列：{0}",
   "phrase.Expecting value": "缺少值",
