@@ -2,6 +2,7 @@
 
 import { BadDocument } from "./core/document.js";
 import { parseExactly } from "./core/json.js";
+import { isRecord } from "./core/level.js";
 import { t } from "./core/strings.js";
 import { isEditing } from "./dom.js";
 import { DRAGGED, fileOf } from "./pictures.js";
@@ -43,8 +44,8 @@ export function listenToClipboard(editor, pasteAt, notify, takeFile, openLink) {
 }
 
 /**
- * Nodes, if the text is a workflow, with Shift also linked to what they were linked to; other JSON is opened as a file
- * would be; any other text is a note.
+ * Nodes, if the text is a workflow, with Shift also linked to what they were linked to; another JSON object is opened as
+ * a file would be; any other text is a note.
  * @param {Editor} editor
  * @param {string} text
  * @param {Point} at
@@ -54,13 +55,14 @@ export function listenToClipboard(editor, pasteAt, notify, takeFile, openLink) {
  */
 function pasteText(editor, text, at, linked, notify, takeFile) {
   try {
-    editor.paste(parseExactly(text), at, linked);
+    const json = parseExactly(text);
+    if (isRecord(json)) return editor.paste(json, at, linked);
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof BadDocument)) throw error;
     if (error instanceof BadDocument || text.trim() === "") return takeFile(new File([text], t("app.untitled")), at);
-    editor.addNote(text, at);
-    notify(t("clipboard.note"));
   }
+  editor.addNote(text, at);
+  notify(t("clipboard.note"));
 }
 
 /**

@@ -303,4 +303,69 @@ test("undo in a component of a component goes out no further than it must", () =
   editor.undo();
   editor.undo();
   assert.deepEqual([editor.path.peek(), editor.document.level], [[], ""]);
+  const first = subgraph.makeComponent(editor.document, ["2"], "Inner");
+  editor.edit(first.changes);
+  const around = subgraph.makeComponent(editor.document, [first.id], "Outer");
+  editor.edit(around.changes);
+  editor.enter(around.id);
+  editor.enter(first.id);
+  assert.equal(editor.document.level, "Inner");
+  editor.undo();
+  assert.deepEqual([editor.path.peek(), editor.document.level], [[], ""], "what is around it is gone");
+});
+
+/** A workflow whose node 1 is a component that uses another. @param {number} cfg  in the inner one */
+const nested = (cfg) => ({
+  version: 1,
+  nodes: { 1: { type: "component:Outer", inputs: {} } },
+  components: {
+    Inner: { inputs: [], outputs: [], nodes: { 1: { type: "Sample", inputs: { cfg } } }, view: { nodes: { 1: { x: 0, y: 0 } } } },
+    Outer: { inputs: [], outputs: [], nodes: { 1: { type: "component:Inner", inputs: {} } }, view: { nodes: { 1: { x: 0, y: 0 } } } },
+  },
+  view: { nodes: { 1: { x: 0, y: 0 } } },
+});
+
+test("a pasted component brings those it uses, where others of their names are here", () => {
+  const editor = editorWithMore(nested(1));
+  editor.paste(nested(2), { x: 500, y: 0 });
+  const [copy] = editor.selection.peek();
+  editor.enter(copy);
+  assert.equal(editor.document.nodes.get("1")?.type, "component:Inner 2");
+  editor.enter("1");
+  assert.equal(editor.document.input("1", "cfg"), 2);
+  editor.leave(0);
+  editor.paste(nested(1), { x: 900, y: 0 });
+  assert.equal(editor.document.nodes.get([...editor.selection.peek()][0])?.type, "component:Outer", "the same is used");
+});
+
+test("what is pasted into a component it contains is another, not itself", () => {
+  const editor = editorWithMore(nested(1));
+  editor.enter("1");
+  editor.enter("1");
+  editor.paste(nested(1), { x: 500, y: 0 });
+  const [copy] = editor.selection.peek();
+  assert.equal(editor.document.nodes.get(copy)?.type, "component:Outer 2");
+  assert.equal(editor.document.sheet("Outer 2").nodes.get("1")?.type, "component:Inner 2");
+});
+
+test("frames go into a component with all they carry, and come out again", () => {
+  const editor = editorWith();
+  const around = addFrame(editor.document, editor.scene, ["2", "3", "4"], "Around");
+  editor.edit(around.changes);
+  editor.edit(addFrame(editor.document, editor.scene, ["2", "3"], "Draw").changes);
+  const before = editor.document.toJSON();
+  const { changes, id, name } = subgraph.makeComponent(editor.document, ["2", "3"], "Part");
+  editor.edit(changes);
+  assert.deepEqual([...editor.document.frames.values()].map((frame) => frame.title), ["Around"]);
+  assert.equal(editor.document.places.get(id)?.frame, around.id);
+  const inside = editor.document.sheet(name);
+  const [[frame, { title }]] = inside.frames;
+  assert.deepEqual([title, inside.places.get("2")?.frame, inside.places.get("3")?.frame], ["Draw", frame, frame]);
+  editor.edit(subgraph.unpack(editor.document, id).changes);
+  const [out, drawn] = [...editor.document.frames].find((each) => each[1].title === "Draw") ?? [];
+  assert.equal(drawn?.frame, around.id);
+  assert.equal([...editor.document.places.values()].filter((place) => place.frame === out).length, 2);
+  editor.undo();
+  editor.undo();
+  assert.deepEqual(editor.document.toJSON(), before);
 });

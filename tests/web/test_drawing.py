@@ -117,7 +117,9 @@ def test_a_component_is_made_entered_edited_and_unpacked(studio: Studio) -> None
     page.keyboard.press("Control+d")
     studio.node("9").wait_for()
     page.keyboard.press("Control+ArrowDown")
-    expect(page.get_by_role("navigation", name="Where you are")).to_contain_text("Component")
+    here = page.get_by_role("navigation", name="Where you are").get_by_role("button", name="Component")
+    here.dblclick()
+    expect(page.get_by_role("dialog", name="Add a node")).to_be_hidden()
     steps = studio.node("5").get_by_label("steps", exact=True)
     steps.fill("3")
     steps.press("Tab")
@@ -281,6 +283,8 @@ def test_pasting_makes_what_fits(studio: Studio) -> None:
     nodes = document(studio)["nodes"]
     assert nodes["9"]["inputs"] == {}
     assert nodes["10"]["inputs"] == {"vae": {"node": "1", "output": "vae"}}
+    paste("123456789")
+    assert document(studio)["nodes"]["11"] == {"type": "Note", "inputs": {"text": "123456789"}}
 
 
 def test_a_pasted_picture_becomes_a_node_that_loads_it(studio: Studio) -> None:

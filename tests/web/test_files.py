@@ -66,6 +66,28 @@ def wait_for_draft(page: Page) -> None:
     assert answer.value.ok
 
 
+def test_the_current_of_many_tabs_is_in_view(studio: Studio) -> None:
+    for count in range(1, 21):
+        studio.page.keyboard.press("Alt+N")
+        studio.page.evaluate(
+            """() => {
+                const data = new DataTransfer();
+                data.setData("text/plain", "words");
+                document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
+            }"""
+        )
+        expect(studio.page.locator('[role="tab"]')).to_have_count(count)
+        expect(studio.node("1").locator(".node-title")).to_have_text("Note")
+    current = studio.page.get_by_role("tab", selected=True)
+    expect(current).to_be_in_viewport(ratio=1)
+    studio.page.keyboard.press("Alt+PageDown")
+    expect(studio.page.get_by_role("tab").first).to_have_attribute("aria-selected", "true")
+    expect(current).to_be_in_viewport(ratio=1)
+    studio.page.reload()
+    studio.page.keyboard.press("Alt+PageUp")
+    expect(current).to_be_in_viewport(ratio=1)
+
+
 def test_workflows_open_beside_each_other_with_their_own_undo(studio: Studio) -> None:
     prompt(studio).fill("of the first")
     save_as(studio, "tabs/first")

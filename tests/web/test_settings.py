@@ -90,6 +90,18 @@ def test_larger_text_is_larger_everywhere_and_stays_in_the_window(studio: Studio
     assert height(studio.button("Run")) == before
 
 
+def test_run_stays_in_a_small_window_with_large_text(studio: Studio) -> None:
+    studio.page.set_viewport_size({"width": 900, "height": 600})
+    usual = height(studio.page.locator(".bar"))
+    choose(studio.page, "Size of text", "200 %")
+    box = studio.page.get_by_role("button", name="How to run").bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 900
+    expect(studio.button("Run")).to_be_in_viewport(ratio=1)
+    choose(studio.page, "Size of text", "100 %")
+    assert height(studio.page.locator(".bar")) == usual == 48
+
+
 def test_links_take_the_shape_that_was_chosen(studio: Studio) -> None:
     page = studio.page
     painted = set()

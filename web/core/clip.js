@@ -1,6 +1,6 @@
 /** Nodes out of a workflow and into one: what copy, paste and duplicate are made of. */
 
-import { addComponent, freeName, usedBy } from "./components.js";
+import { addComponent, freeName, usableIn, usedBy } from "./components.js";
 import { BadDocument, Document } from "./document.js";
 import { housed } from "./frames.js";
 import { isLink, linksOf } from "./level.js";
@@ -100,17 +100,20 @@ export function insert(document, json, at, outside = false) {
 }
 
 /**
- * The components a part brings: one that is there and the same is used, one of the same name gets another.
+ * The components a part brings: one that is there and the same, with all it uses, is used where it may be; any other of
+ * the same name gets another.
  * @param {Document} document
  * @param {Document} part
  */
 function componentsOf(document, part) {
   /** @type {Map<string, string>} */
   const renamed = new Map();
-  const same = (/** @type {string} */ name) => JSON.stringify(part.component(name)) === JSON.stringify(document.component(name));
+  const usable = new Set(usableIn(document));
+  const same = (/** @type {string} */ name) => usable.has(name) && JSON.stringify(part.component(name)) === JSON.stringify(document.component(name));
   for (const name of part.components.keys()) {
     const taken = (/** @type {string} */ other) => document.components.has(other) || [...renamed.values()].includes(other);
-    renamed.set(name, document.components.has(name) && same(name) ? name : freeName(name, taken));
+    const whole = [name, ...usedBy(part, part.sheet(name).nodes.values())].every(same);
+    renamed.set(name, whole ? name : freeName(name, taken));
   }
   /** @type {Change[]} */
   const changes = [];

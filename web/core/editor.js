@@ -331,12 +331,12 @@ export class Editor {
   /** Show what a patch changed; when all of it is on another sheet, go there. @param {Patch} patch */
   #after(patch) {
     if (patch.size === 0) return;
+    const gone = this.path.peek().findIndex(({ component }) => !this.document.components.has(component));
+    if (gone >= 0) return this.#go(this.path.peek().slice(0, gone), []);
     const writes = [...patch.values()].filter(({ table }) => table !== "interface");
     const here = writes.filter(({ level, table }) => level === this.document.level && table !== "components");
     const path = here.length === 0 && writes.length > 0 ? this.#pathTo(writes[0].level) : null;
     if (path) return this.#go(path, []);
-    const gone = this.path.peek().findIndex(({ component }) => !this.document.components.has(component));
-    if (gone >= 0) return this.#go(this.path.peek().slice(0, gone), []);
     const touched = new Set(here.flatMap(({ table, id }) => (table === "frames" ? [] : [id])));
     if (here.length < writes.length) for (const [id, node] of this.document.nodes) if (isComponent(node.type)) touched.add(id);
     const content = writes.length === 0 || writes.some(({ table }) => table === "nodes" || table === "components");

@@ -3,15 +3,17 @@
 import { REROUTE } from "./catalogue.js";
 import { componentName, dropComponent, freeName, instanceType, isComponent } from "./components.js";
 import { BadDocument } from "./document.js";
+import { framesCarriedBy } from "./frames.js";
 import { linksOf } from "./level.js";
 import { relinked } from "./ports.js";
 
 /** @import {Change, Document} from "./document.js" */
-/** @import {InputPort, Link, NodeData, OutputPort, Place, Point} from "./types.js" */
+/** @import {Frame, InputPort, Link, NodeData, OutputPort, Place, Point} from "./types.js" */
 
 /**
  * Make a component of nodes of the sheet on the table, and an instance of it in their place. Links across the border
  * become ports, one for each output outside that is read, and one for each output inside that is read from outside.
+ * Frames that carry nothing else go inside.
  * @param {Document} document
  * @param {Iterable<string>} ids
  * @param {string} wanted  its name, if it is free
@@ -24,14 +26,16 @@ export function makeComponent(document, ids, wanted) {
   const id = document.freeId();
   const border = readBorder(document, inside);
   const { level } = document;
+  const frames = new Map(framesCarriedBy(document, inside).map((frame) => [frame, frame]));
   /** @type {Change[]} */
   const inner = [...inside].map((each) => {
     const node = /** @type {NodeData} */ (document.nodes.get(each));
     const inputs = { ...node.inputs, ...border.replaced.get(each) };
     const kept = Object.fromEntries(Object.entries(inputs).filter(([, value]) => value !== undefined));
-    const { frame: _, ...place } = document.places.get(each) ?? { x: 0, y: 0 };
-    return { kind: "add", id: each, node: { ...node, inputs: kept }, place: /** @type {Place} */ (place), level: name };
+    return { kind: "add", id: each, node: { ...node, inputs: kept }, place: reframed(document.places.get(each) ?? { x: 0, y: 0 }, frames), level: name };
   });
+  const homes = new Set([...inside].map((each) => homeOf(document, each, frames)));
+  const [home] = homes.size === 1 ? homes : [undefined];
   const outs = outputsOf(document, inside);
   /** @type {Change[]} */
   const readers = outs.ends.map((end) => ({
@@ -45,7 +49,7 @@ export function makeComponent(document, ids, wanted) {
     level,
   }));
   const led = retargeted(document, inside, id, border.ports, outs.ports);
-  const place = corner([...inside].map((each) => document.places.get(each) ?? { x: 0, y: 0 }));
+  const place = { ...corner([...inside].map((each) => document.places.get(each) ?? { x: 0, y: 0 })), ...(home === undefined ? {} : { frame: home }) };
   return {
     name,
     id,
@@ -55,10 +59,34 @@ export function makeComponent(document, ids, wanted) {
       ...border.reroutes.map((change) => ({ ...change, level: name })),
       ...readers,
       ...[...inside].map((each) => /** @type {Change} */ ({ kind: "remove", id: each, level })),
+      ...[...frames.keys()].flatMap((each) => {
+        const frame = reframed(/** @type {Frame} */ (document.frames.get(each)), frames);
+        return /** @type {Change[]} */ ([{ kind: "frame", id: each, frame, level: name }, { kind: "frame", id: each, frame: undefined, level }]);
+      }),
       { kind: "add", id, node: { type: instanceType(name), inputs: border.given }, place, level },
       ...led,
     ],
   };
+}
+
+/**
+ * A place, or a frame, in the frame that stands for the one it was in.
+ * @template {Place | Frame} T
+ * @param {T} thing
+ * @param {ReadonlyMap<string, string>} frames
+ * @param {string} [otherwise]
+ * @returns {T}
+ */
+function reframed({ frame: was, ...rest }, frames, otherwise) {
+  const frame = (was === undefined ? undefined : frames.get(was)) ?? otherwise;
+  return /** @type {T} */ (frame === undefined ? rest : { ...rest, frame });
+}
+
+/** The frame that a node stays in when others go. @param {Document} document @param {string} id @param {ReadonlyMap<string, string>} gone */
+function homeOf(document, id, gone) {
+  let at = document.places.get(id)?.frame;
+  for (let hops = 0; at !== undefined && gone.has(at) && hops <= gone.size; hops++) at = document.frames.get(at)?.frame;
+  return at;
 }
 
 /**
@@ -195,22 +223,25 @@ export function unpack(document, instance) {
   const ids = new Map([...sheet.nodes.keys()].map((id) => [id, String(next++)]));
   const at = document.places.get(instance) ?? { x: 0, y: 0 };
   const from = corner([...sheet.places.values()]);
+  const free = document.sheet(level).freeFrameIds(sheet.frames.size);
+  const frames = new Map([...sheet.frames.keys()].map((id, index) => [id, free[index]]));
+  const put = (/** @type {Place | Frame} */ thing) => reframed({ ...thing, x: thing.x - from.x + at.x, y: thing.y - from.y + at.y }, frames, at.frame);
   const renamed = (/** @type {Link} */ link) => ({ node: ids.get(link.node) ?? link.node, output: link.output });
   const givenTo = (/** @type {string} */ id) =>
     ports.inputs.filter((port) => port.node === id && Object.hasOwn(node.inputs, port.name)).map((port) => [port.input, node.inputs[port.name]]);
   /** @type {Change[]} */
   const added = [...sheet.nodes].map(([id, inner]) => {
     const inputs = { ...Object.fromEntries(Object.entries(inner.inputs).map(([input, value]) => [input, relinked(value, renamed)])), ...Object.fromEntries(givenTo(id)) };
-    const { frame: _, ...place } = sheet.places.get(id) ?? { x: 0, y: 0 };
     const mode = node.mode !== undefined ? { mode: node.mode } : {};
     return {
       kind: "add",
       id: /** @type {string} */ (ids.get(id)),
       node: { ...inner, ...mode, inputs },
-      place: /** @type {Place} */ ({ ...place, x: place.x - from.x + at.x, y: place.y - from.y + at.y, ...(at.frame === undefined ? {} : { frame: at.frame }) }),
+      place: put(sheet.places.get(id) ?? { x: 0, y: 0 }),
       level,
     };
   });
+  const framed = [...sheet.frames].map(([id, frame]) => /** @type {Change} */ ({ kind: "frame", id: frames.get(id), frame: put(frame), level }));
   /** @type {Change[]} */
   const readers = [...document.readers(instance)].map((end) => ({
     kind: "input",
@@ -227,7 +258,7 @@ export function unpack(document, instance) {
     output: (port) => (port.node === instance ? ports.outputs.filter((each) => each.name === port.output).map((each) => ({ ...port, node: ids.get(each.node) ?? each.node, output: each.output })) : [port]),
   });
   const gone = countInstances(document, name) === 1 ? dropComponent(document, name) : [];
-  return { changes: [...added, ...readers, { kind: "remove", id: instance, level }, ...shown, ...gone], ids: [...ids.values()] };
+  return { changes: [...added, ...framed, ...readers, { kind: "remove", id: instance, level }, ...shown, ...gone], ids: [...ids.values()] };
 }
 
 /** @param {Document} document @param {string} name */

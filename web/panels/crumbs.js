@@ -10,6 +10,7 @@ import { h } from "../dom.js";
 /** @param {Editor} editor @param {View} view */
 export function crumbs(editor, view) {
   const element = h("nav", { class: "crumbs", "aria-label": t("component.crumbs"), hidden: true });
+  element.addEventListener("dblclick", (event) => event.stopPropagation());
   effect(() => {
     const names = [t("component.root"), ...editor.path.value.map((step) => step.component)];
     element.toggleAttribute("hidden", names.length === 1);

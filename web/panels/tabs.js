@@ -25,6 +25,7 @@ export function tabBar(parts) {
     const current = workspace.current.value;
     element.toggleAttribute("hidden", tabs.length < 2);
     list.replaceChildren(...tabs.map((tab) => tabElement(parts, tab, tab === current)));
+    list.children[tabs.findIndex((tab) => tab === current)]?.scrollIntoView({ block: "nearest", inline: "nearest" });
   });
   return element;
 }

@@ -70,13 +70,8 @@ export function topBar(parts, actions) {
       commandButton(actions, "addNode", { icon: "plus" }),
       commandButton(actions, "fit", { icon: "fit" }),
     ),
-    h("div", { class: "spring" }),
     commandButton(actions, "form", { icon: "sliders", class: "button to-form" }),
-    status,
-    reconnect,
-    run,
-    cancel,
-    runMenu(parts, actions),
+    h("div", { class: "bar-end" }, status, reconnect, run, cancel, runMenu(parts, actions)),
     meter,
   );
 }
