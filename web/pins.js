@@ -1,10 +1,11 @@
 /**
- * What the model files of a workflow hold, kept in it beside their names: where a name is not here, as on another machine or
+ * What the model files of a workflow hold, saved with it beside their names: where a name is not here, as on another machine or
  * after a renaming, the file is found by its content.
  */
 
 import { ApiError, call } from "./api.js";
 import { setInput } from "./core/edits.js";
+import { known } from "./core/files.js";
 import { own } from "./core/level.js";
 import { t } from "./core/strings.js";
 
@@ -23,7 +24,7 @@ export class Pins {
     this.#editor = editor;
   }
 
-  /** Have the workflow know what its files hold, as far as they are here. */
+  /** Have the page know what the files of the workflow hold, as far as they are here. */
   async learn() {
     const { document } = this.#editor;
     const asked = this.#asked.get(document) ?? new Set();
@@ -31,7 +32,7 @@ export class Pins {
     for (const name of filesOf(this.#editor).filter((each) => !asked.has(each))) {
       asked.add(name);
       const found = await model(name);
-      if (found) document.learn(name, { hash: found.hash, size: found.size });
+      if (found) known.set(name, { hash: found.hash, size: found.size });
     }
   }
 }
@@ -41,8 +42,9 @@ export async function locate({ code, node, port }, editor) {
   const folder = node === null ? undefined : editor.scene.spec(node).inputs.find((input) => input.name === port)?.widget?.folder;
   if (code !== "bad_value" || node === null || port === null || folder === undefined) return null;
   const name = String(editor.document.input(node, port));
-  const fact = /** @type {FileFact | undefined} */ (own(editor.document.files, `${folder}/${name}`));
-  const found = fact ? await model(`${folder}/${name}`, fact) : null;
+  const path = `${folder}/${name}`;
+  const fact = /** @type {FileFact | undefined} */ (own(editor.document.files, path)) ?? known.get(path);
+  const found = fact ? await model(path, fact) : null;
   return found && found.name !== name ? { label: t("fix.located", { name: found.name }), changes: setInput(node, port, found.name) } : null;
 }
 

@@ -1,6 +1,7 @@
 /** From the workflow on the table to what is sent: sweeps become one job, what is wanted of it becomes targets. */
 
 import { Catalogue } from "./core/catalogue.js";
+import { noted } from "./core/files.js";
 import { portLabel } from "./core/naming.js";
 import { drawSeed } from "./core/seeds.js";
 import { sweepsOf, sweepValues } from "./core/sweep.js";
@@ -28,7 +29,7 @@ export class BadRequest extends Error {
  * @returns {Promise<Request>}
  */
 export async function requestOf(editor, targets) {
-  const workflow = /** @type {Json} */ (/** @type {unknown} */ (editor.document.toJSON()));
+  const workflow = /** @type {Json} */ (/** @type {unknown} */ (noted(editor.document)));
   const wanted = targets?.map((id) => editor.runId(id)) ?? null;
   return swept(workflow, editor.catalogue, wanted);
 }

@@ -5,6 +5,7 @@
 
 import * as api from "./api.js";
 import { BadDocument } from "./core/document.js";
+import { known, noted } from "./core/files.js";
 import { parseExactly } from "./core/json.js";
 import { localisedTitles } from "./core/naming.js";
 import { COPY, rootOf } from "./core/run.js";
@@ -15,6 +16,7 @@ import { Drafts, titleOfDraft } from "./drafts.js";
 import { learnAll } from "./language.js";
 
 /** @import {Camera} from "./core/camera.js" */
+/** @import {FileFact} from "./core/document.js" */
 /** @import {Desk, Editor} from "./core/editor.js" */
 /** @import {Left} from "./drafts.js" */
 /** @import {Runner} from "./runner.js" */
@@ -298,8 +300,8 @@ export class Workspace {
 
   /** @param {Tab} tab */
   #textOf(tab) {
-    if (tab === this.current.peek()) return JSON.stringify(this.#editor.document);
-    return tab.desk ? JSON.stringify(tab.desk.document) : (sessionStorage.getItem(TAB + tab.key) ?? "");
+    if (tab === this.current.peek()) return JSON.stringify(noted(this.#editor.document));
+    return tab.desk ? JSON.stringify(noted(tab.desk.document)) : (sessionStorage.getItem(TAB + tab.key) ?? "");
   }
 
   /** @param {string} name @param {() => Promise<unknown>} open */
@@ -350,8 +352,8 @@ export class Workspace {
       ...(tab === current ? { camera: this.lens.get(), job } : { camera: tab.camera, job: tab.job }),
     }));
     try {
-      if (!current.desk) sessionStorage.setItem(TAB + current.key, this.#textOf(current));
-      sessionStorage.setItem(SESSION, JSON.stringify({ current: current.key, tabs }));
+      if (!current.desk) sessionStorage.setItem(TAB + current.key, JSON.stringify(this.#editor.document));
+      sessionStorage.setItem(SESSION, JSON.stringify({ current: current.key, tabs, files: [...known] }));
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
       this.#notify(t("app.draftNotKept"));
@@ -363,8 +365,9 @@ export class Workspace {
     const text = sessionStorage.getItem(SESSION);
     if (text === null) return;
     try {
-      /** @type {{current: string, tabs: Note[]}} */
-      const { current, tabs } = JSON.parse(text);
+      /** @type {{current: string, tabs: Note[], files?: [string, FileFact][]}} */
+      const { current, tabs, files = [] } = JSON.parse(text);
+      for (const [name, fact] of files) known.set(name, fact);
       this.tabs.value = tabs.map((note) => ({ ...note, name: signal(note.name), dirty: signal(note.dirty), desk: null }));
       for (const tab of this.tabs.peek()) if (tab.draft !== null) void this.#drafts.adopt(tab, tab.draft);
       const shown = this.tabs.peek().find((tab) => tab.key === current) ?? this.tabs.peek()[0];

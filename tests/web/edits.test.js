@@ -5,6 +5,7 @@ import { align, distribute } from "../../web/core/align.js";
 import { Catalogue } from "../../web/core/catalogue.js";
 import { downstream, fits, upstream } from "../../web/core/connect.js";
 import * as edits from "../../web/core/edits.js";
+import { known, noted } from "../../web/core/files.js";
 import { find } from "../../web/core/find.js";
 import { addFrame } from "../../web/core/frames.js";
 import * as parameters from "../../web/core/interface.js";
@@ -242,6 +243,24 @@ test("a point of history keeps its name and can be gone to", () => {
   assert.equal(editor.document.input("3", "cfg"), 7);
   editor.jump(editor.history.steps.findIndex((step) => step.name === "two") + 1);
   assert.equal(editor.document.input("3", "cfg"), 2);
+});
+
+test("what model files hold is noted in what is kept of a workflow, for the files it names", () => {
+  const editor = editorWith();
+  const start = JSON.stringify(editor.document);
+  for (const name of ["a", "b", "c"]) known.set(`checkpoints/${name}`, { hash: name, size: 1 });
+  editor.setInput("1", "file", "b");
+  editor.edit(subgraph.makeComponent(editor.document, ["1"], "Load").changes);
+  const kept = JSON.parse(JSON.stringify(noted(editor.document)));
+  assert.deepEqual(kept.files, { "checkpoints/b": { hash: "b", size: 1 } });
+  editor.jump(0);
+  assert.equal(JSON.stringify(editor.document), start);
+  known.clear();
+  const again = editorWith(kept);
+  assert.equal(JSON.stringify(noted(again.document)), JSON.stringify(kept), "from elsewhere it stays noted");
+  known.set("checkpoints/b", { hash: "B", size: 2 });
+  assert.deepEqual(JSON.stringify(noted(again.document)), JSON.stringify({ ...kept, files: { "checkpoints/b": { hash: "B", size: 2 } } }), "in its place");
+  known.clear();
 });
 
 test("history goes a thousand steps back and forgets the first", () => {

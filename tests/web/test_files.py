@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
+import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.web.conftest import Studio
+from tests.web.conftest import RUN_MS, Studio
 
 DROP_LINK = """(element, address) => {
     const data = new DataTransfer();
@@ -22,6 +25,19 @@ DROP_LINK = """(element, address) => {
     return element.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
 }"""
 """Drop a link; whether the browser is to do with it what it does with links."""
+
+EDITS = [
+    "Control+d",
+    "Delete",
+    "Shift+Delete",
+    "Control+m",
+    "Control+b",
+    "Alt+c",
+    "p",
+    "ArrowDown",
+    "Shift+ArrowRight",
+    "Shift+a",
+]
 
 
 def prompt(studio: Studio) -> Locator:
@@ -211,6 +227,33 @@ def test_a_killed_browser_loses_nothing(studio: Studio, browser: Browser) -> Non
         expect(later.page.locator(".notice")).to_contain_text("Saved killed")
     assert saved(studio, "killed")["nodes"]["2"]["inputs"]["text"] == "nearly lost"
     assert "killed" not in {draft["name"] for draft in drafts(studio)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_all_undone_is_the_start_and_what_is_saved_notes_what_its_models_hold(studio: Studio, seed: int) -> None:
+    """What files hold the page learns while a person edits; a reload keeps it."""
+    page, draw = studio.page, random.Random(seed)
+    start = json.dumps(studio.document())
+    deadline = time.monotonic() + RUN_MS / 1000
+    while not any("/models/checkpoints/" in each for each in studio.requests) and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    page.locator(".canvas").focus()
+    for keys in draw.choices(EDITS, k=20):
+        page.keyboard.press("Alt+ArrowRight")
+        page.keyboard.press(keys)
+    end = json.dumps(studio.document())
+    assert end != start
+    for way, whole in (("Undo", start), ("Redo", end), ("Undo", start)):
+        while studio.button(way).is_enabled():
+            studio.button(way).click()
+        assert json.dumps(studio.document()) == whole, way
+    page.reload()
+    page.route("**/models/checkpoints/**", lambda route: route.fulfill(status=204))
+    save_as(studio, f"noted {seed}")
+    [(name, fact)] = saved(studio, f"noted {seed}")["files"].items()
+    assert name == "checkpoints/weft-emoji.safetensors"
+    assert fact.keys() == {"hash", "size"}
+    assert studio.complaints == []
 
 
 def test_a_draft_is_thrown_away_only_after_a_question(studio: Studio, browser: Browser) -> None:

@@ -77,14 +77,9 @@ export class Document {
     return side === "input" ? inputs.some((port) => port.node === id && port.input === name) : outputs.some((port) => port.node === id && port.output === name);
   }
 
-  /** What is known of the files it names, by "folder/name": facts, which no edit makes. @returns {Readonly<Record<string, FileFact>>} */
+  /** What was noted of the files it names when it was saved, by "folder/name". @returns {Readonly<Record<string, FileFact>>} */
   get files() {
     return isRecord(this.#rest.files) ? /** @type {Record<string, FileFact>} */ (this.#rest.files) : {};
-  }
-
-  /** @param {string} name  "folder/name" @param {FileFact} fact */
-  learn(name, fact) {
-    this.#rest = { ...this.#rest, files: { ...this.files, [name]: fact } };
   }
 
   /** The saved form, everything in a stable order. */

@@ -2,6 +2,7 @@
 
 import { ApiError } from "../api.js";
 import { sayConflict } from "../core/conflicts.js";
+import { noted } from "../core/files.js";
 import { common, merge, takeTheirs } from "../core/merge.js";
 import { t } from "../core/strings.js";
 import * as documents from "../documents.js";
@@ -140,7 +141,7 @@ async function conflict(parts, name) {
 async function reconcile({ workspace, editor }) {
   const { name, revision } = /** @type {Tab} */ (workspace.current.peek()).saved;
   const [theirs, before] = await Promise.all([documents.read(name), documents.revisionIfKept(name, String(revision))]);
-  const [mine, other] = /** @type {Json[]} */ ([JSON.parse(JSON.stringify(editor.document)), theirs.workflow]);
+  const [mine, other] = /** @type {Json[]} */ ([JSON.parse(JSON.stringify(noted(editor.document))), theirs.workflow]);
   return { ...merge(/** @type {Json} */ (before) ?? common(mine, other), mine, other), revision: theirs.revision };
 }
 
