@@ -110,9 +110,10 @@ const dock = new Dock();
 /** @param {MouseEvent} event */
 const openMenuAt = async (event) => (await import("./panels/menu.js")).openMenu(parts, event);
 
-/** Select a node, beside others, and bring it into view. @param {string} id @param {readonly string[]} others */
+/** Select a node, beside others, and bring it into view, from the form too. @param {string} id @param {readonly string[]} others */
 function show(id, others = []) {
   editor.select([...others, id]);
+  if (viewOf(settings) === "form") return void import("./panels/form.js").then(({ showFromForm }) => showFromForm(parts, id));
   view.reveal(id);
   view.focus(id);
 }

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from tests.web.conftest import RUN_MS, Studio, serving
-from tests.web.newcomer import AXE, BARS, RULES
+from tests.web.newcomer import AXE, BARS, RULES, Newcomer, at_home
 
 HEARD = """() => {
     const region = document.querySelector(".spoken");
@@ -93,6 +93,44 @@ def test_links_are_items_of_the_outline_and_lead_from_node_to_node(studio: Studi
     expect(items).to_have_count(5)
     expect(tree.get_by_role("treeitem", level=1)).to_have_count(7)
     assert studio.complaints == []
+
+
+def test_from_the_form_the_outline_leads_to_a_field_or_to_the_graph(studio: Studio, browser: Browser) -> None:
+    page = studio.attended().page
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Control+g")
+    page.keyboard.press("Enter")
+    form = page.get_by_role("region", name="Form")
+    tree = page.get_by_role("tree", name="Outline")
+    page.locator(".canvas").focus()
+    page.keyboard.press("f")
+    page.keyboard.press("Control+Shift+O")
+    tree.locator('[data-outline="5"]').focus()
+    page.keyboard.press("Enter")
+    expect(form.get_by_role("spinbutton", name="seed")).to_be_focused()
+    expect(tree).to_be_visible()
+    tree.locator('[data-outline="6"]').focus()
+    page.keyboard.press("Enter")
+    expect(form).to_be_hidden()
+    expect(studio.node("6")).to_be_focused()
+    expect(page.locator(".notice")).to_have_text("VAE decode is not on the form: here it is in the graph.")
+    page.keyboard.press("f")
+    expect(form).to_be_visible()
+    tree.locator("[data-frame]").click()
+    expect(form).to_be_hidden()
+    expect(page.locator(".notice")).to_have_text("Frame is not on the form: here it is in the graph.")
+    assert studio.complaints == []
+    context = at_home(browser, "en", phone=True)
+    person = Newcomer(context.new_page(), studio.url, phone=True).arrive()
+    for id, shown in (("2", ".form textarea"), ("6", '.node[data-node="6"]')):
+        person.menu("outline.title")
+        person.press(person.page.locator(f'[data-outline="{id}"]'))
+        expect(person.page.locator(".dock")).to_be_hidden()
+        target = person.page.locator(shown).first
+        expect(target).to_be_focused()
+        expect(target).to_be_in_viewport()
+    assert person.complaints == []
+    context.close()
 
 
 def test_ports_say_what_they_are_linked_to_and_fields_what_is_wrong_with_them(studio: Studio) -> None:

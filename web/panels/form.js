@@ -32,12 +32,39 @@ export function formView(parts) {
     if (now !== shown) {
       shown = now;
       controls = parameters.flatMap((parameter) => controlOf(parts, parameter));
-      fields.replaceChildren(...controls.map(({ parameter, control }) => h("div", { class: "form-field" }, h("span", { class: "form-label", "aria-hidden": "true" }, parameter.title), control.element)));
+      fields.replaceChildren(...controls.map(({ parameter, control }) => h("div", { class: "form-field", "data-of": parameter.id }, h("span", { class: "form-label", "aria-hidden": "true" }, parameter.title), control.element)));
       hint.textContent = controls.length === 0 ? t("form.empty") : editor.document.interface.length === 0 ? t("form.guess") : "";
     }
     for (const { parameter, usual, control } of controls) control.show(editor.document.input(parameter.id, parameter.input) ?? usual);
   });
   return element;
+}
+
+/** Go to the first parameter that a node has on the form; else to the node, in the graph. @param {Parts} parts @param {string} id */
+export function showFromForm(parts, id) {
+  const box = /** @type {HTMLElement | null} */ (document.querySelector(`.form-field[data-of="${CSS.escape(id)}"] :is(input, textarea, select, button)`));
+  if (!box) {
+    leaveForm(parts, titleOf(parts.editor, id));
+    return parts.show(id);
+  }
+  box.scrollIntoView({ block: "nearest" });
+  uncover(parts, box);
+  box.focus({ preventScroll: true });
+}
+
+/** Show the graph in place of the form, for what is only there. @param {Parts} parts @param {string} title */
+export function leaveForm(parts, title) {
+  const { settings, view, notify } = parts;
+  settings.view.value = "graph";
+  uncover(parts, view.element);
+  view.element.focus({ preventScroll: true });
+  notify(t("form.left", { title }));
+}
+
+/** Close the panel on the left where it lies over the middle of an element. @param {Parts} parts @param {HTMLElement} element */
+function uncover({ dock }, element) {
+  const { x, y, width, height } = element.getBoundingClientRect();
+  if (dock.left.contains(document.elementFromPoint(x + width / 2, y + height / 2))) dock.close("left");
 }
 
 /** Those the workflow names; where it names none, its prompts and seeds. @param {Parts} parts @returns {Parameter[]} */

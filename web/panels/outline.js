@@ -13,6 +13,7 @@ import { namingOf, titleOf } from "../canvas/look.js";
 import { detailsOf, statusText, whyOf } from "../canvas/status.js";
 import { portLabel } from "../core/naming.js";
 import { sentence } from "../core/run.js";
+import { viewOf } from "../settings.js";
 
 /** @import {Parts} from "../actions/action.js" */
 
@@ -132,25 +133,28 @@ function item({ editor, show }, id, open) {
 }
 
 /** A frame; Enter selects it with what it carries. @param {Parts} parts @param {string} id */
-function frameItem({ editor, view }, id) {
+function frameItem(parts, id) {
+  const { editor, view, settings } = parts;
   const members = membersOf(editor.document, id);
+  const title = editor.document.frames.get(id)?.title ?? "";
   const element = h(
     "li",
     { role: "treeitem", "aria-level": 1, tabindex: -1, "data-frame": id, "aria-selected": String(editor.selectedFrame.peek() === id) },
-    h("strong", {}, t("outline.frame", { title: editor.document.frames.get(id)?.title ?? "" })),
+    h("strong", {}, t("outline.frame", { title })),
     h("small", {}, t("outline.carries", { count: members.size })),
   );
-  const choose = () => {
+  const choose = async () => {
+    if (viewOf(settings) === "form") (await import("./form.js")).leaveForm(parts, title);
     editor.selectFrame(id, members);
     if (members.size > 0) view.fit(members);
     view.element.focus({ preventScroll: true });
   };
-  element.addEventListener("click", choose);
+  element.addEventListener("click", () => void choose());
   element.addEventListener("keydown", (event) => {
     if ((event.key !== "Enter" && event.key !== " ") || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     event.stopPropagation();
-    choose();
+    void choose();
   });
   return element;
 }

@@ -6,6 +6,7 @@ export const panels = {
   "help.outputs": "Outputs",
   "outline.empty": "There are no nodes yet.",
   "outline.from": "{input} from {title}",
+  "form.left": "{title} is not on the form: here it is in the graph.",
   "outline.percent": "{status}, {percent} %",
   "library.filter": "Filter nodes",
   "library.components": "Components of this workflow",

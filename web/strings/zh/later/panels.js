@@ -6,6 +6,7 @@ export const panels = {
   "help.outputs": "输出",
   "outline.empty": "还没有节点。",
   "outline.from": "{input} 来自 {title}",
+  "form.left": "表单上没有“{title}”：已在节点图中显示。",
   "outline.percent": "{status}，{percent}%",
   "library.filter": "筛选节点",
   "library.components": "此工作流的组件",
