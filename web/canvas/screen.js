@@ -5,9 +5,9 @@ import { h } from "../dom.js";
 import { Canvases } from "./canvases.js";
 import { Ink } from "./ink.js";
 import { Lift } from "./lift.js";
+import { reachOf } from "./look.js";
 import { drawGesture, drawLit, drawTethers, drawWires, drawWorking } from "./overlay.js";
 import { paintLifted, paintWorld } from "./painter.js";
-import { reachOf } from "./look.js";
 import { readTheme } from "./theme.js";
 import { Tiles } from "./tiles.js";
 
