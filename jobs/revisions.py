@@ -59,8 +59,9 @@ def key_of(document: str) -> str:
     """What stands for a document in file names. Raises BadName."""
     parts_of(document)
     key = document.replace("%", "%25").replace("/", "%2F")
-    if len(key.encode()) > MAX_NAME_BYTES - len(f".{'0' * 40}.json.{'0' * 8}.part."):
-        raise BadName(document, "it is too long for the name of a document")
+    size, most = len(key.encode()), MAX_NAME_BYTES - len(f".{'0' * 40}.json.{'0' * 8}.part.")
+    if size > most:
+        raise BadName(document, f"it takes {size} bytes, at most {most} can be used (a Chinese character takes 3)")
     return key
 
 

@@ -71,7 +71,7 @@ export const problems = {
   "phrase.it is not Unicode text": "它不是 Unicode 文本",
   "phrase.a part is longer than * bytes": "有一部分超过 {0} 字节",
   "phrase.* is no folder": "“{0}”不是文件夹",
-  "phrase.it is too long for the name of a document": "作为工作流的名称过长",
+  "phrase.it takes * bytes, at most * can be used (a Chinese character takes 3)": "占 {0} 字节，最多可用 {1} 字节（一个汉字占 3 字节）",
   "phrase.a revision is named in * to * characters of text": "版本名称应为 {0} 到 {1} 个字符的文本",
   "phrase.the server went away": "服务器中途停止",
   "phrase.the worker was killed by SIGKILL": "被系统强制终止，常因内存不足",
