@@ -143,9 +143,14 @@ class Newcomer(Studio):
 
     def run(self) -> None:
         # A tap is a click only some time later; until then the run before is the one that has ended.
-        with self.page.expect_request(lambda sent: sent.method == "POST" and sent.url.endswith("/api/v1/jobs")):
+        jobs = f"{self.url}api/v1/jobs"
+        with self.page.expect_response(lambda got: got.request.method == "POST" and got.url == jobs) as answer:
             self.press_button("action.run")
         self.wait_for_end()
+        # That it is done is told before what it made is asked for; until then the picture is that of the run before.
+        made = self.page.request.get(f"{jobs}/{answer.value.json()['id']}").json()["outputs"]
+        urls = [re.escape(file["url"]) for files in made.values() for file in files]
+        expect(self.page.locator("img.stage-picture")).to_have_attribute("src", re.compile("|".join(urls)))
 
     def wait_for_end(self) -> None:
         done = self.say("job.done", duration="")
