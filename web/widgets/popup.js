@@ -45,8 +45,8 @@ export function openList(anchor, look) {
     list.replaceChildren(
       ...shown.map((option, index) => {
         const item = h("li", { role: "option", class: "option", id: `${LIST}-${index}` }, option.picture ? pictureOf(option.picture) : null, h("span", {}, option.label), option.note ? h("small", {}, option.note) : null);
-        item.addEventListener("pointerdown", (event) => {
-          event.preventDefault();
+        item.addEventListener("mousedown", (event) => event.preventDefault());
+        item.addEventListener("click", () => {
           at = index;
           choose();
         });
