@@ -37,6 +37,23 @@ class Bundle:
     code: str
     map: str
     stands: Mapping[str, str]
+    first: str
+    number: Mapping[str, str]
+    """by name, what stands for the module in `code`"""
+
+    def shared(self, name: str, source: str) -> str:
+        """A module that is imported later, taking out of the bundle what is there; its lines stay where they are."""
+        known = set[str]()
+
+        def imported(match: re.Match[str]) -> str:
+            module = self.number.get(target_of(name, match["path"]))
+            if module is None:
+                return match[0]
+            taken = "" if module in known else _taken(module, name, self.first)
+            known.add(module)
+            return taken + _bound(match, module)
+
+        return _IMPORT.sub(imported, source)
 
 
 def bundle(read: Callable[[str], str], first: str) -> Bundle:
@@ -56,7 +73,8 @@ def bundle(read: Callable[[str], str], first: str) -> Bundle:
     names = ", ".join(number[name] for name in order[:-1])
     parts += [f"export {{ {names} }};", f"//# sourceMappingURL={first}.map\n"]
     stands = {name: _stand(name, sources[name], number[name], first) for name in order[:-1]}
-    return Bundle("\n".join(parts), json.dumps({"version": 3, "sections": sections}), stands)
+    del number[first]
+    return Bundle("\n".join(parts), json.dumps({"version": 3, "sections": sections}), stands, first, number)
 
 
 def target_of(name: str, imported: str) -> str:
@@ -86,10 +104,7 @@ def _rewritten(name: str, source: str, number: Mapping[str, str]) -> tuple[dict[
     """The text of a module as the body of a function, its lines by their numbers, and what it exports."""
 
     def imported(match: re.Match[str]) -> str:
-        module = number[target_of(name, match["path"])]
-        if match["all"]:
-            return f"const {match['all']} = {module};"
-        return f"const {{{match['names'].replace(' as ', ': ')}}} = {module};"
+        return _bound(match, number[target_of(name, match["path"])])
 
     body = _IMPORT.sub(imported, _COMMENT.sub(_emptied, source))
     body = _LIST.sub(_emptied, _EXPORT.sub("", body))
@@ -97,6 +112,12 @@ def _rewritten(name: str, source: str, number: Mapping[str, str]) -> tuple[dict[
     if wrong := _OTHER.search(body):
         raise ValueError(f"expected imports and exports by name in {name}, got {wrong[0]!r:.100}")
     return {at: line for at, each in enumerate(body.split("\n")) if (line := each.strip())}, _exported(source)
+
+
+def _bound(match: re.Match[str], module: str) -> str:
+    """What an import names, taken from what stands for the module."""
+    names = match["all"] or f"{{{match['names'].replace(' as ', ': ')}}}"
+    return f"const {names} = {module};"
 
 
 def _emptied(match: re.Match[str]) -> str:
@@ -127,6 +148,11 @@ def _encoded(step: int) -> str:
 
 
 def _stand(name: str, source: str, module: str, first: str) -> str:
+    return f"{_taken(module, name, first)}\nexport const {{ {', '.join(_exported(source))} }} = {module};\n"
+
+
+def _taken(module: str, name: str, first: str) -> str:
+    """The import, in the module `name`, of what stands for another one in the bundle."""
     path = os.path.relpath(first, PurePosixPath(name).parent)
     path = path if path.startswith(".") else f"./{path}"
-    return f'import {{ {module} }} from "{path}";\nexport const {{ {", ".join(_exported(source))} }} = {module};\n'
+    return f'import {{ {module} }} from "{path}";'

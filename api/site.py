@@ -1,9 +1,10 @@
 """The page as the browser gets it: one immutable edition at a time, whose address changes when a file of it does.
 
 The page links to "/web/EDITION/...", so that what was loaded once is never asked for again. Put together here are: the
-first module with all that it imports, as one; NAME.css or NAME.js that is no file but a folder NAME of such files, as
-those files one after another, bare (the modules of such a folder import nothing); and the import map by which packs
-reach the page's public module. Under "/web/..." the files are what they are on disk.
+first module with all that it imports, as one, out of which the modules that come later take theirs; NAME.css or NAME.js
+that is no file but a folder NAME of such files, as those files one after another, bare (the modules of such a folder
+import nothing); and the import map by which packs reach the page's public module. Under "/web/..." the files are what
+they are on disk.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import Final
 
-from api.bundle import bundle
+from api.bundle import Bundle, bundle
 from jobs.files import FileStore, NoSuchFile
 
 FOLDER: Final = "web"
@@ -66,6 +67,7 @@ class Edition:
     address: str
     page: Asset
     policy: str
+    made: Bundle
     sent: dict[str, Asset]
 
 
@@ -96,7 +98,7 @@ class Site:
         if edition is None or edition.tag != tag:
             return self._read(rest), False
         if rest not in edition.sent:
-            edition.sent[rest] = self._read(rest)
+            edition.sent[rest] = self._read(rest, edition.made)
         return edition.sent[rest], True
 
     def _compose(self, tag: str) -> Edition:
@@ -108,11 +110,14 @@ class Site:
         made = bundle(lambda name: self._files.read(FOLDER, name).decode(), FIRST)
         texts = {FIRST: made.code, f"{FIRST}.map": made.map, **made.stands}
         sent = {name: asset_of(name, text.encode()) for name, text in texts.items()}
-        return Edition(tag, address, asset_of(PAGE, page), "; ".join(_POLICY).replace("{hash}", proof), sent)
+        return Edition(tag, address, asset_of(PAGE, page), "; ".join(_POLICY).replace("{hash}", proof), made, sent)
 
-    def _read(self, name: str) -> Asset:
+    def _read(self, name: str, made: Bundle | None = None) -> Asset:
         try:
-            return asset_of(name, self._files.read(FOLDER, name))
+            body = self._files.read(FOLDER, name)
+            if made is not None and PurePosixPath(name).suffix == ".js":
+                body = made.shared(name, body.decode()).encode()
+            return asset_of(name, body)
         except NoSuchFile:
             path = PurePosixPath(name)
             folder = path.with_suffix("")

@@ -40,16 +40,23 @@ export async function* nothing() {}
 export { hello };
 """,
     "panels/late.js": """import { next } from "../words.js";
-next();
+import * as words from "../words.js";
+import {
+  ONE as one,
+} from "../words.js";
+words.next(one);
 export const shared = () => next();
 """,
 }
 
 
-def test_one_module_does_what_the_many_do(tmp_path: Path) -> None:
-    """What is imported later shares the modules of the bundle: they run once."""
+@pytest.mark.parametrize("stands", [True, False])
+def test_one_module_does_what_the_many_do(tmp_path: Path, stands: bool) -> None:
+    """What is imported later shares the modules of the bundle, through stand-ins or directly: they run once."""
     made = bundle(MODULES.__getitem__, "main.js")
-    for name, text in {**MODULES, **made.stands, "main.js": made.code, "package.json": '{"type": "module"}'}.items():
+    late = MODULES["panels/late.js"] if stands else made.shared("panels/late.js", MODULES["panels/late.js"])
+    sent = {**made.stands, "panels/late.js": late} if stands else {"panels/late.js": late}
+    for name, text in {**sent, "main.js": made.code, "package.json": '{"type": "module"}'}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     ran = subprocess.run(["node", "main.js"], cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -79,7 +79,7 @@ def test_loading_is_small_quiet_and_local(browser: Browser, server: str, languag
     stands = studio.page.evaluate("window.stands_")
     code = {path: size for path, size, _, at in loaded(studio) if path.endswith((".js", ".css")) and at < stands}
     assert 50_000 < sum(code.values()) <= 120_000, code
-    assert len(studio.requests) <= 60
+    assert len(studio.requests) <= 40
     assert all(url.startswith(studio.url) for url in studio.requests)
     assert [url for url in studio.requests if studio.requests.count(url) > 1 and not url.endswith("/icon.svg")] == []
     studio.page.reload()
