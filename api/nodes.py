@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
-import hashlib
 import json
 from functools import lru_cache
+from typing import Final
 
-from aiohttp import ETag, hdrs, web
+from aiohttp import hdrs, web
 
+from api.page import send
 from api.problems import Refused
 from api.services import Services
+from api.site import Asset, asset_of
+
+NAME: Final = "nodes.json"
 
 
 async def catalogue(request: web.Request, services: Services) -> web.StreamResponse:
@@ -25,20 +28,11 @@ async def catalogue(request: web.Request, services: Services) -> web.StreamRespo
             hint="Try again in a few seconds, or wait for the worker to be ready on /api/v1/events.",
             headers={"Retry-After": "2"},
         )
-    body, zipped, tag = await asyncio.to_thread(lambda: _made(json.dumps(known.to_json()).encode()))
-    headers = {hdrs.CACHE_CONTROL: "private, no-cache", hdrs.VARY: hdrs.ACCEPT_ENCODING}
-    if tag in {each.value for each in request.if_none_match or ()}:
-        answer = web.Response(status=304, headers=headers)
-    elif "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
-        headers[hdrs.CONTENT_ENCODING] = "gzip"
-        answer = web.Response(body=zipped, content_type="application/json", headers=headers)
-    else:
-        answer = web.Response(body=body, content_type="application/json", headers=headers)
-    answer.etag = ETag(tag, is_weak=True)  # weak: one for all compressions
-    return answer
+    asset = await asyncio.to_thread(lambda: _asset(json.dumps(known.to_json()).encode()))
+    return await send(request, asset, NAME, {hdrs.CACHE_CONTROL: "private, no-cache"})
 
 
 @lru_cache(maxsize=1)
-def _made(body: bytes) -> tuple[bytes, bytes, str]:
-    """An answer as it is and compressed, with its tag: many pages ask for the one that stands."""
-    return body, gzip.compress(body, 6, mtime=0), hashlib.sha256(body).hexdigest()[:32]
+def _asset(body: bytes) -> Asset:
+    """Compressed once: many pages ask for what stands."""
+    return asset_of(NAME, body)

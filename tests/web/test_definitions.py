@@ -51,7 +51,11 @@ def test_titles_of_a_template_wait_for_the_sentences_that_come_later(browser: Br
     context = browser.new_context(locale="zh-CN")
     page = context.new_page()
     held: list[Route] = []
-    page.route("**/later.js", lambda route: held.append(route))  # noqa: PLW0108 - a function it can ask for its parameters
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/later.js", hold)
     with page.expect_response("**/templates/attention-maps"):
         page.goto(f"{server}#template=attention-maps")
     while not held:
